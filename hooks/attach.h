@@ -1,0 +1,29 @@
+// A thread claims a lane, at its first call.
+#pragma once
+
+#include "hooks/state.h"
+
+namespace telinject {
+
+// The current thread's lane, claimed now if need be; null if it cannot be traced: tracing is off,
+// no lane is free, or this is a vfork child or another task that shares a thread's memory. `sp` is
+// the stack pointer of the call, by which the thread's own stack is found.
+//
+// Async-signal-safe: blocks signals for the time of the claim. System calls: getpid,
+// rt_sigprocmask, prctl(PR_GET_NAME), mremap when a group of lanes has to be mapped; none but the
+// claim itself under a seccomp filter.
+Lane* attach_thread(uintptr_t sp);
+
+// For preload, after the segment was mapped: makes the first group of lanes usable.
+bool map_first_group();
+
+// The number of the next root on this lane. Kept in shared memory: the lane's next owner, perhaps
+// in another process, goes on from there.
+uint64_t next_root_number(Lane* lane);
+
+// The lane position of an address in the ring's current lap.
+inline uint64_t position_of(const Lane* lane, uintptr_t address) {
+  return lane_position(lane->lap, address - lane->ring);
+}
+
+}  // namespace telinject

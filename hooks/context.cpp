@@ -1,0 +1,112 @@
+#include "hooks/context.h"
+
+#include "hooks/attach.h"
+#include "hooks/record_writer.h"
+#include "hooks/slow_path.h"
+#include "hooks/space.h"
+
+namespace telinject {
+
+namespace {
+
+constexpr int kMaxSteps = 4096;
+
+// Walks a lane's records backwards, unit by unit. Stops at what is not written or already zeroed.
+class BackwardWalk {
+ public:
+  explicit BackwardWalk(const Lane* lane)
+      : lane_(lane), offset_(t_hook.cursor - lane->ring), lap_(lane->lap) {}
+
+  // The next older record; null at the end.
+  const uint64_t* next() {
+    if (offset_ < kUnitBytes && !enter_previous_lap()) return nullptr;
+    const uint64_t* unit = at(offset_ - kUnitBytes);
+    if (is_exit(*unit)) {
+      offset_ -= kUnitBytes;
+      return unit;
+    }
+    if (!is_second_unit(*unit) || offset_ < kEntryBytes) return nullptr;
+    offset_ -= kEntryBytes;
+    const uint64_t* record = at(offset_);
+    return *record == 0 ? nullptr : record;
+  }
+  uint64_t position() const { return lane_position(lap_, offset_); }
+
+ private:
+  const uint64_t* at(uint64_t offset) const {
+    return reinterpret_cast<const uint64_t*>(lane_->ring + offset);
+  }
+  bool enter_previous_lap() {
+    if (lap_ != lane_->lap || lane_->previous_end == 0) return false;
+    lap_--;
+    offset_ = lane_->previous_end;
+    return true;
+  }
+  const Lane* lane_;
+  uint64_t offset_;
+  uint64_t lap_;
+};
+
+// The innermost call whose frame is still there: its exit has not been seen, and its frame is not
+// below the current stack pointer (a frame that was left without its exit is).
+bool innermost_open(const Lane* lane, uintptr_t sp, uint64_t* position) {
+  BackwardWalk walk(lane);
+  uint64_t exits = 0;
+  for (int i = 0; i < kMaxSteps; i++) {
+    const uint64_t* record = walk.next();
+    if (record == nullptr) return false;
+    if (is_exit(*record)) {
+      if (*record != kVoid) exits++;
+      continue;
+    }
+    if (is_control(record[1])) {
+      // Frames of another stack lie behind a switch; they are not told apart here.
+      if (control_kind(record[1]) == ControlKind::kStack) return false;
+      continue;
+    }
+    if (exits > 0) {
+      exits--;
+      continue;
+    }
+    auto entry_sp = static_cast<uint32_t>(record[3]);
+    if (static_cast<int32_t>(entry_sp - static_cast<uint32_t>(sp)) < 0) continue;
+    *position = walk.position();
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool current_context(uintptr_t sp, TraceContext* out) {
+  Lane* lane = t_hook.lane;
+  if (lane == nullptr || g_alive.mask == 0) {
+    *out = t_birth.context;
+    return out->valid != 0;
+  }
+  const Root& root = lane->stacks[lane->current].root;
+  if (!root.open) {
+    *out = lane->context;
+    return out->valid != 0;
+  }
+  *out = root.context;
+  uint64_t position = root.position;
+  if (root.sampled) innermost_open(lane, sp, &position);
+  // Of a trace that is not sampled no span is written; its id still has to be one.
+  out->span_id = span_id(g_process.key, lane->index, position);
+  return true;
+}
+
+RecordRef mark_record(ControlKind kind, uintptr_t sp) {
+  Lane* lane = t_hook.lane;
+  if (lane == nullptr || g_alive.mask == 0 || lane->mute) return {};
+  SlowPath slow(lane, sp);
+  if (!slow.entered() || !make_room(lane, kControlBytes, /*for_entry=*/false)) return {};
+  uint64_t* record = reserve(kControlBytes);
+  uint64_t position = position_of(lane, reinterpret_cast<uintptr_t>(record));
+  put_control(record, read_ticks(), kind, 0, 0, sp);
+  publish_hook_state(lane);
+  return {g_process.key.k0, position, lane->index, 0};
+}
+
+}  // namespace telinject

@@ -1,0 +1,55 @@
+// The entry points that gcc and clang call with -finstrument-functions, and their fast path.
+//
+// Async-signal-safe; no call, no lock, no allocation; about twenty instructions each.
+//
+// What makes it fast, measured against a bare rdtsc and a 16-byte store: thread-local state used in
+// place rather than through a pointer (a dependent load costs more than all the arithmetic here);
+// the clock read first, so that its latency overlaps with the rest; addresses as limits, so that no
+// index has to be masked or scaled; and no lap bit in the record, for the drain zeroes what it has
+// taken.
+//
+// The order of records in a lane is the order of reservations. A signal between the reading of the
+// clock and the reservation makes a record's time earlier than the handler's before it; the drain
+// holds a lane's times monotonic.
+#include "hooks/record_writer.h"
+#include "hooks/slow_path.h"
+#include "hooks/state.h"
+
+namespace telinject {
+
+__thread HookState t_hook;
+__thread Birth t_birth;
+AlivePage g_alive;
+Process g_process;
+
+}  // namespace telinject
+
+using namespace telinject;
+
+#define TELINJECT_HOOK extern "C" __attribute__((visibility("default"), hot))
+
+// The canonical frame address of the hook: the stack pointer of the instrumented function at the
+// call. The barrier keeps gcc from spilling it to take its lower half.
+#define TELINJECT_FRAME(sp)                                     \
+  auto sp = reinterpret_cast<uintptr_t>(__builtin_dwarf_cfa()); \
+  __asm__("" : "+r"(sp))
+
+TELINJECT_HOOK void __cyg_profile_func_enter(void* function, void* call_site) {
+  uint64_t ticks = __builtin_ia32_rdtsc();
+  TELINJECT_FRAME(sp);
+  if (TELINJECT_UNLIKELY(t_hook.cursor >= (t_hook.entry_limit & g_alive.mask)) ||
+      TELINJECT_UNLIKELY(sp - t_hook.stack_lo >= t_hook.entry_span)) {
+    return telinject_slow_enter(function, call_site);
+  }
+  put_entry(reserve(kEntryBytes), ticks, function, call_site, sp, __builtin_return_address(0));
+}
+
+TELINJECT_HOOK void __cyg_profile_func_exit(void* function, void* call_site) {
+  uint64_t ticks = __builtin_ia32_rdtsc();
+  if (TELINJECT_UNLIKELY(reinterpret_cast<uintptr_t>(call_site) == t_hook.root_call_site) ||
+      TELINJECT_UNLIKELY(t_hook.cursor >= (t_hook.exit_limit & g_alive.mask))) {
+    return telinject_slow_exit(function, call_site);
+  }
+  TELINJECT_FRAME(sp);
+  put_exit(reserve(kExitBytes), ticks, function, sp);
+}

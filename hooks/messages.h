@@ -1,0 +1,16 @@
+// Messages (shim/channel/message.h) into a lane.
+#pragma once
+
+#include <cstddef>
+
+#include "hooks/state.h"
+#include "shim/channel/message.h"
+
+namespace telinject {
+
+// Writes a message of two parts, both of which may be empty, in one piece. False, with nothing
+// written, if there is no room (in the blocking mode: if the drain has gone). Async-signal-safe.
+bool write_message(Lane* lane, MessageType type, const void* head, size_t head_bytes,
+                   const void* tail = nullptr, size_t tail_bytes = 0);
+
+}  // namespace telinject

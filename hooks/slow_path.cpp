@@ -1,0 +1,336 @@
+// Roots, sampling, full lanes, stack switches: all that a call is rarely about.
+//
+// Reached by a tail jump from the fast path. Async-signal-safe, less than 1 KiB of stack, no lock,
+// no allocation; system calls only where attach.cpp, stacks.cpp and space.cpp say so.
+//
+// Re-entry. A signal may interrupt this code and its handler may be instrumented. While a lane is
+// busy (busy_sp), nested hooks touch none of its state: they write bare records if there is room,
+// which the drain hangs below whatever is open. A handler that leaves by longjmp, or a cancelled
+// thread, may leave busy_sp behind; a frame above it on the same stack proves it stale.
+#include "hooks/slow_path.h"
+
+#include "hooks/attach.h"
+#include "hooks/record_writer.h"
+#include "hooks/services.h"
+#include "hooks/space.h"
+#include "hooks/stacks.h"
+
+namespace telinject {
+
+namespace {
+
+struct Call {
+  void* function;
+  void* call_site;
+  void* return_address;
+  uintptr_t sp;
+  uint64_t ticks;
+};
+
+uintptr_t address(const void* p) {
+  return reinterpret_cast<uintptr_t>(p);
+}
+
+Stack& current_stack(Lane* lane) {
+  return lane->stacks[lane->current];
+}
+
+bool has_pending(const Lane* lane) {
+  return lane->pending.lost != 0 || lane->pending.closed_sp != 0 ||
+         lane->announced != lane->current;
+}
+
+uintptr_t pending_bytes(const Lane* lane) {
+  return (lane->pending.lost != 0 ? kControlBytes : 0) +
+         (lane->pending.closed_sp != 0 ? kControlBytes : 0) +
+         (lane->announced != lane->current ? kControlBytes : 0);
+}
+
+// What must come before the next record: exits that were folded, calls that were lost, and which
+// stack the records stand on. The caller has made room.
+void write_pending(Lane* lane, uint64_t ticks) {
+  Pending& pending = lane->pending;
+  if (pending.closed_sp != 0) {
+    put_control(reserve(kControlBytes), ticks, ControlKind::kClosed, pending.closed_function,
+                pending.merged, pending.closed_sp);
+    pending.closed_sp = 0;
+    pending.merged = 0;
+  }
+  if (pending.lost != 0) {
+    put_control(reserve(kControlBytes), ticks, ControlKind::kLost, 0, 0, pending.lost);
+    pending.lost = 0;
+  }
+  if (lane->announced != lane->current) {
+    const Stack& stack = current_stack(lane);
+    put_control(reserve(kControlBytes), ticks, ControlKind::kStack, stack.hi - stack.lo, stack.lo,
+                0);
+    lane->announced = lane->current;
+  }
+}
+
+void lose_call(Lane* lane) {
+  lane->header->lost_calls.fetch_add(1, std::memory_order_relaxed);
+  lane->pending.lost++;
+}
+
+// ---- dropping whole calls
+
+bool inside_dropped(const DropState& drop, const Call& call) {
+  return call.sp < drop.sp || (call.sp == drop.sp && address(call.call_site) == drop.call_site &&
+                               address(call.return_address) != drop.return_address);
+}
+
+void begin_drop(Lane* lane, const Call& call) {
+  lane->drop = {call.sp, address(call.function), address(call.call_site),
+                address(call.return_address), true};
+  lose_call(lane);
+}
+
+enum class DroppedExit { kSuppress, kSuppressAndEnd, kEnd };
+
+// An exit while calls are being dropped. The hook is often tail-jumped to, and then stands at the
+// caller's level: its return address is the call site.
+DroppedExit classify_exit(const DropState& drop, const Call& call) {
+  bool tail = call.return_address == call.call_site;
+  if (address(call.function) == drop.function && address(call.call_site) == drop.call_site &&
+      (tail ? call.sp > drop.sp : call.sp == drop.sp)) {
+    return DroppedExit::kSuppressAndEnd;
+  }
+  return (tail ? call.sp - 1 : call.sp) < drop.sp ? DroppedExit::kSuppress : DroppedExit::kEnd;
+}
+
+// ---- roots
+
+// "Nothing is open above": outside the root's span; or at its very stack pointer, but neither
+// inlined into it (same call site, another return address) nor anything else than a new call.
+bool starts_root(const Root& root, const Call& call) {
+  if (!root.open || call.sp > root.sp) return true;
+  return call.sp == root.sp && (address(call.call_site) != root.call_site ||
+                                address(call.return_address) == root.return_address);
+}
+
+// Where a trace starts, or goes on from another thread, process or stack. The decision to sample is
+// made here and holds for all below.
+uint64_t open_root(Lane* lane, const Call& call) {
+  Stack& stack = current_stack(lane);
+  Root& root = stack.root;
+  root = {};
+  root.sp = call.sp;
+  root.call_site = address(call.call_site);
+  root.return_address = address(call.return_address);
+  root.function = address(call.function);
+  root.open = true;
+  const Stack& before = lane->stacks[lane->came_from];
+  uint64_t flags = 0;
+  if (stack.kind != StackKind::kHome && lane->came_from != lane->current && before.root.open) {
+    flags = kRootOnStack;
+    root.context = before.root.context;
+    root.sampled = before.root.sampled;
+  } else if (lane->context.valid != 0) {
+    flags = kRootInherited;
+    root.context = lane->context;
+    root.sampled = lane->context.sampled != 0;
+  }
+  uint64_t number = next_root_number(lane);
+  if (flags == 0) {
+    TraceId id = trace_id(g_process.key, lane->index, number);
+    root.sampled = sampled(id, g_process.sampling_threshold);
+    root.context = {id.hi, id.lo, 0, 1, root.sampled ? 1u : 0u};
+  }
+  return number << 8 | flags;
+}
+
+// ---- modules that dlopen brought
+
+// After a dlopen on this thread every call comes here until one is seen from a module that is not
+// known yet, or the caller of dlopen has returned, or patience ends.
+void look_for_modules(Lane* lane, const Call& call) {
+  bool returned = call.sp >= lane->modules_sp;
+  if (!returned && is_known_module(call.return_address) && --lane->modules_patience != 0) return;
+  lane->modules_pending = false;
+  record_module_changes();
+}
+
+// ---- entries and exits
+
+void enter(Lane* lane, const Call& call) {
+  if (!select_stack(lane, call.sp)) {
+    count_loss(LossReason::kForeignTask);
+    return;
+  }
+  if (lane->modules_pending) look_for_modules(lane, call);
+  if (lane->drop.active) {
+    if (inside_dropped(lane->drop, call)) {
+      lose_call(lane);
+      return;
+    }
+    lane->drop.active = false;
+  }
+  Root& root = current_stack(lane).root;
+  uintptr_t bytes = pending_bytes(lane) + kEntryBytes;
+  uint64_t root_word = 0;
+  if (starts_root(root, call)) {
+    root_word = open_root(lane, call);
+    bytes += kControlBytes;
+  }
+  if (!root.sampled) return;
+  if (!make_room(lane, bytes, /*for_entry=*/true)) {
+    begin_drop(lane, call);
+    return;
+  }
+  write_pending(lane, call.ticks);
+  if (root_word != 0) {
+    uint64_t* record = reserve(kControlBytes + kEntryBytes);
+    uint64_t* entry = record + kControlBytes / sizeof *record;
+    root.position = position_of(lane, address(entry));
+    put_control(record, call.ticks, ControlKind::kRoot, root_word & 0xff, root_word >> 8, call.sp);
+    put_entry(entry, call.ticks, call.function, call.call_site, call.sp, call.return_address);
+  } else {
+    put_entry(reserve(kEntryBytes), call.ticks, call.function, call.call_site, call.sp,
+              call.return_address);
+  }
+}
+
+// Does this exit end the current stack's root? A function may be entered again from the root's own
+// call site further down (a visitor that recurses through uninstrumented code), so the stack
+// pointer decides. With alloca the root's exit stands lower than its entry and is not recognised:
+// then the root ends where the next one begins.
+bool ends_root(const Root& root, const Call& call) {
+  if (!root.open || address(call.call_site) != root.call_site ||
+      address(call.function) != root.function) {
+    return false;
+  }
+  bool tail = call.return_address == call.call_site;
+  return tail ? call.sp > root.sp : call.sp == root.sp;
+}
+
+void write_exit(Lane* lane, const Call& call) {
+  if (make_room(lane, pending_bytes(lane) + kExitBytes, /*for_entry=*/false)) {
+    write_pending(lane, call.ticks);
+    put_exit(reserve(kExitBytes), call.ticks, call.function, call.sp);
+    return;
+  }
+  // No room even for exits: they fold into one record that says up to where frames are gone.
+  lane->header->merged_exits.fetch_add(1, std::memory_order_relaxed);
+  lane->pending.merged++;
+  lane->pending.closed_sp = call.sp;
+  lane->pending.closed_function = static_cast<uint32_t>(address(call.function));
+}
+
+void leave(Lane* lane, const Call& call) {
+  find_stack(lane, call.sp);
+  if (lane->modules_pending) look_for_modules(lane, call);
+  Root& root = current_stack(lane).root;
+  bool record = !root.open || root.sampled;
+  bool ends = ends_root(root, call);
+  if (lane->drop.active) {
+    DroppedExit what = classify_exit(lane->drop, call);
+    lane->drop.active = what == DroppedExit::kSuppress;
+    record = record && what == DroppedExit::kEnd;
+  }
+  if (record) write_exit(lane, call);
+  if (ends) close_root(lane);
+}
+
+// ---- hooks that interrupted the code above
+
+uint64_t* reserve_nested(Lane* lane, uintptr_t bytes) {
+  uintptr_t at = t_hook.cursor;
+  uintptr_t end = at < lane->nested_low ? lane->nested_low : lane->nested_high;
+  if (at + bytes > end) {
+    lane->header->lost_calls.fetch_add(1, std::memory_order_relaxed);
+    return nullptr;
+  }
+  return reserve(bytes);
+}
+
+void enter_nested(Lane* lane, const Call& call) {
+  const Stack& stack = current_stack(lane);
+  if (!stack.root.open && lane->mute) return;
+  if (call.sp - stack.lo < stack.hi - stack.lo && lane->announced == lane->current) {
+    if (uint64_t* record = reserve_nested(lane, kEntryBytes)) {
+      put_entry(record, call.ticks, call.function, call.call_site, call.sp, call.return_address);
+    }
+    return;
+  }
+  // On another stack, whose bounds must not be looked up now: say where, and back.
+  constexpr uintptr_t kBelow = 1 << 16, kAbove = 1 << 12;
+  const Stack& announced = lane->stacks[lane->announced < kStacks ? lane->announced : 0];
+  uint64_t* record = reserve_nested(lane, 2 * kControlBytes + kEntryBytes);
+  if (record == nullptr) return;
+  put_control(record, call.ticks, ControlKind::kStack, kBelow + kAbove, call.sp - kBelow, call.sp);
+  put_entry(record + 4, call.ticks, call.function, call.call_site, call.sp, call.return_address);
+  put_control(record + 8, call.ticks, ControlKind::kStack, announced.hi - announced.lo,
+              announced.lo, 0);
+}
+
+void leave_nested(Lane* lane, const Call& call) {
+  if (uint64_t* record = reserve_nested(lane, kExitBytes)) {
+    put_exit(record, call.ticks, call.function, call.sp);
+  }
+}
+
+}  // namespace
+
+SlowPath::SlowPath(Lane* lane, uintptr_t sp) : lane_(lane) {
+  const Stack& stack = current_stack(lane);
+  uintptr_t busy = lane->busy_sp;
+  bool stale = busy != 0 && sp > busy && busy - stack.lo < stack.hi - stack.lo &&
+               sp - stack.lo < stack.hi - stack.lo;
+  entered_ = busy == 0 || stale;
+  if (entered_) lane->busy_sp = sp;
+}
+
+void publish_hook_state(Lane* lane) {
+  const Stack& stack = current_stack(lane);
+  const Root& root = stack.root;
+  bool fast = root.open && root.sampled && !lane->drop.active && !lane->modules_pending &&
+              !has_pending(lane) && g_process.clock == ClockKind::kTsc;
+  // Limits last, and 0 meanwhile: a handler that comes between must not mix old and new.
+  auto* hook = static_cast<volatile HookState*>(&t_hook);
+  hook->entry_limit = 0;
+  hook->exit_limit = 0;
+  lane->mute = root.open && !root.sampled && !lane->modules_pending;
+  hook->stack_lo = stack.lo;
+  hook->entry_span = root.open ? root.sp - stack.lo : 0;
+  hook->root_call_site = root.open ? root.call_site : 0;
+  if (!fast) return;
+  hook->exit_limit = lane->exit_limit;
+  hook->entry_limit = lane->entry_limit;
+}
+
+void close_root(Lane* lane) {
+  current_stack(lane).root.open = false;
+}
+
+}  // namespace telinject
+
+using namespace telinject;
+
+void telinject_slow_enter(void* function, void* call_site) {
+  Lane* lane = t_hook.lane;
+  auto sp = reinterpret_cast<uintptr_t>(__builtin_dwarf_cfa());
+  if (TELINJECT_UNLIKELY(lane == nullptr || g_alive.mask == 0)) {
+    lane = attach_thread(sp);
+    if (lane == nullptr) return;
+  }
+  if (lane->mute && sp - t_hook.stack_lo < t_hook.entry_span) return;
+  Call call = {function, call_site, __builtin_return_address(0), sp, read_ticks()};
+  SlowPath slow(lane, sp);
+  if (!slow.entered()) return enter_nested(lane, call);
+  enter(lane, call);
+  publish_hook_state(lane);
+}
+
+void telinject_slow_exit(void* function, void* call_site) {
+  Lane* lane = t_hook.lane;
+  // A forked child that has made no call yet returns through its parent's frames: not its spans.
+  if (lane == nullptr || g_alive.mask == 0) return;
+  if (lane->mute && reinterpret_cast<uintptr_t>(call_site) != t_hook.root_call_site) return;
+  auto sp = reinterpret_cast<uintptr_t>(__builtin_dwarf_cfa());
+  Call call = {function, call_site, __builtin_return_address(0), sp, read_ticks()};
+  SlowPath slow(lane, sp);
+  if (!slow.entered()) return leave_nested(lane, call);
+  leave(lane, call);
+  publish_hook_state(lane);
+}

@@ -1,0 +1,39 @@
+// What the fast path hands over. The two functions are reached by a tail jump, so they see the very
+// stack pointer and return address that the hook was called with.
+#pragma once
+
+#include "hooks/state.h"
+
+extern "C" {
+TELINJECT_COLD void telinject_slow_enter(void* function, void* call_site);
+TELINJECT_COLD void telinject_slow_exit(void* function, void* call_site);
+}
+
+namespace telinject {
+
+// Mirrors the lane's state into what the fast path reads: the current stack, its root, and the
+// limits, which are 0 while the slow path has to see every call.
+void publish_hook_state(Lane* lane);
+
+// Ends the current stack's root, whatever the drain makes of its frames.
+void close_root(Lane* lane);
+
+// Marks the slow path as under way on this lane for as long as it lives, so that a signal handler's
+// hooks keep out of half-changed state: they take the nested path. `entered()` is false if it was
+// under way already.
+class SlowPath {
+ public:
+  SlowPath(Lane* lane, uintptr_t sp);
+  ~SlowPath() {
+    if (entered_) lane_->busy_sp = 0;
+  }
+  SlowPath(const SlowPath&) = delete;
+  SlowPath& operator=(const SlowPath&) = delete;
+  bool entered() const { return entered_; }
+
+ private:
+  Lane* lane_;
+  bool entered_;
+};
+
+}  // namespace telinject

@@ -1,0 +1,175 @@
+// The state behind the hooks.
+//
+// Safety class of everything here: async-signal-safe, no allocation, no lock, errno untouched.
+//
+// Fork. The state lives in ordinary private memory, so a forked child has a copy of its parent's,
+// pointing into the same shared rings: it must never be used. Every fast path therefore masks its
+// limit with g_alive.mask, a word on a page that the kernel wipes in a forked child
+// (MADV_WIPEONFORK): there the limit is 0, and the slow path starts the child afresh. That sees
+// fork, _Fork and a raw clone(2) alike, and rightly not vfork, whose child shares our memory.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "shim/channel/ids.h"
+#include "shim/channel/layout.h"
+#include "shim/channel/record.h"
+#include "shim/channel/settings.h"
+
+#define TELINJECT_LIKELY(x) __builtin_expect(!!(x), 1)
+#define TELINJECT_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define TELINJECT_COLD __attribute__((noinline, cold))
+
+namespace telinject {
+
+struct Lane;
+
+// What the fast path reads: one cache line of thread-local storage. All zero is a valid state, in
+// which every hook takes the slow path: it is what a thread starts with, and what a hook sees that
+// runs before the loader has set up thread-local storage.
+struct HookState {
+  uintptr_t cursor;          // where the next record goes
+  uintptr_t entry_limit;     // entries may be reserved while cursor is below
+  uintptr_t exit_limit;      // exits may be reserved while cursor is below
+  uintptr_t stack_lo;        // the current stack's lowest address ...
+  uintptr_t entry_span;      // ... and the root's frame above it: an entry outside is a new root or
+                             // on another stack
+  uintptr_t root_call_site;  // an exit with this call site may end the root
+  Lane* lane;                // null until the thread has claimed one
+};
+
+// What a thread or a forked child was given by its creator, until it claims a lane.
+struct Birth {
+  TraceContext context;
+  RecordRef spawned_by;
+  uint64_t stack_bytes;  // of a thread made by pthread_create; 0: not known
+  bool of_fork;          // prepared by the fork wrapper, for the child
+};
+
+// __thread and not thread_local: no initialisation function may be called to reach them.
+extern __thread HookState t_hook __attribute__((tls_model("initial-exec")));
+extern __thread Birth t_birth __attribute__((tls_model("initial-exec")));
+
+struct alignas(kPageBytes) AlivePage {
+  uintptr_t mask;  // all ones while the hooks are on; 0 before, and in a forked child
+  std::atomic<uint32_t> starting;  // taken by the first thread of a forked child
+};
+extern AlivePage g_alive;
+
+// A trace's outermost call on a stack.
+struct Root {
+  uintptr_t sp, call_site, return_address, function;
+  uint64_t position;     // of its entry record, if sampled
+  TraceContext context;  // the trace; span_id is its parent's
+  bool open;
+  bool sampled;
+};
+
+enum class StackKind : uint8_t { kHome, kAlternate, kOther };
+
+// A stack that this thread has run on: [lo, hi).
+struct Stack {
+  uintptr_t lo, hi;
+  StackKind kind;
+  Root root;
+  uint64_t last_used;
+};
+inline constexpr uint32_t kStacks = 16;
+
+// Calls that are being dropped because the lane is full: the outermost of them. A written entry
+// cannot be taken back, so whole calls are dropped: entries below it, and their exits, and its own.
+struct DropState {
+  uintptr_t sp, function, call_site, return_address;
+  bool active;
+};
+
+// Records that did not fit and must be written before any other.
+struct Pending {
+  uint64_t lost;             // calls not recorded since the last record
+  uint64_t merged;           // exits folded into `closed_sp`
+  uintptr_t closed_sp;       // frames up to here are gone; 0: nothing pending
+  uint32_t closed_function;  // low half of the last exit's function; 0 after an unwind
+};
+
+// A lane's private side. One a thread, in memory that only this process sees.
+struct Lane {
+  uint32_t index;
+  int32_t tid;
+  LaneHeader* header;
+  uintptr_t ring;
+  uint64_t lap;           // how often the ring was wrapped
+  uint64_t previous_end;  // offset of the Wrap record of the lap before
+  // Computed by refresh_limits(); HookState has them, or 0 while the slow path must see every call.
+  uintptr_t entry_limit, exit_limit;
+  // Where a hook may write that interrupted the slow path: below nested_low, or up to nested_high.
+  uintptr_t nested_low, nested_high;
+  // A wrap under way: where from, and the lap it leads to; a handler may leave it half done.
+  uintptr_t wrap_from;
+  uint64_t wrap_lap;
+  uint64_t clean;        // lane position below which no hole is left (record.h)
+  uintptr_t busy_sp;     // sp of the slow path that is under way; 0: none
+  bool mute;             // inside a root that is not sampled
+  bool modules_pending;  // dlopen was called: look for new modules when it shows
+  uint32_t modules_patience;
+  uintptr_t modules_sp;  // the caller of dlopen; once it is left, dlopen has returned
+  DropState drop;
+  Pending pending;
+  TraceContext context;  // what this thread's roots continue, if valid
+  uint32_t current, announced,
+      came_from;  // stacks: now, as the drain knows, before the last switch
+  uint64_t stack_clock;
+  Stack stacks[kStacks];
+};
+
+enum class ProcessState : uint32_t { kNotStarted, kStarting, kReady, kOff };
+
+// libc's functions, found by preload/resolve.h; null where the program's libc has none.
+struct LibcFunctions {
+  int (*mutexattr_init)(void*);
+  int (*mutexattr_setrobust)(void*, int);
+  int (*mutexattr_setpshared)(void*, int);
+  int (*mutex_init)(void*, const void*);
+  int (*mutex_lock)(void*);
+  int (*clock_gettime)(int, void*);
+};
+
+struct Process {
+  std::atomic<ProcessState> state;
+  SegmentHeader* segment;
+  SegmentKey key;
+  uint32_t ring_bytes, lane_count;
+  std::atomic<uint32_t> mapped_groups;
+  std::atomic<uint32_t> growing;
+  uintptr_t group_base[kMaxGroups];  // first lane's ring of each mapped group
+  Lane* group_lanes[kMaxGroups];     // private sides
+  uint64_t sampling_threshold;
+  OnFull on_full;
+  Threads threads;
+  ClockKind clock;
+  std::atomic<uint32_t> restricted;  // a seccomp filter is on: make no system call
+  std::atomic<uint32_t> drain_gone;  // noticed by a producer: never wait again
+  int32_t pid;
+  uint64_t id, parent_id;  // ThreadMessage::process and parent_process
+  TraceContext inherited;  // from TRACEPARENT
+  RecordRef parent_ref;
+  uintptr_t main_stack_lo, main_stack_hi;
+  LibcFunctions libc;
+};
+extern Process g_process;
+
+inline uint64_t read_ticks() {
+  if (TELINJECT_LIKELY(g_process.clock != ClockKind::kMonotonic)) return __builtin_ia32_rdtsc();
+  long time[2] = {0, 0};
+  g_process.libc.clock_gettime(1 /* CLOCK_MONOTONIC */, time);
+  return static_cast<uint64_t>(time[0]) * 1000000000 + static_cast<uint64_t>(time[1]);
+}
+
+inline void count_loss(LossReason reason, uint64_t calls = 1) {
+  if (g_process.segment != nullptr) {
+    g_process.segment->lost[static_cast<size_t>(reason)].fetch_add(calls,
+                                                                   std::memory_order_relaxed);
+  }
+}
+
+}  // namespace telinject

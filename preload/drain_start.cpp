@@ -1,0 +1,314 @@
+// Starting a drain from inside the program, unseen by it.
+//
+// A raw clone(CLONE_VM | CLONE_VFORK) with no exit signal, on a static stack, and the same again in
+// the child: the grandchild executes the drain, the child is reaped here with __WCLONE. So there is
+// no SIGCHLD, nothing for the program's wait() to find, no atfork handler, no copy of the address
+// space; it works with SIGCHLD ignored, in tight limits and with 10 GB resident. A single clone
+// would not do: exec resets the exit signal, and the drain would become an ordinary child.
+//
+// Where orphans come back to us (PID 1 of a namespace, a subreaper) a keeper is put between: a copy
+// of this process without exit signal that never executes anything and waits for the drain, so that
+// the program's `while (wait(0) > 0)` can end.
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "preload/resolve.h"
+#include "preload/startup.h"
+#include "shim/channel/clock.h"
+#include "shim/channel/control.h"
+#include "shim/channel/syscall.h"
+#include "shim/channel/text.h"
+
+#ifndef __WCLONE
+#define __WCLONE 0x80000000
+#endif
+
+namespace telinject {
+
+namespace {
+
+constexpr size_t kStackBytes = 8192;
+alignas(16) char g_stacks[2][kStackBytes];
+
+struct Launch {
+  const char* path;
+  char* const* argv;
+  char* const* envp;
+  int memfd, listener, pidfd;
+  long result;  // of execve, or of the inner clone; negative on failure
+};
+
+// clone(2) with a function for the child, which runs on its own stack while we are suspended.
+__attribute__((noinline)) long clone_and_call(int (*function)(void*), void* argument, char* stack,
+                                              unsigned long flags) {
+  auto top = (reinterpret_cast<uintptr_t>(stack) + kStackBytes) & ~uintptr_t{15};
+  auto* slots = reinterpret_cast<void**>(top) - 2;
+  slots[0] = reinterpret_cast<void*>(function);
+  slots[1] = argument;
+  long result;
+  register long r10 __asm__("r10") = 0;
+  register long r8 __asm__("r8") = 0;
+  __asm__ volatile(
+      "syscall\n\t"
+      "testq %%rax, %%rax\n\t"
+      "jnz 1f\n\t"
+      "xorl %%ebp, %%ebp\n\t"
+      "popq %%rax\n\t"
+      "popq %%rdi\n\t"
+      "call *%%rax\n\t"
+      "movl %%eax, %%edi\n\t"
+      "movl %[exit], %%eax\n\t"
+      "syscall\n\t"
+      "hlt\n"
+      "1:"
+      : "=a"(result)
+      : "a"(SYS_clone), "D"(flags), "S"(slots), "d"(0L), "r"(r10), "r"(r8), [exit] "i"(SYS_exit)
+      : "rcx", "r11", "memory");
+  return result;
+}
+
+void default_signals() {
+  struct {
+    void* handler;
+    unsigned long flags;
+    void* restorer;
+    unsigned long mask;
+  } action = {};
+  for (int signal = 1; signal < 65; signal++) {
+    sys::call(SYS_rt_sigaction, signal, sys::arg(&action), 0, 8);
+  }
+}
+
+// Out of the way of the numbers that the drain wants.
+int lift(int fd) {
+  return fd < 0 ? fd : static_cast<int>(sys::call(SYS_fcntl, fd, F_DUPFD, 16));
+}
+
+void place(int fd, int number) {
+  if (fd >= 0) {
+    sys::call(SYS_dup2, fd, number);
+  } else {
+    sys::close(number);
+  }
+}
+
+int run_drain(void* data) {
+  auto* launch = static_cast<Launch*>(data);
+  sys::call(SYS_setsid);
+  default_signals();
+  int null = lift(static_cast<int>(sys::call(SYS_openat, AT_FDCWD, sys::arg("/dev/null"), O_RDWR)));
+  int memfd = lift(launch->memfd), listener = lift(launch->listener), pidfd = lift(launch->pidfd);
+  place(null, 0);
+  place(null, 1);
+  if (sys::failed(sys::call(SYS_fcntl, 2, F_GETFD))) place(null, 2);
+  place(memfd, kDrainSegmentFd);
+  place(-1, kDrainListenFd);
+  place(listener, kDrainAbstractFd);
+  place(pidfd, kDrainPidfdFd);
+  if (sys::failed(sys::call(SYS_close_range, kDrainPidfdFd + 1, ~0u, 0))) {
+    for (int fd = kDrainPidfdFd + 1; fd < 65536; fd++) sys::close(fd);
+  }
+  uint64_t none = 0;
+  sys::call(SYS_rt_sigprocmask, SIG_SETMASK, sys::arg(&none), 0, sizeof none);
+  launch->result =
+      sys::call(SYS_execve, sys::arg(launch->path), sys::arg(launch->argv), sys::arg(launch->envp));
+  return 127;
+}
+
+int run_intermediate(void* data) {
+  auto* launch = static_cast<Launch*>(data);
+  long pid = clone_and_call(run_drain, data, g_stacks[1], CLONE_VM | CLONE_VFORK);
+  if (pid < 0) launch->result = pid;
+  return 0;
+}
+
+bool orphans_come_here() {
+  int subreaper = 0;
+  sys::call(SYS_prctl, PR_GET_CHILD_SUBREAPER, sys::arg(&subreaper));
+  return subreaper != 0 || sys::getpid() == 1;
+}
+
+// The keeper: a copy-on-write child without exit signal.
+long start_with_keeper(Launch* launch) {
+  long pid = sys::call(SYS_clone, 0, 0, 0, 0, 0);
+  if (pid != 0) return pid < 0 ? launch->result = pid : 0;
+  sys::call(SYS_setsid);
+  long drain = clone_and_call(run_drain, launch, g_stacks[1], CLONE_VM | CLONE_VFORK | SIGCHLD);
+  sys::call(SYS_close_range, 0, ~0u, 0);
+  sys::call(SYS_chdir, sys::arg("/"));
+  int status = 0;
+  if (drain > 0) sys::call(SYS_wait4, drain, sys::arg(&status), 0, 0);
+  sys::call(SYS_exit_group, 0);
+  return 0;
+}
+
+void start_unseen(Launch* launch) {
+  sys::SignalsBlocked blocked;
+  if (orphans_come_here()) {
+    start_with_keeper(launch);
+    return;
+  }
+  long pid = clone_and_call(run_intermediate, launch, g_stacks[0], CLONE_VM | CLONE_VFORK);
+  if (pid < 0) {
+    launch->result = pid;
+    return;
+  }
+  int status = 0;
+  while (sys::call(SYS_wait4, pid, sys::arg(&status), __WCLONE, 0) == -4 /* EINTR */) {
+  }
+}
+
+// ---- where the drain is, and what it is started with
+
+bool exists(const char* path) {
+  return !sys::failed(sys::call(SYS_faccessat, AT_FDCWD, sys::arg(path), 1 /* X_OK */));
+}
+
+// The build tree, an installation, and Debian's multiarch library folder have it in these places
+// from the library's own.
+constexpr const char* kDrainPlaces[] = {"/../libexec/telinject/telinject-drain",
+                                        "/../../libexec/telinject/telinject-drain",
+                                        "/telinject-drain"};
+
+bool find_drain(char* path, size_t capacity) {
+  const char* library = library_path();
+  size_t directory = text_length(library);
+  while (directory > 0 && library[directory - 1] != '/') directory--;
+  if (directory == 0) return false;
+  for (const char* place : kDrainPlaces) {
+    TextBuffer text(path, capacity);
+    text.add(library, directory - 1).add(place);
+    if (!text.overflow() && exists(path)) return true;
+  }
+  TextBuffer(path, capacity).add(library, directory - 1).add(kDrainPlaces[0]);
+  return false;
+}
+
+// What would change how the drain itself runs is left out.
+bool is_for_the_program_only(const char* entry) {
+  for (const char* prefix : {"LD_", "MALLOC_", "GLIBC_TUNABLES=", "TELINJECT_SESSION="}) {
+    if (text_starts(entry, prefix)) return true;
+  }
+  for (const char* p = entry; *p != 0 && *p != '='; p++) {
+    if (text_starts(p, "SAN_OPTIONS=")) return true;
+  }
+  return false;
+}
+
+// The environment's pointers, in pages of their own: there may be thousands.
+class DrainEnvironment {
+ public:
+  DrainEnvironment(char* const* envp, char* session) {
+    size_t count = 0;
+    while (envp[count] != nullptr) count++;
+    bytes_ = (count + 2) * sizeof(char*);
+    long pages = sys::call(SYS_mmap, 0, static_cast<long>(bytes_), PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (sys::failed(pages)) return;
+    entries_ = reinterpret_cast<char**>(pages);
+    size_t used = 0;
+    for (; *envp != nullptr; envp++) {
+      if (!is_for_the_program_only(*envp)) entries_[used++] = *envp;
+    }
+    entries_[used++] = session;
+    entries_[used] = nullptr;
+  }
+  ~DrainEnvironment() {
+    if (entries_ != nullptr) {
+      sys::call(SYS_munmap, sys::arg(entries_), static_cast<long>(bytes_));
+    }
+  }
+  DrainEnvironment(const DrainEnvironment&) = delete;
+  DrainEnvironment& operator=(const DrainEnvironment&) = delete;
+  char** entries() const { return entries_; }
+
+ private:
+  char** entries_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+void say(const char* what, const char* path, long error) {
+  char line[kPathBytes + 256];
+  TextBuffer text(line, sizeof line);
+  text.add("telinject: ").add(what).add(path);
+  if (error < 0) text.add(" (errno ").number(static_cast<uint64_t>(-error)).add(")");
+  text.add("; the program runs untraced\n");
+  sys::call(SYS_write, 2, sys::arg(line), static_cast<long>(text.size()));
+}
+
+void name_session(Session* session) {
+  *session = {};
+  session->mode = SessionMode::kPreload;
+  session->clock = g_process.clock;
+  session->ring_bytes = g_process.ring_bytes;
+  session->uid = static_cast<uint32_t>(sys::call(SYS_geteuid));
+  uint64_t random[2] = {read_tsc(), static_cast<uint64_t>(sys::getpid())};
+  sys::call(SYS_getrandom, sys::arg(random), sizeof random, 1 /* GRND_NONBLOCK */);
+  TextBuffer(session->name, sizeof session->name).hex(random[0], 16).hex(random[1], 16);
+}
+
+// Listening before the drain runs, so that the program's own children never come too early.
+int listen_abstract(const Session& session) {
+  sockaddr_un address;
+  uint32_t length = session_abstract_address(session, &address);
+  long fd = sys::call(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return -1;
+  if (!sys::failed(sys::call(SYS_bind, fd, sys::arg(&address), length)) &&
+      !sys::failed(sys::call(SYS_listen, fd, 4096))) {
+    return static_cast<int>(fd);
+  }
+  sys::close(static_cast<int>(fd));
+  return -1;
+}
+
+// After unshare(CLONE_NEWPID) our children are born into the new namespace, and the first of them
+// would be its PID 1: a role that is the program's to give.
+bool children_go_elsewhere() {
+  struct stat own = {}, children = {};
+  long a = sys::call(SYS_newfstatat, AT_FDCWD, sys::arg("/proc/self/ns/pid"), sys::arg(&own), 0);
+  long b = sys::call(SYS_newfstatat, AT_FDCWD, sys::arg("/proc/self/ns/pid_for_children"),
+                     sys::arg(&children), 0);
+  return !sys::failed(a) && !sys::failed(b) && own.st_ino != children.st_ino;
+}
+
+}  // namespace
+
+bool start_drain(const StartInfo& info, int memfd) {
+  char path[kPathBytes];
+  if (children_go_elsewhere()) return false;
+  if (!find_drain(path, sizeof path)) {
+    say("cannot find its drain, looked for ", path, 0);
+    return false;
+  }
+  name_session(&g_client.session);
+  char variable[kSessionTextBytes + 32];
+  format_session(g_client.session, g_client.session_text);
+  TextBuffer(variable, sizeof variable).add(kSessionVariable).add('=').add(g_client.session_text);
+  DrainEnvironment environment(info.envp, variable);
+  if (environment.entries() == nullptr) return false;
+  char name[] = "telinject-drain", mode[] = "--preload";
+  char* const argv[] = {name, mode, nullptr};
+  int listener = listen_abstract(g_client.session);
+  int pidfd = static_cast<int>(sys::call(SYS_pidfd_open, sys::getpid(), 0));
+  Launch launch = {path, argv, environment.entries(), memfd, listener, pidfd, 0};
+  start_unseen(&launch);
+  if (listener >= 0) sys::close(listener);
+  if (pidfd >= 0) sys::close(pidfd);
+  if (launch.result < 0) {
+    say("cannot start its drain, ", path, launch.result);
+    return false;
+  }
+  g_client.has_session = listener >= 0;
+  g_client.started_drain = true;
+  return true;
+}
+
+}  // namespace telinject

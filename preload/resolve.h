@@ -1,0 +1,79 @@
+// Finding the real functions behind the wrappers.
+//
+// Not by dlsym: it takes the loader's lock (a wrapper that is first called under it would
+// deadlock), its symbol version moved in glibc 2.34, and RTLD_NEXT does not see libraries that were
+// loaded RTLD_LOCAL. The loaded objects' own symbol tables are read instead, in load order behind
+// this library, by way of dl_iterate_phdr, whose lock is held only while the list of objects
+// changes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace telinject {
+
+// Everything that is looked up. Functions: the first definition behind us. Variables: the first at
+// all, for the main program may hold a copy.
+enum RealSymbol : uint32_t {
+  kReal_longjmp,
+  kReal__longjmp,
+  kReal_siglongjmp,
+  kReal___longjmp_chk,
+  kReal__Unwind_SetIP,
+  kReal__Unwind_GetCFA,
+  kReal___cxa_begin_catch,
+  kReal_pthread_create,
+  kReal_thrd_create,
+  kReal_pthread_setname_np,
+  kReal_pthread_attr_getstacksize,
+  kReal_pthread_mutexattr_init,
+  kReal_pthread_mutexattr_setrobust,
+  kReal_pthread_mutexattr_setpshared,
+  kReal_pthread_mutex_init,
+  kReal_pthread_mutex_lock,
+  kReal_makecontext,
+  kReal_fork,
+  kReal__Fork,
+  kReal_vfork,
+  kReal_execve,
+  kReal_execvpe,
+  kReal_fexecve,
+  kReal_execveat,
+  kReal_posix_spawn,
+  kReal_posix_spawnp,
+  kReal_system,
+  kReal_popen,
+  kReal__exit,
+  kReal_quick_exit,
+  kReal_dlopen,
+  kReal_dlmopen,
+  kReal_dlclose,
+  kReal_prctl,
+  kReal_syscall,
+  kReal_seccomp,
+  kReal_clock_gettime,
+  kReal_environ,
+  kReal___libc_stack_end,
+  kRealCount,
+};
+
+// Looks all of them up. Called once, in the constructor or at the first hook.
+void resolve_all();
+
+// The address, looked up now if it was not there before (a library loaded since); null if no loaded
+// object has it.
+void* real_address(RealSymbol symbol);
+
+template <typename Function>
+Function real(RealSymbol symbol) {
+  return reinterpret_cast<Function>(real_address(symbol));
+}
+
+// The exception runtime of libc++abi or libsupc++, by the class of an exception object
+// ("GNUCC++\0" or "CLNGC++\0", as an integer): both may be loaded.
+void* real_begin_catch(uint64_t exception_class);
+
+// The path of this library as the loader has it, made absolute; "" if it cannot be told.
+const char* library_path();
+
+}  // namespace telinject

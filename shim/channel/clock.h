@@ -1,0 +1,21 @@
+// The hooks' clock: the TSC where it can be trusted, else CLOCK_MONOTONIC.
+#pragma once
+
+#include <x86intrin.h>
+
+#include <cstdint>
+
+#include "shim/channel/layout.h"
+
+namespace telinject {
+
+inline uint64_t read_tsc() {
+  return __rdtsc();
+}
+
+// True if the processor says that its TSC is invariant (CPUID 80000007h, EDX bit 8) *and* the
+// kernel has chosen it as its own clock source, which it does only while the processors' TSCs
+// agree. Three system calls; async-signal-safe.
+bool tsc_is_trustworthy();
+
+}  // namespace telinject

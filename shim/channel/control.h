@@ -1,0 +1,36 @@
+// What telrun's supervisor and its drain say to each other, over a SEQPACKET socket pair.
+#pragma once
+
+#include <cstdint>
+
+namespace telinject {
+
+// Descriptors that a drain is started with. 2 is where its own messages go.
+//   under telrun:      kDrainControlFd (socket pair), kDrainListenFd, kDrainAbstractFd
+//   under a preload:   kDrainSegmentFd (the program's memfd), kDrainPidfdFd, and the two listeners
+// Which of them are there is said by the drain's arguments (shim/cli/README.md).
+inline constexpr int kDrainControlFd = 3;
+inline constexpr int kDrainSegmentFd = 3;
+inline constexpr int kDrainListenFd = 4;    // bound to the session's path, listening; may be closed
+inline constexpr int kDrainAbstractFd = 5;  // bound to the session's abstract name, listening
+inline constexpr int kDrainPidfdFd = 6;
+
+enum class ControlType : uint32_t {
+  // supervisor -> drain
+  kStarted = 1,  // pid; text: the path of the program's file, as found
+  kEnded,        // pid, status as of wait(2): write all that has ended, print the summary, answer
+  kStop,         // give up writing what is still queued, count it, answer
+  // drain -> supervisor
+  kWritten,  // all that ended before kEnded is written. status: 1 if the drain ends now (telrun
+             // reaps it, so that nobody inherits it), 0 if it may stay for processes that still run
+};
+
+struct ControlMessage {
+  ControlType type;
+  int32_t pid;
+  int32_t status;
+  uint32_t text_bytes;
+  char text[4096];
+};
+
+}  // namespace telinject

@@ -1,0 +1,82 @@
+#include "shim/channel/session.h"
+
+#include <sys/socket.h>
+
+#include "shim/channel/text.h"
+
+namespace telinject {
+
+bool parse_session(const char* text, Session* out) {
+  *out = {};
+  const char* p = text;
+  if (p[0] != '1' || p[1] != ':') return false;
+  p += 2;
+  if ((p[0] != 'r' && p[0] != 'p') || p[1] != ':') return false;
+  out->mode = static_cast<SessionMode>(p[0]);
+  p += 2;
+  if ((p[0] != 't' && p[0] != 'm') || p[1] != ':') return false;
+  out->clock = p[0] == 't' ? ClockKind::kTsc : ClockKind::kMonotonic;
+  p += 2;
+  uint64_t ring, uid;
+  p = parse_number(p, &ring);
+  if (p == nullptr || *p != ':' || ring > kMaxRingBytes) return false;
+  out->ring_bytes = static_cast<uint32_t>(ring);
+  p++;
+  p = parse_number(p, &uid);
+  if (p == nullptr || *p != ':' || uid > 0xffffffff) return false;
+  out->uid = static_cast<uint32_t>(uid);
+  p++;
+  uint64_t half;
+  if (!parse_hex(p, 16, &half) || !parse_hex(p + 16, 16, &half) || p[32] != ':') return false;
+  for (size_t i = 0; i < kSessionNameDigits; i++) out->name[i] = p[i];
+  p += kSessionNameDigits + 1;
+  size_t length = text_length(p);
+  if (length >= kSessionDirectoryBytes || (length > 0 && p[0] != '/')) return false;
+  for (size_t i = 0; i < length; i++) out->directory[i] = p[i];
+  return true;
+}
+
+void format_session(const Session& session, char out[kSessionTextBytes]) {
+  TextBuffer text(out, kSessionTextBytes);
+  text.add("1:").add(static_cast<char>(session.mode)).add(':');
+  text.add(session.clock == ClockKind::kTsc ? "t:" : "m:").number(session.ring_bytes).add(':');
+  text.number(session.uid).add(':');
+  text.add(session.name).add(':').add(session.directory);
+}
+
+bool parse_record_ref(const char* text, RecordRef* out) {
+  *out = {};
+  uint64_t segment, lane, position;
+  if (text_length(text) != 16 + 1 + 3 + 1 + 16) return false;
+  if (!parse_hex(text, 16, &segment) || text[16] != ':' || !parse_hex(text + 17, 3, &lane) ||
+      text[20] != ':' || !parse_hex(text + 21, 16, &position)) {
+    return false;
+  }
+  *out = {segment, position, static_cast<uint32_t>(lane), 0};
+  return segment != 0;
+}
+
+void format_record_ref(const RecordRef& ref, char out[kParentTextBytes]) {
+  TextBuffer text(out, kParentTextBytes);
+  text.hex(ref.segment, 16).add(':').hex(ref.lane, 3).add(':').hex(ref.position, 16);
+}
+
+uint32_t session_path_address(const Session& session, sockaddr_un* out) {
+  *out = {};
+  if (session.directory[0] == 0) return 0;
+  out->sun_family = AF_UNIX;
+  TextBuffer text(out->sun_path, sizeof out->sun_path);
+  text.add(session.directory).add('/').add(session.name);
+  if (text.overflow()) return 0;
+  return static_cast<uint32_t>(offsetof(sockaddr_un, sun_path) + text.size() + 1);
+}
+
+uint32_t session_abstract_address(const Session& session, sockaddr_un* out) {
+  *out = {};
+  out->sun_family = AF_UNIX;
+  TextBuffer text(out->sun_path + 1, sizeof out->sun_path - 1);
+  text.add("telinject-").add(session.name);
+  return static_cast<uint32_t>(offsetof(sockaddr_un, sun_path) + 1 + text.size());
+}
+
+}  // namespace telinject

@@ -1,0 +1,191 @@
+#include "shim/channel/settings.h"
+
+#include "shim/channel/text.h"
+
+namespace telinject {
+
+const Setting kSettings[kSettingCount] = {
+    {kDebug, "DEBUG", nullptr, SettingType::kBool, "true", "", 0, nullptr, nullptr,
+     "false, 0, no or off: no tracing at all. Unset means on, for the library was asked for"},
+    {kServiceName, "SERVICE_NAME", "OTEL_SERVICE_NAME", SettingType::kText, "", "", 's', "service",
+     "NAME", "service.name of every event; default: the name of the working directory"},
+    {kServiceVersion, "SERVICE_VERSION", nullptr, SettingType::kText, "", "", 0, "service-version",
+     "VERSION", "service.version; default: git's short commit id of the working directory"},
+    {kEnvironment, "ENVIRONMENT", nullptr, SettingType::kText, "dev", "", 'e', "environment",
+     "NAME", "environment of every event: dev, staging, prod"},
+    {kOutput, "TELEMETRY_OUTPUT", nullptr, SettingType::kChoice, "stderr", "stderr|file", 'O',
+     "output", "KIND", "where events go; file needs TELEMETRY_FILE"},
+    {kFile, "TELEMETRY_FILE", nullptr, SettingType::kPath, "", "", 'o', "file", "PATH",
+     "append events to this file; given alone it implies TELEMETRY_OUTPUT=file"},
+    {kSampleRate, "SAMPLE_RATE", nullptr, SettingType::kRate, "1.0", "", 'r', "sample-rate", "RATE",
+     "share of traces to keep, decided where a trace starts; 0 means off"},
+    {kOnFull, "TELEMETRY_ON_FULL", nullptr, SettingType::kChoice, "drop", "drop|block", 0,
+     "on-full", "WHAT",
+     "when calls come faster than they are taken: drop whole calls and count them, or block the "
+     "thread and lose nothing"},
+    {kThreads, "TELEMETRY_THREADS", nullptr, SettingType::kChoice, "continue", "continue|root", 0,
+     "threads", "WHAT",
+     "what a thread created inside a span does: continue its trace, or start one of its own"},
+    {kSummary, "TELEMETRY_SUMMARY", nullptr, SettingType::kChoice, "auto", "auto|always|never", 0,
+     nullptr, nullptr, "telrun's summary on stderr; auto: when that is a terminal"},
+    {kQueueBytes, "TELEMETRY_QUEUE_BYTES", nullptr, SettingType::kNumber, "134217728",
+     "1048576..17179869184", 0, "queue-bytes", "BYTES",
+     "memory in which the drain keeps records that are not encoded yet"},
+    {kExitWait, "TELEMETRY_EXIT_WAIT", nullptr, SettingType::kNumber, "10000", "0..600000", 0,
+     nullptr, nullptr,
+     "without telrun: milliseconds that a program's end waits at most for its events to be "
+     "written"},
+    {kClock, "TELEMETRY_CLOCK", nullptr, SettingType::kChoice, "auto", "auto|tsc|monotonic", 0,
+     nullptr, nullptr,
+     "auto: the TSC where the processor and the kernel trust it, else CLOCK_MONOTONIC (slower)"},
+};
+
+namespace {
+
+bool equal_ignoring_case(const char* a, const char* b) {
+  auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  while (*a != 0 && lower(*a) == lower(*b)) a++, b++;
+  return lower(*a) == lower(*b);
+}
+
+bool parse_bool(const char* text, uint64_t* value) {
+  for (const char* word : {"true", "1", "yes", "on"}) {
+    if (equal_ignoring_case(text, word)) return *value = 1, true;
+  }
+  for (const char* word : {"false", "0", "no", "off"}) {
+    if (equal_ignoring_case(text, word)) return *value = 0, true;
+  }
+  return false;
+}
+
+// A decimal fraction from 0 to 1, to nine digits: no exponent, no sign, no locale.
+bool parse_rate(const char* text, uint64_t* value) {
+  uint64_t whole = 0, fraction = 0;
+  const char* p = text;
+  bool digits = false;
+  for (; *p >= '0' && *p <= '9'; p++, digits = true) {
+    whole = whole * 10 + static_cast<uint64_t>(*p - '0');
+    if (whole > 1) return false;
+  }
+  if (*p == '.') {
+    p++;
+    uint64_t unit = kRateOne;
+    for (; *p >= '0' && *p <= '9'; p++, digits = true) {
+      unit /= 10;
+      fraction += unit * static_cast<uint64_t>(*p - '0');
+    }
+  }
+  uint64_t rate = whole * kRateOne + fraction;
+  if (*p != 0 || !digits || rate > kRateOne) return false;
+  return *value = rate, true;
+}
+
+bool parse_choice(const char* values, const char* text, uint64_t* value) {
+  uint64_t index = 0;
+  for (const char* p = values; *p != 0; index++) {
+    const char* t = text;
+    while (*p != 0 && *p != '|' && *p == *t) p++, t++;
+    if ((*p == 0 || *p == '|') && *t == 0) return *value = index, true;
+    while (*p != 0 && *p != '|') p++;
+    if (*p == '|') p++;
+  }
+  return false;
+}
+
+bool parse_bounded(const char* values, const char* text, uint64_t* value) {
+  uint64_t low, high, v;
+  const char* dots = parse_number(values, &low);
+  if (dots == nullptr || parse_number(dots + 2, &high) == nullptr) return false;
+  const char* end = parse_number(text, &v);
+  if (end == nullptr || *end != 0 || v < low || v > high) return false;
+  return *value = v, true;
+}
+
+const char* expected(const Setting& setting) {
+  switch (setting.type) {
+    case SettingType::kBool:
+      return "true or false";
+    case SettingType::kRate:
+      return "a number from 0 to 1";
+    case SettingType::kChoice:
+      return "one of ";
+    case SettingType::kNumber:
+      return "a whole number in ";
+    case SettingType::kText:
+    case SettingType::kPath:
+      return "a text that is not empty";
+  }
+  return "";
+}
+
+}  // namespace
+
+bool parse_setting(const Setting& setting, const char* text, uint64_t* value) {
+  switch (setting.type) {
+    case SettingType::kBool:
+      return parse_bool(text, value);
+    case SettingType::kRate:
+      return parse_rate(text, value);
+    case SettingType::kChoice:
+      return parse_choice(setting.values, text, value);
+    case SettingType::kNumber:
+      return parse_bounded(setting.values, text, value);
+    case SettingType::kText:
+    case SettingType::kPath:
+      return true;
+  }
+  return false;
+}
+
+size_t read_settings(char* const* envp, Settings* out, SettingProblem* problems, size_t capacity) {
+  size_t count = 0;
+  for (const Setting& setting : kSettings) {
+    uint64_t& number = out->number[setting.id];
+    out->given[setting.id] = false;
+    out->text[setting.id] = setting.default_text;
+    number = 0;
+    parse_setting(setting, setting.default_text, &number);
+    const char* name = setting.name;
+    const char* value = env_find(envp, name);
+    if ((value == nullptr || *value == 0) && setting.alias != nullptr) {
+      name = setting.alias;
+      value = env_find(envp, name);
+    }
+    // An empty variable is as good as none, as OpenTelemetry's specification has it.
+    if (value == nullptr || *value == 0) continue;
+    if (parse_setting(setting, value, &number)) {
+      out->given[setting.id] = true;
+      out->text[setting.id] = value;
+    } else {
+      if (problems != nullptr && count < capacity) {
+        problems[count] = {&setting, name, value, expected(setting)};
+      }
+      count++;
+    }
+  }
+  // OpenTelemetry's switch: only the word "true" (in any case) turns things off.
+  const char* disabled = env_find(envp, "OTEL_SDK_DISABLED");
+  if (disabled != nullptr && equal_ignoring_case(disabled, "true") && !out->given[kDebug]) {
+    out->number[kDebug] = 0;
+  }
+  if (out->given[kFile] && !out->given[kOutput]) out->number[kOutput] = kOutputFile;
+  return count;
+}
+
+void describe_problem(const SettingProblem& problem, char* line, size_t capacity) {
+  TextBuffer text(line, capacity);
+  text.add(problem.name).add('=').add(problem.value).add(" is not ").add(problem.expected);
+  if (problem.setting->type == SettingType::kChoice ||
+      problem.setting->type == SettingType::kNumber) {
+    for (const char* p = problem.setting->values; *p != 0; p++) {
+      if (*p == '|') {
+        text.add(", ");
+      } else {
+        text.add(*p);
+      }
+    }
+  }
+  text.add("; using ").add(problem.setting->default_text);
+}
+
+}  // namespace telinject

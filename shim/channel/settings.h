@@ -1,0 +1,93 @@
+// The one table of settings: name, type, default, values, a line of help. `telinject help
+// settings`, telrun's options, the documentation (docs/settings.md) and both readers come from it.
+//
+// Read by the library inside the traced program, by the supervisor and by the drain, so it needs
+// libc's headers only: no heap, no stdio, no locale, errno untouched, async-signal-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "shim/channel/layout.h"
+
+namespace telinject {
+
+enum class SettingType { kBool, kRate, kChoice, kText, kPath, kNumber };
+
+enum SettingId : uint32_t {
+  kDebug,
+  kServiceName,
+  kServiceVersion,
+  kEnvironment,
+  kOutput,
+  kFile,
+  kSampleRate,
+  kOnFull,
+  kThreads,
+  kSummary,
+  kQueueBytes,
+  kExitWait,
+  kClock,
+  kSettingCount,
+};
+
+struct Setting {
+  SettingId id;
+  const char* name;   // the environment variable
+  const char* alias;  // a second variable, used when the first is not set, or null
+  SettingType type;
+  const char* default_text;  // as a user would write it; "" is "derived, see help"
+  const char* values;        // for kChoice: "a|b|c"; for kNumber: "lowest..highest"
+  char option;               // telrun's short option, or 0
+  const char* long_option;   // telrun's long option, or null
+  const char* placeholder;   // of the option's value in the help, or null if it takes none
+  const char* help;
+};
+
+extern const Setting kSettings[kSettingCount];
+
+enum OutputKind : uint64_t { kOutputStderr, kOutputFile };
+enum OnFull : uint64_t { kDrop, kBlock };
+enum Threads : uint64_t { kContinueTrace, kNewTrace };
+enum SummaryMode : uint64_t { kSummaryAuto, kSummaryAlways, kSummaryNever };
+enum ClockChoice : uint64_t { kClockAuto, kClockTsc, kClockMonotonic };
+
+// Sampling probabilities are kept exactly as written, in billionths.
+inline constexpr uint64_t kRateOne = 1000000000;
+
+// The threshold of ids.h: traces whose random bits are below it are dropped.
+constexpr uint64_t sampling_threshold(uint64_t rate) {
+  return static_cast<uint64_t>(static_cast<unsigned __int128>(kRateOne - rate) *
+                               (uint64_t{1} << 56) / kRateOne);
+}
+
+struct Settings {
+  // kBool 0/1; kRate billionths; kChoice its index in `values`; kNumber itself; texts unused.
+  uint64_t number[kSettingCount];
+  // kText and kPath: points into the environment, never null. Valid as long as the environment is.
+  const char* text[kSettingCount];
+  bool given[kSettingCount];  // set in the environment, to something that makes sense
+
+  bool off() const { return number[kDebug] == 0 || number[kSampleRate] == 0; }
+};
+
+// What is wrong with a value, for one line to the user: "NAME=value is not ...; using default".
+struct SettingProblem {
+  const Setting* setting;
+  const char* name;  // the variable that carried it: the setting's name or its alias
+  const char* value;
+  const char* expected;  // "a number from 0 to 1", ...
+};
+
+// Reads all settings from an environment; a value that makes no sense is reported and the default
+// used. `problems` may be null. Returns how many problems there were (at most `capacity` stored).
+size_t read_settings(char* const* envp, Settings* out, SettingProblem* problems, size_t capacity);
+
+// One line without newline: "SAMPLE_RATE=banana is not a number from 0 to 1; using 1.0". Cut to
+// fit.
+void describe_problem(const SettingProblem& problem, char* line, size_t capacity);
+
+// True, and *value set, if `text` is a value of `setting`.
+bool parse_setting(const Setting& setting, const char* text, uint64_t* value);
+
+}  // namespace telinject

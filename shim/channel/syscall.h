@@ -1,0 +1,65 @@
+// Raw system calls for code that runs in the traced program's threads.
+//
+// libc's wrappers set errno, some are cancellation points, and some are interposed by us or by
+// another preloaded library. These do none of that: they return the kernel's value, a negative
+// number being -errno. Async-signal-safe, no allocation, errno untouched.
+#pragma once
+
+#include <sys/syscall.h>
+
+#include <cstdint>
+
+#if !defined(__x86_64__) || !defined(__linux__)
+#error "telinject supports x86-64 Linux only: the hooks read the TSC and glibc's x86-64 jmp_buf"
+#endif
+
+namespace telinject::sys {
+
+inline long call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0,
+                 long f = 0) {
+  long result;
+  register long r10 __asm__("r10") = d;
+  register long r8 __asm__("r8") = e;
+  register long r9 __asm__("r9") = f;
+  __asm__ volatile("syscall"
+                   : "=a"(result)
+                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                   : "rcx", "r11", "memory");
+  return result;
+}
+
+template <typename T>
+inline long arg(T* pointer) {
+  return reinterpret_cast<long>(pointer);
+}
+
+inline bool failed(long result) {
+  return result < 0 && result > -4096;
+}
+
+inline int getpid() {
+  return static_cast<int>(call(SYS_getpid));
+}
+inline int gettid() {
+  return static_cast<int>(call(SYS_gettid));
+}
+inline long close(int fd) {
+  return call(SYS_close, fd);
+}
+
+// Blocks every signal for the time it lives; the kernel's mask is 64 bits.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    uint64_t all = ~uint64_t{0};
+    call(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, arg(&all), arg(&old_), sizeof old_);
+  }
+  ~SignalsBlocked() { call(SYS_rt_sigprocmask, 2, arg(&old_), 0, sizeof old_); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  uint64_t old_ = 0;
+};
+
+}  // namespace telinject::sys

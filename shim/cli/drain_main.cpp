@@ -1,0 +1,197 @@
+// telinject-drain: the process that turns records into events.
+//
+//   telinject-drain --session    started by telrun (shim/cli/README.md says with what)
+//   telinject-drain --preload    started by libtelinject.so in a program without telrun
+#include <limits.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <string>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "shim/channel/control.h"
+#include "shim/channel/session.h"
+#include "shim/channel/settings.h"
+#include "shim/drain/collector.h"
+#include "shim/drain/complain.h"
+#include "shim/drain/control.h"
+#include "shim/drain/processor.h"
+#include "shim/metadata/host.h"
+#include "shim/metadata/service.h"
+#include "shim/sinks/sink.h"
+#include "shim/sinks/standard_error.h"
+
+namespace telinject {
+
+namespace {
+
+constexpr int kUsage = 2;
+
+// Events go nowhere; each is counted as lost.
+class NoSink : public Sink {
+ public:
+  uint64_t write(std::string_view lines) override {
+    return static_cast<uint64_t>(std::count(lines.begin(), lines.end(), '\n'));
+  }
+  std::string describe() const override { return "nowhere"; }
+};
+
+std::string working_directory() {
+  std::error_code error;
+  std::filesystem::path path = std::filesystem::current_path(error);
+  return error ? "/" : path.string();
+}
+
+std::string absolute(const std::string& path, const std::string& directory) {
+  if (path.empty() || path.front() == '/') return path;
+  return absl::StrCat(directory, directory == "/" ? "" : "/", path);
+}
+
+Settings read_own_settings(bool tell_problems) {
+  Settings settings;
+  SettingProblem problems[kSettingCount];
+  size_t count = read_settings(environ, &settings, problems, kSettingCount);
+  for (size_t i = 0; tell_problems && i < count; i++) {
+    char line[512];
+    describe_problem(problems[i], line, sizeof line);
+    complain(line);
+  }
+  return settings;
+}
+
+std::unique_ptr<Sink> open_sink(const Settings& settings, const std::string& file) {
+  if (settings.number[kOutput] == kOutputStderr) return open_stderr_sink();
+  if (file.empty()) {
+    complain("TELEMETRY_OUTPUT=file needs TELEMETRY_FILE=path; events go to standard error");
+    return open_stderr_sink();
+  }
+  std::string problem;
+  std::unique_ptr<Sink> sink = open_file_sink(file, &problem);
+  if (sink != nullptr) return sink;
+  complain(problem, "; no events are written, the program runs on: choose another file");
+  return std::make_unique<NoSink>();
+}
+
+// The program's limits are not ours, nor is its priority or its way of dying.
+void settle_process() {
+  for (int signal : {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGPIPE, SIGXFSZ, SIGTSTP}) {
+    ::signal(signal, SIG_IGN);
+  }
+  for (int resource : {RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_NOFILE, RLIMIT_CPU}) {
+    rlimit limit = {};
+    if (getrlimit(resource, &limit) != 0) continue;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(resource, &limit);
+  }
+  prctl(PR_SET_NAME, "telinject-drain");
+  // Batches are large and short-lived: they shall not be mapped and unmapped each time.
+  mallopt(M_MMAP_THRESHOLD, 64 << 20);
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+}
+
+bool wants_summary(const Settings& settings, bool terminal) {
+  switch (settings.number[kSummary]) {
+    case kSummaryAlways:
+      return true;
+    case kSummaryNever:
+      return false;
+    default:
+      return terminal;
+  }
+}
+
+Service own_service(const Settings& settings, const std::string& directory) {
+  return find_service(settings.text[kServiceName], settings.text[kServiceVersion],
+                      settings.text[kEnvironment], directory);
+}
+
+void remove_session_files(const Session& session) {
+  if (session.directory[0] == 0) return;
+  std::string directory = session.directory;
+  unlink(absl::StrCat(directory, "/", session.name).c_str());
+  rmdir(directory.c_str());
+}
+
+bool is_socket(int fd) {
+  struct stat status = {};
+  return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
+}
+
+int run_drain(bool under_telrun) {
+  bool terminal = isatty(2);
+  StandardError::take_over();
+  settle_process();
+  Session session = {};
+  const char* text = getenv(kSessionVariable);
+  if (text == nullptr || !parse_session(text, &session)) {
+    complain("is started by telrun or by libtelinject.so, not by hand (no ", kSessionVariable, ")");
+    return kUsage;
+  }
+  Settings settings = read_own_settings(/*tell_problems=*/!under_telrun);
+  std::string directory = working_directory();
+  std::string file = absolute(settings.text[kFile], directory);
+  std::unique_ptr<Sink> sink = open_sink(settings, file);
+  Processor::Options options;
+  options.service = own_service(settings, directory);
+  options.host = find_host();
+  options.sample_rate = settings.number[kSampleRate];
+  options.summary = under_telrun && wants_summary(settings, terminal);
+  if (settings.number[kOutput] == kOutputFile) options.output = file;
+  // A folder that we stand in cannot be unmounted.
+  [[maybe_unused]] int changed = chdir("/");
+
+  timespec realtime = {};
+  clock_gettime(CLOCK_REALTIME, &realtime);
+  ClockMap clock(session.clock, ClockMap::take_anchor(session.clock),
+                 realtime.tv_sec * 1000000000 + realtime.tv_nsec);
+  BatchQueue queue(settings.number[kQueueBytes]);
+  Collector* collector = nullptr;
+  Control* control = nullptr;
+  std::atomic<uint64_t> progress{0};
+  Processor processor(
+      &queue, &clock, std::move(sink), std::move(options),
+      {[&](int pid) { control->watch(pid); }, [&] { control->written(); }, &progress});
+  // The collector's robust list belongs to its thread, so it is made there.
+  std::atomic<bool> ready{false};
+  std::thread collecting([&] {
+    Collector own(&queue, session.clock, &progress);
+    collector = &own;
+    ready.store(true);
+    ready.notify_one();
+    own.run();
+  });
+  ready.wait(false);
+  ControlFds fds;
+  if (under_telrun) fds.supervisor = kDrainControlFd;
+  if (is_socket(kDrainListenFd)) fds.listener = kDrainListenFd;
+  if (is_socket(kDrainAbstractFd)) fds.abstract_listener = kDrainAbstractFd;
+  Control own_control(fds, session, collector, [&] { processor.stop(); });
+  control = &own_control;
+  if (!under_telrun) control->add_program(kDrainSegmentFd, kDrainPidfdFd);
+  std::thread controlling([&] { control->run(); });
+  processor.run();
+  controlling.join();
+  collecting.join();
+  remove_session_files(session);
+  return 0;
+}
+
+}  // namespace
+
+}  // namespace telinject
+
+int main(int argc, char** argv) {
+  std::string mode = argc == 2 ? argv[1] : "";
+  if (mode == "--session" || mode == "--preload") return telinject::run_drain(mode == "--session");
+  fprintf(stderr, "telinject: unknown command '%s'; 'telinject help' lists them\n", mode.c_str());
+  return telinject::kUsage;
+}

@@ -1,0 +1,26 @@
+// Starts the drain of a session: telrun's other child, in a session of its own (shim/cli/README.md
+// has the contract).
+#pragma once
+
+#include <sys/types.h>
+
+#include "shim/cli/session_start.h"
+
+namespace telinject {
+
+struct Drain {
+  pid_t pid = -1;
+  int control = -1;          // our end of the socket pair (control.h)
+  bool has_written = false;  // all of it: it has said so
+  bool ended = false;
+  int status = 0;          // as of wait(2), once `ended`
+  double started = 0;      // monotonic_seconds() then
+  double ended_after = 0;  // seconds
+};
+
+double monotonic_seconds();
+
+// `null_fd` is /dev/null. Returns null, or what could not be done (errno says why).
+const char* start_drain(const char* file, const NewSession& session, int null_fd, Drain* out);
+
+}  // namespace telinject

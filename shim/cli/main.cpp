@@ -1,0 +1,96 @@
+// telinject <command>: the one program behind telrun. It supervises (run) and explains itself; all
+// that needs more than libc is the drain's, which other commands execute.
+//
+// telrun is this program too, by one of two ways (scripts/telrun.in says why no shell is between):
+//   a script with the interpreter line `#!/path/of/telinject run`
+//   a link by the name of telrun, where an interpreter line cannot hold the path
+
+#include <errno.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <initializer_list>
+
+#include "shim/channel/text.h"
+#include "shim/cli/help.h"
+#include "shim/cli/installation.h"
+#include "shim/cli/program.h"
+#include "shim/cli/run.h"
+#include "shim/cli/say.h"
+#include "shim/cli/witness.h"
+
+namespace telinject {
+
+namespace {
+
+// True if the kernel started us as the interpreter of a script: it then has put the script's path
+// behind our first argument. AT_EXECFN is the file that was executed; for a script it is the
+// script.
+bool is_interpreter() {
+  const char* executed = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
+  struct stat file, own;
+  return executed != nullptr && stat(executed, &file) == 0 && stat("/proc/self/exe", &own) == 0 &&
+         (file.st_dev != own.st_dev || file.st_ino != own.st_ino);
+}
+
+bool is_telrun(const char* path) {
+  const char* slash = strrchr(path, '/');
+  return text_equal(slash != nullptr ? slash + 1 : path, "telrun");
+}
+
+int help(char** argv) {
+  if (argv[0] == nullptr) return print_commands();
+  if (text_equal(argv[0], "run")) return print_run_help();
+  if (text_equal(argv[0], "settings")) {
+    bool markdown = argv[1] != nullptr && text_equal(argv[1], "--markdown");
+    return markdown ? print_settings_markdown() : print_settings();
+  }
+  say("there is no help on ", argv[0], "; try telinject help");
+  return kExitOwnFailure;
+}
+
+int execute_drain(char** argv) {
+  char file[PATH_MAX];
+  if (!find_part(kDrainPart, file)) {
+    say(file);
+    return kExitOwnFailure;
+  }
+  argv[0] = const_cast<char*>(kDrainPart.file);
+  execv(file, argv);
+  say("cannot execute ", file, ": ", strerror(errno));
+  return kExitCannotExecute;
+}
+
+int main(int argc, char** argv) {
+  if (argc > 0) {
+    Witness::note_command_line(argc, argv);
+    if (is_telrun(argv[0])) return run(argc, argv);
+  }
+  if (argc > 1 && text_equal(argv[1], "run")) {
+    int skip = argc > 2 && is_interpreter() ? 2 : 1;
+    return run(argc - skip, argv + skip);
+  }
+  speak_as("telinject");
+  if (argc < 2) {
+    say("no command given; try telinject help");
+    return kExitOwnFailure;
+  }
+  const char* command = argv[1];
+  for (const char* word : {"help", "--help", "-h"}) {
+    if (text_equal(command, word)) return help(argv + 2);
+  }
+  for (const char* word : {"version", "--version", "-V"}) {
+    if (text_equal(command, word)) return print_version();
+  }
+  return execute_drain(argv);
+}
+
+}  // namespace
+
+}  // namespace telinject
+
+int main(int argc, char** argv) {
+  return telinject::main(argc, argv);
+}

@@ -1,0 +1,141 @@
+#include "shim/cli/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shim/channel/settings.h"
+#include "shim/cli/say.h"
+
+namespace telinject {
+
+namespace {
+
+// Numbers above those of letters; a setting's option is kSettingBase and its id.
+enum OwnOption {
+  kQuietOption = 1000,
+  kSummaryOption,
+  kInPlaceOption,
+  kHelpOption,
+  kVersionOption,
+  kSettingBase = 2000,
+};
+
+constexpr const char* kOwnShort = "qDhV";
+const option kOwnLong[] = {
+    {"quiet", no_argument, nullptr, kQuietOption},
+    {"summary", no_argument, nullptr, kSummaryOption},
+    {"detach-in-place", no_argument, nullptr, kInPlaceOption},
+    {"help", no_argument, nullptr, kHelpOption},
+    {"version", no_argument, nullptr, kVersionOption},
+};
+
+// "+": the first word that is no option is the program; ":": errors are said by us, on one line.
+constexpr size_t kShortBytes = 2 + sizeof "qDhV" + 2 * kSettingCount;
+constexpr size_t kLongOptions = kSettingCount + sizeof kOwnLong / sizeof *kOwnLong + 1;
+
+void list_options(char (&shorts)[kShortBytes], option (&longs)[kLongOptions]) {
+  TextBuffer text(shorts, sizeof shorts);
+  text.add("+:").add(kOwnShort);
+  size_t count = 0;
+  for (const option& own : kOwnLong) longs[count++] = own;
+  for (const Setting& setting : kSettings) {
+    bool has_value = setting.placeholder != nullptr;
+    if (setting.option != 0) {
+      text.add(setting.option);
+      if (has_value) text.add(':');
+    }
+    if (setting.long_option != nullptr) {
+      longs[count++] = {setting.long_option, has_value ? required_argument : no_argument, nullptr,
+                        kSettingBase + static_cast<int>(setting.id)};
+    }
+  }
+  longs[count] = {};
+}
+
+// A short option's number is its letter; this makes it that of the long one.
+int unify(int code) {
+  switch (code) {
+    case 'q':
+      return kQuietOption;
+    case 'D':
+      return kInPlaceOption;
+    case 'h':
+      return kHelpOption;
+    case 'V':
+      return kVersionOption;
+    default:
+      break;
+  }
+  for (const Setting& setting : kSettings) {
+    if (setting.option != 0 && code == setting.option) {
+      return kSettingBase + static_cast<int>(setting.id);
+    }
+  }
+  return code;
+}
+
+bool set(const Setting& setting, const char* value) {
+  if (setenv(setting.name, value, 1) == 0) return true;
+  say("cannot set ", setting.name, ": ", strerror(errno));
+  return false;
+}
+
+void complain(int code, char** argv) {
+  // Of a short option getopt tells the letter, of an unknown long one only where it stands.
+  char letter[] = {'-', static_cast<char>(optopt), 0};
+  bool is_short = optopt > 0 && optopt < kQuietOption;
+  const char* word = is_short ? letter : argv[optind - 1];
+  if (code == ':') {
+    say("option ", word, " needs a value; try telrun --help");
+  } else if (!is_short && optopt != 0) {
+    say("option ", word, " takes no value; try telrun --help");
+  } else {
+    say("there is no option ", word, "; try telrun --help");
+  }
+}
+
+}  // namespace
+
+Parsed parse_run_options(int argc, char** argv, RunOptions* out) {
+  *out = {};
+  char shorts[kShortBytes];
+  option longs[kLongOptions];
+  list_options(shorts, longs);
+  int code;
+  while ((code = getopt_long(argc, argv, shorts, longs, nullptr)) != -1) {
+    int option = unify(code);
+    bool fine = true;
+    switch (option) {
+      case kQuietOption:
+        fine = set(kSettings[kSummary], "never");
+        break;
+      case kSummaryOption:
+        fine = set(kSettings[kSummary], "always");
+        break;
+      case kInPlaceOption:
+        out->in_place = true;
+        break;
+      case kHelpOption:
+        return Parsed::kHelp;
+      case kVersionOption:
+        return Parsed::kVersion;
+      case '?':
+      case ':':
+        complain(code, argv);
+        return Parsed::kBad;
+      default:
+        fine = set(kSettings[option - kSettingBase], optarg != nullptr ? optarg : "true");
+    }
+    if (!fine) return Parsed::kBad;
+  }
+  if (argv[optind] == nullptr) {
+    say("no program given; try telrun --help");
+    return Parsed::kBad;
+  }
+  out->program = argv + optind;
+  return Parsed::kRun;
+}
+
+}  // namespace telinject

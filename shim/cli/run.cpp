@@ -1,0 +1,234 @@
+#include "shim/cli/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "shim/channel/session.h"
+#include "shim/channel/settings.h"
+#include "shim/channel/syscall.h"
+#include "shim/channel/traceparent.h"
+#include "shim/cli/child.h"
+#include "shim/cli/drain_start.h"
+#include "shim/cli/ending.h"
+#include "shim/cli/help.h"
+#include "shim/cli/installation.h"
+#include "shim/cli/options.h"
+#include "shim/cli/program.h"
+#include "shim/cli/program_start.h"
+#include "shim/cli/say.h"
+#include "shim/cli/session_start.h"
+#include "shim/cli/supervise.h"
+#include "shim/cli/terminal.h"
+#include "shim/cli/witness.h"
+
+namespace telinject {
+
+namespace {
+
+int run_in_place(const Program& program, char* const* envp) {
+  return report_exec_failure(program.argv[0], execute(program, envp));
+}
+
+int run_untraced(const Program& program) {
+  return run_in_place(program, environ);
+}
+
+void report_problems(const SettingProblem* problems, size_t count) {
+  for (size_t i = 0; i < count && i < kSettingCount; i++) {
+    char line[kLineBytes];
+    describe_problem(problems[i], line, sizeof line);
+    say(line);
+  }
+  const char* traceparent = getenv(kTraceparentVariable);
+  TraceContext context;
+  if (traceparent != nullptr && *traceparent != 0 && !parse_traceparent(traceparent, &context)) {
+    say(kTraceparentVariable, "=", traceparent, " is not a trace context; starting new traces");
+  }
+}
+
+// True if the library is there and LD_PRELOAD can name it; else says why not.
+bool find_library(char library[PATH_MAX]) {
+  if (!find_part(kLibraryPart, library)) {
+    say(library, "; running untraced");
+    return false;
+  }
+  if (strpbrk(library, " :") == nullptr) return true;
+  say("LD_PRELOAD cannot carry a path with a space or colon: ", library, "; running untraced");
+  return false;
+}
+
+// /dev/null, not as one of the first three: descriptors that were closed at our start are filled,
+// so that no socket of ours becomes somebody's stdout. Closed on exec, the program finds them
+// closed.
+int open_null() {
+  int fd;
+  do fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  return fd;
+}
+
+bool is_default(int signal) {
+  struct sigaction action;
+  return sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_DFL;
+}
+
+// A signal that came while everything was being prepared, for the group or for us, has not reached
+// a program that does not exist yet. True if it would have ended the program at its very start.
+bool is_called_off(const Inherited& inherited) {
+  sigset_t pending;
+  sigpending(&pending);
+  for (int signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM}) {
+    if (sigismember(&pending, signal) == 1 && (inherited.mask >> (signal - 1) & 1) == 0 &&
+        is_default(signal)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// Everything of a session that telrun holds. One for the process; descriptors end with it.
+struct Supervision {
+  NewSession session;
+  Drain drain;
+  Witness witness;
+  Terminal terminal;
+  Inherited inherited;
+  int null_fd = -1;
+  int signal_fd = -1;
+};
+
+const char* prepare(const Settings& settings, const char* drain_file, Supervision* all) {
+  all->null_fd = open_null();
+  if (all->null_fd < 0) return "open /dev/null";
+  sigset_t every;
+  memset(&every, 0xff, sizeof every);
+  all->signal_fd = signalfd(-1, &every, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (all->signal_fd < 0) return "make a signalfd";
+  if (const char* failed = start_session(settings, &all->session)) return failed;
+  const char* failed = start_drain(drain_file, all->session, all->null_fd, &all->drain);
+  int error = errno;
+  if (failed != nullptr) remove_session_directory(all->session.session);
+  close_listeners(&all->session);
+  errno = error;
+  return failed;
+}
+
+// No program came of it: nothing was recorded, so nothing has to be written.
+void call_off(Supervision* all) {
+  kill(all->drain.pid, SIGKILL);
+  waitpid(all->drain.pid, nullptr, 0);
+  remove_session_directory(all->session.session);
+  leave_supervision(all->inherited);
+}
+
+// From here on telrun holds nothing of what it was given that anybody could wait for or want back:
+// pipes, locks, the working directory. Events or a summary on stderr are worth waiting for.
+void let_go(const Settings& settings, Supervision* all) {
+  dup2(all->null_fd, STDIN_FILENO);
+  dup2(all->null_fd, STDOUT_FILENO);
+  bool speaks =
+      settings.number[kOutput] == kOutputStderr || settings.number[kSummary] == kSummaryAlways;
+  int held = speaks ? -1 : let_go_of_stderr(all->null_fd);
+  keep_only({all->signal_fd, all->drain.control, all->witness.socket(), all->terminal.fd(), held});
+  if (chdir("/") != 0) return;
+}
+
+int supervise(const Settings& settings, const Program& program, char* const* envp,
+              Supervision* all) {
+  if (is_called_off(all->inherited)) call_off(all);  // ends us, by the signal that is pending
+  int error = 0;
+  pid_t pid = start_program(program, envp, all->inherited, &error);
+  if (pid == 0) {
+    call_off(all);
+    return report_exec_failure(program.argv[0], error);
+  }
+  if (pid < 0) {
+    error = errno;
+    call_off(all);
+    say("cannot start a process: ", strerror(error), "; running untraced");
+    return run_untraced(program);
+  }
+  tell_started(all->drain, pid, program.path);
+  all->witness.start();
+  all->terminal.open();
+  let_go(settings, all);
+
+  Supervisor supervisor(pid, all->signal_fd, &all->drain, &all->witness, &all->terminal);
+  int status = supervisor.run();
+
+  all->terminal.take_from_the_dead();
+  tell_ended(all->drain, pid, status);
+  all->witness.end();
+  wait_until_written(&all->drain, all->signal_fd, all->session.session);
+  end_like(status);
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  RunOptions options;
+  switch (parse_run_options(argc, argv, &options)) {
+    case Parsed::kHelp:
+      return print_run_help();
+    case Parsed::kVersion:
+      return print_version();
+    case Parsed::kBad:
+      return kExitOwnFailure;
+    case Parsed::kRun:
+      break;
+  }
+  Program program;
+  if (int error = find_program(options.program[0], program.path)) {
+    return report_exec_failure(options.program[0], error);
+  }
+  if (!prepare_arguments(options.program, &program)) {
+    say("out of memory");
+    return kExitOwnFailure;
+  }
+
+  Settings settings;
+  SettingProblem problems[kSettingCount];
+  size_t count = read_settings(environ, &settings, problems, kSettingCount);
+  if (settings.off()) return run_in_place(program, environ);
+  report_problems(problems, count);
+
+  char library[PATH_MAX], drain[PATH_MAX];
+  if (!find_library(library)) return run_untraced(program);
+  if (options.in_place) {
+    // A session that we were started in has its own drain; who asks for telrun asks for another.
+    unsetenv(kSessionVariable);
+    char** envp = program_environment(program.path, library, nullptr);
+    return run_in_place(program, envp != nullptr ? envp : environ);
+  }
+  if (!find_part(kDrainPart, drain)) {
+    say(drain, "; running untraced");
+    return run_untraced(program);
+  }
+
+  Supervision all;
+  enter_supervision(&all.inherited);
+  const char* failed = prepare(settings, drain, &all);
+  char** envp = nullptr;
+  if (failed == nullptr) {
+    envp = program_environment(program.path, library, all.session.text);
+    if (envp == nullptr) {
+      call_off(&all);
+      failed = "get memory for the environment";
+    }
+  }
+  if (failed != nullptr) {
+    int error = errno;
+    leave_supervision(all.inherited);
+    say("cannot ", failed, ": ", strerror(error), "; running untraced");
+    return run_untraced(program);
+  }
+  return supervise(settings, program, envp, &all);
+}
+
+}  // namespace telinject

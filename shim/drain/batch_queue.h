@@ -1,0 +1,114 @@
+// What the collector hands to the processor, and the one bounded queue between them.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shim/drain/lane_reader.h"
+#include "shim/drain/segment_view.h"
+
+namespace telinject {
+
+// Names a segment within the drain; never reused.
+using SegmentId = uint32_t;
+
+// Records of one lane.
+struct LaneRun {
+  SegmentId segment;
+  uint32_t lane;
+  Run run;
+};
+
+// How a process ended, as far as anybody could tell.
+struct ProcessEnd {
+  bool known = false;
+  int status = 0;  // as of wait(2)
+};
+
+// Things that happen besides records, in order with them.
+struct Notice {
+  enum class Kind {
+    kSegmentOpened,   // info, os_pid
+    kLaneEnded,       // lane: its thread has ended; all its records came before
+    kSegmentClosed,   // no process uses it any more; end
+    kProcessEnded,    // os_pid, end: a process that was watched (a forked child, or the first)
+    kFlush,           // value: write all, then say so in `flushed`
+    kUntraced,        // text: a process that could not be traced, and why
+    kProgramStarted,  // os_pid, text: telrun's program
+    kProgramEnded,    // os_pid, end
+    kStop,            // give up what is still queued
+    kIdle,            // nothing happens: write what is buffered
+    kLastWords,       // all is over: the processor ends
+  };
+  Notice() = default;
+  explicit Notice(Kind what) : kind(what) {}
+
+  Kind kind = Kind::kIdle;
+  SegmentId segment = 0;
+  uint32_t lane = 0;
+  int os_pid = 0;
+  uint32_t value = 0;
+  uint64_t ticks = 0;
+  uint64_t lost_calls = 0, merged_exits = 0, lost_records = 0;  // kLaneEnded: of that owner
+  std::array<uint64_t, kLossReasons> lost = {};                 // kSegmentClosed: in all
+  ProcessEnd end;
+  std::string text;
+  std::shared_ptr<const SegmentInfo> info;
+  std::shared_ptr<std::atomic<uint32_t>> flushed;  // kFlush: takes `value` once all is written
+};
+
+// One round of the collector: all records with a time below `watermark` are in this batch or
+// before.
+struct Batch {
+  uint64_t watermark = 0;
+  std::vector<LaneRun> runs;
+  std::vector<Notice> notices;  // after the runs
+  size_t bytes = 0;
+};
+
+class BatchQueue {
+ public:
+  explicit BatchQueue(size_t limit_bytes) : limit_bytes_(limit_bytes) {}
+
+  // Never waits: the collector asks full() first, and notices must always get through.
+  void push(Batch batch) {
+    std::lock_guard lock(mutex_);
+    bytes_ += batch.bytes;
+    batches_.push_back(std::move(batch));
+    filled_.notify_one();
+  }
+  Batch pop() {
+    std::unique_lock lock(mutex_);
+    filled_.wait(lock, [this] { return !batches_.empty(); });
+    Batch batch = std::move(batches_.front());
+    batches_.pop_front();
+    bytes_ -= batch.bytes;
+    return batch;
+  }
+  bool full() const {
+    std::lock_guard lock(mutex_);
+    return bytes_ >= limit_bytes_;
+  }
+  bool empty() const {
+    std::lock_guard lock(mutex_);
+    return batches_.empty();
+  }
+
+ private:
+  const size_t limit_bytes_;
+  mutable std::mutex mutex_;
+  std::condition_variable filled_;
+  std::deque<Batch> batches_;
+  size_t bytes_ = 0;
+};
+
+}  // namespace telinject

@@ -1,0 +1,245 @@
+#include "shim/drain/call_tree.h"
+
+#include "shim/drain/sites.h"
+
+namespace telinject {
+
+namespace {
+
+// Implicit roots (their own record was lost) are numbered by their position, in a range that the
+// program's root numbers do not reach.
+constexpr uint64_t kImplicitRoot = uint64_t{1} << 52;
+
+bool is_prefix(const std::vector<uint64_t>& shorter, const std::vector<uint64_t>& longer) {
+  if (shorter.size() > longer.size()) return false;
+  for (size_t i = 0; i < shorter.size(); i++) {
+    if (shorter[i] != longer[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+CallTree::CallTree(SegmentKey key, uint32_t lane, uint64_t stack_lo, uint64_t stack_hi,
+                   std::optional<ParentContext> context, SharedStacks* shared, Resolver* resolver,
+                   Listener* listener)
+    : key_(key),
+      lane_(lane),
+      context_(context),
+      shared_(shared),
+      resolver_(resolver),
+      listener_(listener) {
+  home_.lo = stack_lo;
+  home_.hi = stack_hi;
+  current_ = &home_;
+  closing_ = &home_;
+}
+
+void CallTree::close_top(FrameStack* stack, ExitKind kind, uint64_t ticks, bool upper_bound) {
+  Frame frame = stack->frames.back();
+  stack->frames.pop_back();
+  closing_ = stack;
+  listener_->closed(this, frame, kind, ticks, upper_bound);
+}
+
+// A record of the thread after an exec that did not fail: the child of vfork has executed, and its
+// parent runs on.
+void CallTree::settle(uint64_t ticks) {
+  if (!exec_pending_) return;
+  exec_pending_ = false;
+  if (vfork_sp_ == 0) return;
+  while (!current_->frames.empty() && current_->frames.back().sp < vfork_sp_) {
+    close_top(current_, ExitKind::kExec, exec_ticks_, false);
+  }
+  vfork_sp_ = 0;
+  (void)ticks;
+}
+
+void CallTree::root(uint64_t flags, uint64_t number, uint64_t) {
+  root_ = PendingRoot{flags, number};
+}
+
+// The frames that cannot be open any more when a call is entered.
+void CallTree::pop_gone(FrameStack* stack, const Frame& entering) {
+  auto& frames = stack->frames;
+  while (!frames.empty() && frames.back().sp < entering.sp &&
+         frames.back().call_site != entering.call_site) {
+    close_top(stack, ExitKind::kUnwound, entering.ticks, true);
+  }
+  // The same hook call in the same physical frame: what was entered there has been left.
+  for (size_t i = frames.size(); i-- > 0 && frames[i].sp == entering.sp;) {
+    if (frames[i].return_address != entering.return_address ||
+        frames[i].function != entering.function || frames[i].call_site != entering.call_site) {
+      continue;
+    }
+    while (frames.size() > i) close_top(stack, ExitKind::kUnwound, entering.ticks, true);
+    break;
+  }
+}
+
+// Trace and parent of a new frame.
+void CallTree::place(FrameStack* stack, Frame* frame, uint64_t position) {
+  frame->span_id = span_id(key_, lane_, position);
+  frame->parent_span_id = 0;
+  frame->first_of_trace = false;
+  if (!stack->frames.empty()) {
+    frame->trace = stack->frames.back().trace;
+    frame->parent_span_id = stack->frames.back().span_id;
+  } else if (stack != &home_ && stack->has_base) {
+    frame->trace = stack->base_trace;
+    frame->parent_span_id = stack->base_span_id;
+  } else if (context_.has_value() && (!root_.has_value() || (root_->flags & kRootInherited) != 0)) {
+    frame->trace = context_->trace;
+    frame->parent_span_id = context_->span_id;
+    frame->first_of_trace = true;
+  } else {
+    uint64_t number = root_.has_value() ? root_->number : kImplicitRoot | position >> 4;
+    frame->trace = trace_id(key_, lane_, number);
+    frame->first_of_trace = true;
+  }
+}
+
+void CallTree::entry(const uint64_t* record, uint64_t position, uint64_t ticks, int64_t ns) {
+  settle(ticks);
+  FrameStack* stack = current_;
+  if (root_.has_value()) {
+    while (!stack->frames.empty()) close_top(stack, ExitKind::kUnwound, ticks, true);
+  }
+  Frame frame = {};
+  frame.function = record[1];
+  frame.call_site = record[2] & ~kSecondUnit;
+  frame.sp = stack->widen(static_cast<uint32_t>(record[3]));
+  frame.return_address = static_cast<uint32_t>(record[3] >> 32);
+  frame.ticks = ticks;
+  frame.start_ns = ns;
+  pop_gone(stack, frame);
+  place(stack, &frame, position);
+  root_.reset();
+  frame.site = resolver_->site(frame.function, frame.return_address, frame.call_site);
+  stack->frames.push_back(frame);
+  listener_->opened(this, stack->frames.back());
+}
+
+// An exit may come from another stack than the one that was announced: the program says so only
+// when something is entered there.
+FrameStack* CallTree::stack_of(uint32_t sp) {
+  if (current_->holds32(sp)) return current_;
+  if (home_.holds32(sp)) return &home_;
+  for (auto& [lo, stack] : *shared_) {
+    if (stack->holds32(sp) && !stack->frames.empty()) return stack.get();
+  }
+  return current_;
+}
+
+void CallTree::exit(const uint64_t* record, uint64_t ticks) {
+  settle(ticks);
+  auto function = static_cast<uint32_t>(record[1]);
+  FrameStack* stack = stack_of(static_cast<uint32_t>(record[1] >> 32));
+  auto& frames = stack->frames;
+  for (size_t i = frames.size(); i-- > 0;) {
+    if (static_cast<uint32_t>(frames[i].function) != function) continue;
+    while (frames.size() > i + 1) close_top(stack, ExitKind::kUnwound, ticks, true);
+    close_top(stack, ExitKind::kReturned, ticks, false);
+    return;
+  }
+  listener_->orphan_exit(this);
+}
+
+void CallTree::stack_switch(uint64_t lo, uint64_t bytes) {
+  const Frame* from = innermost();
+  FrameStack* to = &home_;
+  if (lo != home_.lo) {
+    std::unique_ptr<FrameStack>& slot = (*shared_)[lo];
+    if (slot == nullptr) slot = std::make_unique<FrameStack>();
+    slot->lo = lo;
+    slot->hi = lo + bytes;
+    to = slot.get();
+    if (to->frames.empty()) {
+      to->has_base = from != nullptr;
+      if (from != nullptr) {
+        to->base_trace = from->trace;
+        to->base_span_id = from->span_id;
+      }
+    }
+  } else {
+    home_.hi = lo + bytes;
+  }
+  current_ = to;
+}
+
+// Frames at the target's stack pointer that are inlined in its function but not on the given chain.
+void CallTree::close_inlined_at(FrameStack* stack, const std::vector<uint64_t>& chain,
+                                ExitKind kind, uint64_t ticks) {
+  auto& frames = stack->frames;
+  if (chain.empty() || frames.empty()) return;
+  uint64_t sp = frames.back().sp;
+  while (frames.size() > 1 && frames.back().sp == sp) {
+    const std::vector<uint64_t>& own = frames.back().site->chain;
+    if (own.empty() || own.front() != chain.front() || is_prefix(own, chain)) return;
+    close_top(stack, kind, ticks, false);
+  }
+}
+
+void CallTree::unwind(UnwindKind kind, uint64_t pc, uint64_t target_sp, uint64_t ticks) {
+  settle(ticks);
+  FrameStack* stack = current_;
+  ExitKind exit_kind = kind == UnwindKind::kLongjmp ? ExitKind::kLongjmp : ExitKind::kUnwound;
+  auto& frames = stack->frames;
+  while (!frames.empty() && frames.back().sp < target_sp) close_top(stack, exit_kind, ticks, false);
+  if (kind == UnwindKind::kLandingPad || frames.empty() || pc == 0) return;
+  std::vector<uint64_t> chain = resolver_->chain(pc);
+  if (kind == UnwindKind::kLongjmp && !chain.empty()) chain.resize(1);
+  close_inlined_at(stack, chain, exit_kind, ticks);
+}
+
+void CallTree::closed_up_to(uint64_t sp, uint32_t function, uint64_t ticks) {
+  settle(ticks);
+  auto& frames = current_->frames;
+  while (!frames.empty() && frames.back().sp < sp) {
+    close_top(current_, ExitKind::kReturned, ticks, true);
+  }
+  if (function == 0) return;
+  for (size_t i = frames.size(); i-- > 0 && frames[i].sp == sp;) {
+    if (static_cast<uint32_t>(frames[i].function) != function) continue;
+    while (frames.size() > i) close_top(current_, ExitKind::kReturned, ticks, true);
+    return;
+  }
+}
+
+void CallTree::exec(uint64_t ticks) {
+  settle(ticks);
+  exec_pending_ = true;
+  exec_ticks_ = ticks;
+}
+
+void CallTree::exec_failed() {
+  exec_pending_ = false;
+}
+
+void CallTree::vfork(uint64_t sp) {
+  vfork_sp_ = sp;
+}
+
+void CallTree::vfork_end(uint64_t ticks) {
+  if (vfork_sp_ == 0) return;
+  while (!current_->frames.empty() && current_->frames.back().sp < vfork_sp_) {
+    close_top(current_, ExitKind::kVforkEnd, ticks, false);
+  }
+  vfork_sp_ = 0;
+}
+
+void CallTree::close_all(ExitKind kind, uint64_t ticks) {
+  while (!home_.frames.empty()) close_top(&home_, kind, ticks, false);
+}
+
+const Frame* CallTree::innermost() const {
+  return current_->frames.empty() ? nullptr : &current_->frames.back();
+}
+
+std::optional<ParentContext> CallTree::current() const {
+  if (const Frame* frame = innermost()) return ParentContext{frame->trace, frame->span_id};
+  if (current_->has_base) return ParentContext{current_->base_trace, current_->base_span_id};
+  return context_;
+}
+
+}  // namespace telinject

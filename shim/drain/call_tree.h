@@ -1,0 +1,162 @@
+// One thread's call tree, rebuilt from its records.
+//
+// g++'s code calls the exit hook while an exception unwinds, clang's does not; longjmp skips it
+// with both; inlined functions are instrumented and share the frame, its stack pointer and its call
+// site with the function they are inlined into. So frames are closed by rules:
+//
+//   exit      closes the nearest open frame of that function; what lies above was left without one
+//   unwind    (longjmp, a landing pad, a catch) closes the frames below the target's stack pointer;
+//             a longjmp also those at it that are inlined in the target's function; a catch those
+//             at it that are not on the inline chain of its return address; a landing pad none at
+//             it
+//   entry     safety net: closes frames strictly below its stack pointer whose call site differs,
+//             and a frame that stands exactly where it stands
+//   root      nothing is open: closes all
+//
+// A thread has a list of open frames for each stack it runs on, for stack pointers compare only
+// within one. The first frame on another stack is a child of the frame that was open at the switch.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "shim/channel/ids.h"
+#include "shim/channel/layout.h"
+#include "shim/channel/record.h"
+
+namespace telinject {
+
+struct Site;  // sites.h: what is known of a function as called from one place
+
+struct Frame {
+  uint64_t function, call_site;
+  uint64_t sp;
+  uint32_t return_address;  // low half, as recorded
+  bool first_of_trace;      // no parent within this process
+  const Site* site;
+  TraceId trace;
+  uint64_t span_id, parent_span_id;  // 0: no parent
+  uint64_t ticks;
+  int64_t start_ns;
+  int64_t children_ns = 0;
+};
+
+enum class ExitKind {
+  kReturned,
+  kUnwound,  // by an exception, or left without a trace: nobody called its exit hook
+  kLongjmp,
+  kThreadEnd,    // pthread_exit, cancel, or a raw exit
+  kProcessExit,  // exit, _exit, quick_exit
+  kExec,
+  kKilled,    // by a signal
+  kVforkEnd,  // of the child of vfork
+  kUnknown,   // the process ended, nobody knows how
+};
+
+// The open frames of one stack.
+struct FrameStack {
+  uint64_t lo = 0, hi = 0;
+  std::vector<Frame> frames;
+  // What the first frame is a child of: the frame that was open when the thread came here.
+  bool has_base = false;
+  TraceId base_trace = {};
+  uint64_t base_span_id = 0;
+
+  // A stack may be allowed to grow beyond 4 GiB, but its frames lie within that of its upper end.
+  uint32_t depth(uint32_t sp) const { return static_cast<uint32_t>(hi) - sp; }
+  bool holds32(uint32_t sp) const { return depth(sp) <= hi - lo; }
+  // A full stack pointer from its low half.
+  uint64_t widen(uint32_t sp) const { return hi - depth(sp); }
+};
+
+// Stacks that are not a thread's own: coroutines may be resumed by any thread of the process.
+using SharedStacks = std::map<uint64_t, std::unique_ptr<FrameStack>>;
+
+// What a thread's roots continue.
+struct ParentContext {
+  TraceId trace = {};
+  uint64_t span_id = 0;
+};
+
+class CallTree {
+ public:
+  // Told of every span, in the order of the records.
+  class Listener {
+   public:
+    virtual ~Listener() = default;
+    virtual void opened(CallTree* tree, const Frame& frame) = 0;
+    // `upper_bound`: the end is when it was noticed, not when it happened.
+    virtual void closed(CallTree* tree, const Frame& frame, ExitKind kind, uint64_t end_ticks,
+                        bool upper_bound) = 0;
+    // An exit that belongs to no open frame.
+    virtual void orphan_exit(CallTree* tree) = 0;
+  };
+
+  // What names and inline chains are needed for.
+  class Resolver {
+   public:
+    virtual ~Resolver() = default;
+    virtual const Site* site(uint64_t function, uint32_t return_address, uint64_t call_site) = 0;
+    // The inline chain at a return address, outermost first; empty if not known.
+    virtual std::vector<uint64_t> chain(uint64_t return_address) = 0;
+  };
+
+  CallTree(SegmentKey key, uint32_t lane, uint64_t stack_lo, uint64_t stack_hi,
+           std::optional<ParentContext> context, SharedStacks* shared, Resolver* resolver,
+           Listener* listener);
+
+  void root(uint64_t flags, uint64_t number, uint64_t position);
+  void entry(const uint64_t* record, uint64_t position, uint64_t ticks, int64_t ns);
+  void exit(const uint64_t* record, uint64_t ticks);
+  void stack_switch(uint64_t lo, uint64_t bytes);
+  void unwind(UnwindKind kind, uint64_t pc, uint64_t target_sp, uint64_t ticks);
+  // Exits that did not fit: frames up to `sp` are gone; `function` is the last one's low half.
+  void closed_up_to(uint64_t sp, uint32_t function, uint64_t ticks);
+  void exec(uint64_t ticks);
+  void exec_failed();
+  void vfork(uint64_t sp);
+  void vfork_end(uint64_t ticks);
+
+  // Closes all that is open on the thread's own stack.
+  void close_all(ExitKind kind, uint64_t ticks);
+  bool has_open() const { return !home_.frames.empty(); }
+  // The last record was an exec that has not failed (so far).
+  bool executing() const { return exec_pending_; }
+
+  // The innermost open span, for notes and for what starts here; null if none is.
+  const Frame* innermost() const;
+  // While closed() is told: the frame that the closed one lay on, or null.
+  Frame* frame_above() { return closing_->frames.empty() ? nullptr : &closing_->frames.back(); }
+  std::optional<ParentContext> current() const;
+
+ private:
+  void settle(uint64_t ticks);
+  void close_top(FrameStack* stack, ExitKind kind, uint64_t ticks, bool upper_bound);
+  FrameStack* stack_of(uint32_t sp);
+  void pop_gone(FrameStack* stack, const Frame& entering);
+  void place(FrameStack* stack, Frame* frame, uint64_t position);
+  void close_inlined_at(FrameStack* stack, const std::vector<uint64_t>& chain, ExitKind kind,
+                        uint64_t ticks);
+
+  SegmentKey key_;
+  uint32_t lane_;
+  std::optional<ParentContext> context_;
+  SharedStacks* shared_;
+  Resolver* resolver_;
+  Listener* listener_;
+  FrameStack home_;
+  FrameStack* current_;
+  FrameStack* closing_;  // the stack that lost a frame last
+  struct PendingRoot {
+    uint64_t flags, number;
+  };
+  std::optional<PendingRoot> root_;
+  bool exec_pending_ = false;
+  uint64_t exec_ticks_ = 0;
+  uint64_t vfork_sp_ = 0;  // frames below belong to the child of vfork; 0: none
+};
+
+}  // namespace telinject

@@ -1,0 +1,57 @@
+// From the hooks' clock to time.
+//
+// Two clocks are read together now and then (an anchor); between anchors time is linear in ticks,
+// and the pieces join, so the map is monotonic: a child cannot end after its parent by conversion.
+// Time is CLOCK_MONOTONIC carried to the epoch once, at the first anchor: a wall clock that is set
+// while the program runs does not bend durations.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "shim/channel/layout.h"
+
+namespace telinject {
+
+struct ClockAnchor {
+  uint64_t ticks;
+  int64_t monotonic_ns;
+};
+
+class ClockMap {
+ public:
+  // `first` and `realtime_ns` are of one moment. The ticks' rate follows from the first two
+  // anchors.
+  ClockMap(ClockKind kind, ClockAnchor first, int64_t realtime_ns);
+
+  // Adds an anchor taken now; call it about once a second. Returns how far the rate since the last
+  // anchor is from the rate before, in parts per million: beyond 50 the ticks are not to be
+  // trusted.
+  double add_anchor(ClockAnchor anchor);
+  double add_anchor_now() { return add_anchor(take_anchor(kind_)); }
+
+  // Nanoseconds since the epoch.
+  int64_t to_ns(uint64_t ticks) const;
+  ClockKind kind() const { return kind_; }
+
+  // Both clocks at one moment: the tightest of several readings.
+  static ClockAnchor take_anchor(ClockKind kind);
+  static uint64_t now(ClockKind kind);
+
+ private:
+  // From `ticks` on: ns = start_ns + (ticks - start) * rate, the rate in 2^-32 ns a tick.
+  struct Piece {
+    uint64_t start;
+    int64_t start_ns;
+    uint64_t rate;
+  };
+  int64_t at(const Piece& piece, uint64_t ticks) const;
+
+  ClockKind kind_;
+  int64_t offset_ns_;  // monotonic -> epoch
+  ClockAnchor last_;
+  bool calibrated_ = false;
+  std::vector<Piece> pieces_;
+};
+
+}  // namespace telinject

@@ -1,0 +1,65 @@
+// Which module an address of a process belongs to.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "shim/symbols/module.h"
+
+namespace telinject {
+
+// Modules are shared by all processes that map the same file.
+class ModuleCache {
+ public:
+  std::shared_ptr<Module> open(const ModuleIdentity& identity);
+
+ private:
+  std::map<std::string, std::shared_ptr<Module>> modules_;
+};
+
+// A place in a module; `module` is null where no module is known, and then `vaddr` is the address.
+struct CodePlace {
+  Module* module = nullptr;
+  uint64_t vaddr = 0;
+};
+
+// The executable mappings of one process, as it recorded them. A forked child starts with a copy of
+// its parent's.
+class CodeMap {
+ public:
+  explicit CodeMap(ModuleCache* cache) : cache_(cache) {}
+
+  void add(uint64_t start, uint64_t end, uint64_t file_offset, ModuleIdentity identity);
+  void remove(uint64_t start, uint64_t end);
+
+  CodePlace find(uint64_t address);
+  bool contains(uint64_t address) const;
+  // The address with this low half: the one nearest to `near` if that lies in a module, else one in
+  // any module, else the nearest.
+  uint64_t widen(uint32_t low_half, uint64_t near) const;
+  // The program's own file: the first mapping recorded.
+  Module* main_module();
+  // Changes whenever a mapping does; what was looked up before may be stale then.
+  uint64_t generation() const { return generation_; }
+
+ private:
+  struct Mapping {
+    uint64_t end, file_offset;
+    ModuleIdentity identity;
+    std::shared_ptr<Module> module;  // opened at the first question
+  };
+  Mapping* mapping_at(uint64_t address, uint64_t* start);
+  Module* open(Mapping* mapping);
+
+  ModuleCache* cache_;
+  std::map<uint64_t, Mapping> mappings_;  // by start
+  uint64_t main_start_ = 0;
+  uint64_t generation_ = 0;
+};
+
+}  // namespace telinject

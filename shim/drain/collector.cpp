@@ -1,0 +1,322 @@
+#include "shim/drain/collector.h"
+
+#include <linux/futex.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "shim/drain/clock_map.h"
+
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+
+namespace telinject {
+
+namespace {
+
+constexpr uint64_t kMillisecond = 1000000;
+constexpr long kPauseNs = 50000;
+constexpr unsigned long kTimerSlackNs = 1000;  // the default would double the pause
+// This long without a record before the collector sleeps on doorbells.
+constexpr uint32_t kQuietRounds = 400;
+constexpr uint64_t kSleepNs = 100 * kMillisecond;
+constexpr uint64_t kMappingCheckNs = 20 * kMillisecond;
+constexpr uint64_t kStuckNs = 10000 * kMillisecond;
+
+uint64_t monotonic_ns() {
+  timespec time = {};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<uint64_t>(time.tv_sec) * 1000000000 + static_cast<uint64_t>(time.tv_nsec);
+}
+
+void sleep_ns(long ns) {
+  timespec time = {0, ns};
+  nanosleep(&time, nullptr);
+}
+
+// linux/futex.h of Linux 5.16.
+struct FutexWaiter {
+  uint64_t value;
+  uint64_t address;
+  uint32_t flags;
+  uint32_t reserved;
+};
+constexpr uint32_t kFutex32 = 2;
+constexpr size_t kMaxFutexes = 128;
+
+}  // namespace
+
+Collector::Collector(BatchQueue* queue, ClockKind clock, const std::atomic<uint64_t>* progress)
+    : queue_(queue), clock_(clock), progress_(progress) {}
+
+Collector::~Collector() = default;
+
+void Collector::tell(CollectorCommand command) {
+  std::lock_guard lock(mutex_);
+  if (command.notice.kind == Notice::Kind::kSegmentOpened) open_segments_++;
+  commands_.push_back(std::move(command));
+  wake_.fetch_add(1);
+  syscall(SYS_futex, &wake_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+}
+
+std::vector<CollectorCommand> Collector::take_commands() {
+  std::lock_guard lock(mutex_);
+  return std::exchange(commands_, {});
+}
+
+// Notices follow the records of the round in which they came: what a process wrote before it ended
+// is read after its end was seen.
+void Collector::run() {
+  prctl(PR_SET_TIMERSLACK, kTimerSlackNs);
+  while (!over_) {
+    Batch batch;
+    batch.watermark = ClockMap::now(clock_);
+    std::vector<CollectorCommand> commands = take_commands();
+    bool program_ended = false;
+    for (CollectorCommand& command : commands) {
+      program_ended = program_ended || command.notice.kind == Notice::Kind::kProgramEnded;
+      prepare(&command);
+    }
+    bool full = queue_->full();
+    for (auto& [id, segment] : segments_) {
+      if (!full) batch.bytes += read_segment(id, &segment, &batch);
+      pass_flush(id, &segment, &batch);
+    }
+    auto pass_on = [&](bool last) {
+      for (CollectorCommand& command : commands) {
+        Notice& notice = command.notice;
+        if (notice.kind == Notice::Kind::kSegmentOpened) continue;
+        if ((notice.kind == Notice::Kind::kProgramEnded) != last) continue;
+        over_ = over_ || notice.kind == Notice::Kind::kLastWords;
+        notice.ticks = ClockMap::now(clock_);
+        batch.notices.push_back(std::move(notice));
+      }
+    };
+    pass_on(/*last=*/false);
+    if (!full || program_ended) close_finished(&batch, program_ended);
+    pass_on(/*last=*/true);
+    if (batch.bytes == 0 && batch.notices.empty() && quiet_rounds_ >= kQuietRounds && !idle_told_) {
+      batch.notices.emplace_back(Notice::Kind::kIdle);
+      idle_told_ = true;
+    }
+    size_t bytes = batch.bytes;
+    if (bytes != 0 || !batch.notices.empty()) queue_->push(std::move(batch));
+    beat();
+    if (!over_) pause(full ? 1 : bytes);
+  }
+}
+
+// What a command means for the segments, before they are read.
+void Collector::prepare(CollectorCommand* command) {
+  if (command->notice.kind == Notice::Kind::kSegmentOpened) open(command);
+  if (command->notice.kind != Notice::Kind::kProcessEnded) return;
+  for (auto& [id, segment] : segments_) {
+    if (segment.os_pid != command->notice.os_pid || segment.first_process_ended) continue;
+    segment.first_process_ended = true;
+    segment.end = command->notice.end;
+    segment.next_mapping_check = 0;
+  }
+}
+
+void Collector::open(CollectorCommand* command) {
+  SegmentId id = next_id_++;
+  OpenSegment& segment = segments_[id];
+  segment.view = std::move(command->segment);
+  segment.os_pid = command->notice.os_pid;
+  segment.flushed = std::make_shared<std::atomic<uint32_t>>(0);
+  segment.view->own(&robust_list_);
+  // In a batch of its own, before any of its records.
+  Batch batch;
+  Notice notice = command->notice;
+  notice.segment = id;
+  notice.info = std::make_shared<SegmentInfo>(segment.view->info());
+  batch.notices.push_back(std::move(notice));
+  queue_->push(std::move(batch));
+}
+
+void Collector::find_new_lanes(OpenSegment* segment) {
+  SegmentHeader* header = segment->view->header();
+  for (uint32_t word = 0; word * 64 < segment->view->lane_count(); word++) {
+    uint64_t bits = header->claimed[word].load(std::memory_order_acquire);
+    for (; bits != 0; bits &= bits - 1) {
+      uint32_t lane = word * 64 + static_cast<uint32_t>(__builtin_ctzll(bits));
+      if (lane >= segment->view->lane_count() || segment->lanes.contains(lane)) continue;
+      LaneHeader* lane_header = segment->view->lane(lane);
+      segment->lanes.emplace(
+          lane, OpenLane{LaneReader(segment->view.get(), lane), lane_header->lost_calls.load(),
+                         lane_header->merged_exits.load()});
+    }
+  }
+}
+
+size_t Collector::read_segment(SegmentId id, OpenSegment* segment, Batch* batch) {
+  find_new_lanes(segment);
+  size_t bytes = 0;
+  std::vector<Run> runs;
+  std::vector<uint32_t> ended;
+  for (auto& [lane, open_lane] : segment->lanes) {
+    // Asked before reading: whoever has ended writes nothing more.
+    if (open_lane.reader.owner_has_ended()) {
+      ended.push_back(lane);
+      continue;
+    }
+    runs.clear();
+    bytes += open_lane.reader.read(&runs);
+    for (Run& run : runs) batch->runs.push_back({id, lane, std::move(run)});
+    if (open_lane.reader.is_stuck()) open_lane.reader.skip_hole();
+  }
+  for (uint32_t lane : ended) end_lane(id, segment, lane, batch);
+  return bytes;
+}
+
+void Collector::end_lane(SegmentId id, OpenSegment* segment, uint32_t lane, Batch* batch) {
+  OpenLane& open_lane = segment->lanes.at(lane);
+  std::vector<Run> runs;
+  open_lane.reader.read_rest(&runs);
+  for (Run& run : runs) batch->runs.push_back({id, lane, std::move(run)});
+  LaneHeader* header = segment->view->lane(lane);
+  Notice notice(Notice::Kind::kLaneEnded);
+  notice.segment = id;
+  notice.lane = lane;
+  notice.ticks = ClockMap::now(clock_);
+  notice.lost_calls = header->lost_calls.load() - open_lane.lost_calls;
+  notice.merged_exits = header->merged_exits.load() - open_lane.merged_exits;
+  notice.lost_records = open_lane.reader.lost_records();
+  batch->notices.push_back(std::move(notice));
+  segment->lanes.erase(lane);
+  segment->view->header()->claimed[lane / 64].fetch_and(~(uint64_t{1} << lane % 64),
+                                                        std::memory_order_acq_rel);
+}
+
+// A program that waits at its end bumps flush_requested; the processor answers in `flushed`.
+void Collector::pass_flush(SegmentId id, OpenSegment* segment, Batch* batch) {
+  SegmentHeader* header = segment->view->header();
+  uint32_t requested = header->flush_requested.load(std::memory_order_acquire);
+  if (requested != segment->flush_seen) {
+    // What was written before the request has to be read after it was seen.
+    batch->bytes += read_segment(id, segment, batch);
+    segment->flush_seen = requested;
+    Notice notice(Notice::Kind::kFlush);
+    notice.segment = id;
+    notice.value = requested;
+    notice.flushed = segment->flushed;
+    notice.ticks = ClockMap::now(clock_);
+    batch->notices.push_back(std::move(notice));
+  }
+  uint32_t flushed = segment->flushed->load(std::memory_order_acquire);
+  if (flushed != header->flush_done.load(std::memory_order_relaxed)) {
+    header->flush_done.store(flushed, std::memory_order_release);
+    syscall(SYS_futex, &header->flush_done, FUTEX_WAKE, 1 << 20, nullptr, nullptr, 0);
+  }
+}
+
+void Collector::close_finished(Batch* batch, bool now) {
+  for (auto it = segments_.begin(); it != segments_.end();) {
+    bool closed = close_if_over(it->first, &it->second, batch, now);
+    it = closed ? segments_.erase(it) : std::next(it);
+  }
+}
+
+// A segment is over when its first process has ended and no other has it mapped: forked children
+// live in it, too, whether or not they ever made a call.
+bool Collector::close_if_over(SegmentId id, OpenSegment* segment, Batch* batch, bool now) {
+  if (!segment->first_process_ended) return false;
+  uint64_t time = monotonic_ns();
+  if (!now && time < segment->next_mapping_check) return false;
+  segment->next_mapping_check = time + kMappingCheckNs;
+  if (segment->view->mapped_elsewhere()) return false;
+  find_new_lanes(segment);
+  std::vector<uint32_t> left;
+  for (auto& [lane, open_lane] : segment->lanes) left.push_back(lane);
+  for (uint32_t lane : left) end_lane(id, segment, lane, batch);
+  Notice notice(Notice::Kind::kSegmentClosed);
+  notice.segment = id;
+  notice.os_pid = segment->os_pid;
+  notice.end = segment->end;
+  notice.ticks = ClockMap::now(clock_);
+  for (size_t i = 0; i < kLossReasons; i++) {
+    notice.lost[i] = segment->view->header()->lost[i].load(std::memory_order_relaxed);
+  }
+  batch->notices.push_back(std::move(notice));
+  segment->view->disown(&robust_list_);
+  open_segments_--;
+  return true;
+}
+
+void Collector::beat() {
+  uint64_t now = monotonic_ns();
+  uint64_t progressed = progress_->load(std::memory_order_relaxed);
+  if (progressed != progress_seen_ || !queue_->full()) {
+    progress_seen_ = progressed;
+    progress_ns_ = now;
+  }
+  if (now - last_beat_ns_ < kMillisecond || now - progress_ns_ > kStuckNs) return;
+  last_beat_ns_ = now;
+  for (auto& [id, segment] : segments_) {
+    segment.view->header()->heartbeat.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+void Collector::pause(size_t bytes_read) {
+  if (bytes_read != 0) {
+    quiet_rounds_ = 0;
+    idle_told_ = false;
+  } else if (quiet_rounds_ < kQuietRounds) {
+    quiet_rounds_++;
+  } else if (idle_told_) {
+    sleep_until_rung();
+    return;
+  }
+  sleep_ns(kPauseNs);
+}
+
+bool Collector::anything_written() {
+  for (auto& [id, segment] : segments_) {
+    SegmentHeader* header = segment.view->header();
+    if (header->drain_asleep.load() == 0 || header->flush_requested.load() != segment.flush_seen ||
+        segment.flushed->load() != header->flush_done.load()) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void Collector::sleep_until_rung() {
+  FutexWaiter waiters[kMaxFutexes];
+  size_t count = 0;
+  bool poll = false;
+  uint32_t wake = wake_.load();
+  waiters[count++] = {wake, reinterpret_cast<uint64_t>(&wake_), kFutex32 | FUTEX_PRIVATE_FLAG, 0};
+  for (auto& [id, segment] : segments_) {
+    SegmentHeader* header = segment.view->header();
+    poll = poll || header->no_doorbell.load() != 0 || count == kMaxFutexes ||
+           segment.flush_seen != segment.flushed->load();
+    if (count == kMaxFutexes) break;
+    uint32_t bell = header->doorbell.load();
+    header->drain_asleep.store(1);
+    waiters[count++] = {bell, reinterpret_cast<uint64_t>(&header->doorbell), kFutex32, 0};
+  }
+  {
+    std::lock_guard lock(mutex_);
+    if (!commands_.empty()) return;
+  }
+  if (anything_written()) return;
+  timespec until = {};
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  uint64_t ns = static_cast<uint64_t>(until.tv_nsec) + (poll ? kMillisecond : kSleepNs);
+  until.tv_sec += static_cast<time_t>(ns / 1000000000);
+  until.tv_nsec = static_cast<long>(ns % 1000000000);
+  long result = syscall(SYS_futex_waitv, waiters, count, 0, &until, CLOCK_MONOTONIC);
+  if (result < 0 && errno == ENOSYS) sleep_ns(kMillisecond);  // before Linux 5.16
+  bool rung = result >= 0;
+  for (auto& [id, segment] : segments_) segment.view->header()->drain_asleep.store(0);
+  idle_told_ = false;
+  if (rung) quiet_rounds_ = 0;
+}
+
+}  // namespace telinject

@@ -1,0 +1,92 @@
+// The collector: copies records out of all lanes, in rounds, and keeps an eye on who still lives.
+//
+// A round takes what is there, however little, then pauses: chasing a producer closely makes both
+// fight for the same cache line. After a while without records it sleeps on the segments'
+// doorbells, which producers ring; programs that may make no system call are looked at every
+// millisecond.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "shim/drain/batch_queue.h"
+#include "shim/drain/lane_reader.h"
+#include "shim/drain/robust_list.h"
+#include "shim/drain/segment_view.h"
+
+namespace telinject {
+
+// What the control thread tells the collector; becomes a notice behind the records of the round in
+// which it arrives.
+struct CollectorCommand {
+  Notice notice;
+  std::unique_ptr<SegmentView> segment;  // kSegmentOpened
+};
+
+class Collector {
+ public:
+  // To be made and run by one thread: its robust list belongs to that. `progress` is bumped by the
+  // processor with each batch: while the queue is full and it stands still, the heart does not
+  // beat, so that no program waits for a sink that hangs.
+  Collector(BatchQueue* queue, ClockKind clock, const std::atomic<uint64_t>* progress);
+  ~Collector();
+
+  // From any thread; wakes the collector.
+  void tell(CollectorCommand command);
+  // The number of segments that are open; from any thread.
+  size_t open_segments() const { return open_segments_.load(); }
+
+  // Runs until a kLastWords command has been passed on.
+  void run();
+
+ private:
+  struct OpenLane {
+    LaneReader reader;
+    uint64_t lost_calls, merged_exits;  // at its owner's beginning
+  };
+  struct OpenSegment {
+    std::unique_ptr<SegmentView> view;
+    std::map<uint32_t, OpenLane> lanes;
+    int os_pid = 0;
+    bool first_process_ended = false;
+    ProcessEnd end;
+    uint32_t flush_seen = 0;
+    std::shared_ptr<std::atomic<uint32_t>> flushed;
+    uint64_t next_mapping_check = 0;
+  };
+
+  std::vector<CollectorCommand> take_commands();
+  void prepare(CollectorCommand* command);
+  void open(CollectorCommand* command);
+  void close_finished(Batch* batch, bool now);
+  size_t read_segment(SegmentId id, OpenSegment* segment, Batch* batch);
+  void find_new_lanes(OpenSegment* segment);
+  void end_lane(SegmentId id, OpenSegment* segment, uint32_t lane, Batch* batch);
+  void pass_flush(SegmentId id, OpenSegment* segment, Batch* batch);
+  bool close_if_over(SegmentId id, OpenSegment* segment, Batch* batch, bool now);
+  void beat();
+  void pause(size_t bytes_read);
+  void sleep_until_rung();
+  bool anything_written();
+
+  BatchQueue* queue_;
+  ClockKind clock_;
+  const std::atomic<uint64_t>* progress_;
+  RobustList robust_list_{SegmentView::kWordDistance};
+  std::map<SegmentId, OpenSegment> segments_;
+  SegmentId next_id_ = 1;
+  std::atomic<size_t> open_segments_{0};
+  std::mutex mutex_;
+  std::vector<CollectorCommand> commands_;
+  std::atomic<uint32_t> wake_{0};
+  uint32_t quiet_rounds_ = 0;
+  bool idle_told_ = false;
+  bool over_ = false;
+  uint64_t last_beat_ns_ = 0, progress_seen_ = 0, progress_ns_ = 0;
+};
+
+}  // namespace telinject

@@ -1,0 +1,393 @@
+#include "shim/drain/control.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include "shim/channel/message.h"
+#include "shim/drain/complain.h"
+
+namespace telinject {
+
+namespace {
+
+constexpr uint64_t kSecondNs = 1000000000;
+// After the last segment has gone: a child that was forked before may be about to execute a program
+// and join.
+constexpr uint64_t kLingerNs = 2 * kSecondNs;
+constexpr uint64_t kPreloadLingerNs = kSecondNs / 5;
+constexpr uint64_t kHelloNs = kSecondNs;
+constexpr int kTickMs = 50;
+
+uint64_t monotonic_ns() {
+  timespec time = {};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<uint64_t>(time.tv_sec) * kSecondNs + static_cast<uint64_t>(time.tv_nsec);
+}
+
+// linux/pidfd.h of Linux 6.15: how a process ended, for whoever holds a pidfd of it.
+struct PidfdInfo {
+  uint64_t mask, cgroup_id;
+  uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+  int32_t exit_code;
+};
+constexpr uint64_t kPidfdInfoExit = 1 << 3;
+constexpr unsigned long kPidfdGetInfo = _IOWR(0xFF, 11, PidfdInfo);
+
+ProcessEnd end_of(int pidfd) {
+  PidfdInfo info = {};
+  info.mask = kPidfdInfoExit;
+  if (ioctl(pidfd, kPidfdGetInfo, &info) == 0 && (info.mask & kPidfdInfoExit) != 0) {
+    return {true, info.exit_code};
+  }
+  return {};
+}
+
+const char* untraced_text(uint32_t reason) {
+  switch (static_cast<UntracedReason>(reason)) {
+    case UntracedReason::kNone:
+      return "";
+    case UntracedReason::kNoMemory:
+      return "no memory or address space for its lanes (ulimit -v)";
+    case UntracedReason::kFileSizeLimit:
+      return "the file size limit (ulimit -f) forbids its lanes";
+    case UntracedReason::kNoDescriptor:
+      return "no file descriptor was free (ulimit -n)";
+  }
+  return "an unknown reason";
+}
+
+// Is there a process with this session in its environment? Such as a child that a shell has just
+// forked and that is about to execute a program. Those that started before us cannot be of it.
+bool session_in_use(const Session& session) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  int own = getpid();
+  for (const fs::directory_entry& entry : fs::directory_iterator("/proc", error)) {
+    int pid = atoi(entry.path().filename().c_str());
+    if (pid <= own) continue;
+    std::ifstream file(entry.path() / "environ", std::ios::binary);
+    std::string environment((std::istreambuf_iterator<char>(file)), {});
+    if (environment.find(session.name) != std::string::npos) return true;
+  }
+  return false;
+}
+
+// The descriptors that came with a message, at most two.
+struct Received {
+  ssize_t bytes;
+  int fds[2] = {-1, -1};
+};
+
+Received receive(int socket, void* data, size_t capacity) {
+  Received received;
+  iovec vector = {data, capacity};
+  alignas(cmsghdr) char control[CMSG_SPACE(4 * sizeof(int))];
+  msghdr message = {};
+  message.msg_iov = &vector;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  received.bytes = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  if (received.bytes < 0) return received;
+  for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+    size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < count; i++) {
+      int fd;
+      memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+      if (i < 2 && received.fds[i] < 0) {
+        received.fds[i] = fd;
+      } else {
+        close(fd);
+      }
+    }
+  }
+  return received;
+}
+
+}  // namespace
+
+Control::Control(const ControlFds& fds, const Session& session, Collector* collector,
+                 std::function<void()> stop)
+    : session_(session), collector_(collector), stop_(std::move(stop)), fds_(fds) {
+  epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  add(wake_, {Source::kWake});
+  if (fds.supervisor >= 0) add(fds.supervisor, {Source::kSupervisor});
+  if (fds.listener >= 0) add(fds.listener, {Source::kListener});
+  if (fds.abstract_listener >= 0) add(fds.abstract_listener, {Source::kListener});
+  ended_told_ = fds.supervisor < 0;
+}
+
+Control::~Control() {
+  while (!watched_.empty()) remove(watched_.begin()->first);
+  close(epoll_);
+}
+
+void Control::add(int fd, Watched watched) {
+  epoll_event event = {};
+  event.events = EPOLLIN;
+  event.data.fd = fd;
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0) watched_[fd] = watched;
+}
+
+void Control::remove(int fd) {
+  epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
+  watched_.erase(fd);
+  close(fd);
+}
+
+void Control::wake() {
+  uint64_t one = 1;
+  [[maybe_unused]] ssize_t n = write(wake_, &one, sizeof one);
+}
+
+void Control::add_program(int memfd, int pidfd) {
+  join(memfd, pidfd, 0);
+}
+
+void Control::watch(int pid) {
+  std::lock_guard lock(mutex_);
+  to_watch_.push_back(pid);
+  wake();
+}
+
+void Control::written() {
+  std::lock_guard lock(mutex_);
+  written_ = true;
+  wake();
+}
+
+void Control::run() {
+  while (!over()) {
+    handle_ready(kTickMs, -1);
+    handle_requests();
+    drop_stale_connections();
+  }
+  collector_->tell({Notice(Notice::Kind::kLastWords), nullptr});
+}
+
+void Control::handle_ready(int timeout_ms, int but) {
+  epoll_event events[64];
+  int n = epoll_wait(epoll_, events, 64, timeout_ms);
+  for (int i = 0; i < n; i++) {
+    auto found = watched_.find(events[i].data.fd);
+    if (found != watched_.end() && found->first != but)
+      handle(found->first, Watched(found->second));
+  }
+}
+
+void Control::handle(int fd, const Watched& watched) {
+  switch (watched.source) {
+    case Source::kListener:
+      accept_all(fd);
+      break;
+    case Source::kConnection:
+      receive_hello(fd);
+      break;
+    case Source::kProcess:
+      process_ended(fd, watched.pid);
+      break;
+    case Source::kSupervisor:
+      receive_control(fd);
+      break;
+    case Source::kWake: {
+      uint64_t value;
+      [[maybe_unused]] ssize_t n = read(fd, &value, sizeof value);
+      break;
+    }
+  }
+}
+
+void Control::accept_all(int listener) {
+  for (;;) {
+    int fd = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) return;
+    add(fd, {Source::kConnection, 0, monotonic_ns()});
+    receive_hello(fd);  // it is usually there already
+  }
+}
+
+void Control::receive_hello(int fd) {
+  Hello hello = {};
+  Received received = receive(fd, &hello, sizeof hello);
+  if (received.bytes < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  ucred peer = {};
+  socklen_t length = sizeof peer;
+  getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
+  remove(fd);
+  bool valid = received.bytes == sizeof hello && hello.magic == Hello::kMagic;
+  if (valid && hello.layout_version != kLayoutVersion) {
+    complain("process ", peer.pid, " has another release of libtelinject.so; it is not traced");
+    valid = false;
+  }
+  if (valid && hello.untraced_reason != 0) {
+    Notice notice(Notice::Kind::kUntraced);
+    notice.os_pid = peer.pid;
+    notice.text = untraced_text(hello.untraced_reason);
+    collector_->tell({std::move(notice), nullptr});
+    valid = false;
+  }
+  if (valid && received.fds[0] >= 0) {
+    join(received.fds[0], received.fds[1], peer.pid);
+    return;
+  }
+  for (int received_fd : received.fds) {
+    if (received_fd >= 0) close(received_fd);
+  }
+}
+
+void Control::join(int memfd, int pidfd, int pid) {
+  std::string problem;
+  std::unique_ptr<SegmentView> segment = SegmentView::open(memfd, &problem);
+  if (segment == nullptr) {
+    complain(problem);
+    if (pidfd >= 0) close(pidfd);
+    return;
+  }
+  if (pid == 0) pid = segment->info().pid;
+  // The same process again: it has executed another program, and the old one is over.
+  for (const auto& [fd, watched] : watched_) {
+    if (watched.source != Source::kProcess || watched.pid != pid) continue;
+    remove(fd);
+    Notice notice(Notice::Kind::kProcessEnded);
+    notice.os_pid = pid;
+    notice.text = "exec";
+    collector_->tell({std::move(notice), nullptr});
+    break;
+  }
+  Notice notice(Notice::Kind::kSegmentOpened);
+  notice.os_pid = pid;
+  collector_->tell({std::move(notice), std::move(segment)});
+  watch_process(pidfd, pid);
+}
+
+void Control::watch_process(int pidfd, int pid) {
+  if (pidfd < 0) pidfd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+  if (pidfd >= 0) {
+    add(pidfd, {Source::kProcess, pid});
+    return;
+  }
+  // Gone already, or not visible from here: nothing more will be heard of it.
+  Notice notice(Notice::Kind::kProcessEnded);
+  notice.os_pid = pid;
+  collector_->tell({std::move(notice), nullptr});
+}
+
+void Control::process_ended(int pidfd, int pid) {
+  Notice notice(Notice::Kind::kProcessEnded);
+  notice.os_pid = pid;
+  notice.end = end_of(pidfd);
+  if (auto known = known_ends_.find(pid); known != known_ends_.end()) notice.end = known->second;
+  remove(pidfd);
+  collector_->tell({std::move(notice), nullptr});
+}
+
+void Control::receive_control(int fd) {
+  ControlMessage message = {};
+  ssize_t n = recv(fd, &message, sizeof message, MSG_DONTWAIT);
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (n < static_cast<ssize_t>(offsetof(ControlMessage, text))) {
+    supervisor_gone();
+    return;
+  }
+  Notice notice;
+  notice.os_pid = message.pid;
+  notice.end = {true, message.status};
+  switch (message.type) {
+    case ControlType::kStarted:
+      notice.kind = Notice::Kind::kProgramStarted;
+      notice.text.assign(message.text, strnlen(message.text, sizeof message.text));
+      break;
+    case ControlType::kEnded:
+      // What ended before it, or was about to join, comes first.
+      known_ends_[message.pid] = notice.end;
+      handle_ready(/*timeout_ms=*/0, /*but=*/fd);
+      ended_told_ = true;
+      notice.kind = Notice::Kind::kProgramEnded;
+      break;
+    case ControlType::kStop:
+      stop_();
+      notice.kind = Notice::Kind::kStop;
+      break;
+    default:
+      return;
+  }
+  collector_->tell({std::move(notice), nullptr});
+}
+
+// telrun was killed; so was its program, by the kernel. What they wrote is still worth keeping.
+void Control::supervisor_gone() {
+  remove(fds_.supervisor);
+  fds_.supervisor = -1;
+  if (!ended_told_) {
+    Notice notice(Notice::Kind::kProgramEnded);
+    collector_->tell({std::move(notice), nullptr});
+  }
+  ended_told_ = true;
+}
+
+void Control::handle_requests() {
+  std::vector<int> to_watch;
+  bool written;
+  {
+    std::lock_guard lock(mutex_);
+    to_watch = std::exchange(to_watch_, {});
+    written = std::exchange(written_, false);
+  }
+  for (int pid : to_watch) {
+    bool known = false;
+    for (const auto& [fd, watched] : watched_) {
+      known = known || (watched.source == Source::kProcess && watched.pid == pid);
+    }
+    if (!known) watch_process(-1, pid);
+  }
+  if (written && fds_.supervisor >= 0) answer_written();
+}
+
+// With whether the drain ends now: telrun then waits for that. It stays for programs that still
+// run, and if somebody may yet join.
+void Control::answer_written() {
+  end_now_ = collector_->open_segments() == 0 && !session_in_use(session_);
+  ControlMessage message = {};
+  message.type = ControlType::kWritten;
+  message.status = end_now_ ? 1 : 0;
+  send(fds_.supervisor, &message, offsetof(ControlMessage, text), MSG_NOSIGNAL);
+}
+
+void Control::drop_stale_connections() {
+  uint64_t now = monotonic_ns();
+  for (auto it = watched_.begin(); it != watched_.end();) {
+    int fd = it->first;
+    bool stale = it->second.source == Source::kConnection && now - it->second.since_ns > kHelloNs;
+    ++it;
+    if (stale) remove(fd);
+  }
+}
+
+bool Control::over() {
+  uint64_t now = monotonic_ns();
+  if (end_now_) return true;
+  if (!ended_told_ || collector_->open_segments() > 0) {
+    quiet_since_ns_ = now;
+    return false;
+  }
+  uint64_t linger = session_.mode == SessionMode::kPreload ? kPreloadLingerNs : kLingerNs;
+  return now - quiet_since_ns_ > linger;
+}
+
+}  // namespace telinject

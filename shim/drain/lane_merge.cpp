@@ -1,0 +1,38 @@
+#include "shim/drain/lane_merge.h"
+
+#include "shim/channel/record.h"
+
+namespace telinject {
+
+const uint64_t* LaneStream::peek() {
+  while (!runs_.empty()) {
+    const Run& run = runs_.front();
+    if (offset_ + kUnitBytes > run.bytes.size()) {
+      runs_.pop_front();
+      offset_ = 0;
+      continue;
+    }
+    const auto* record = reinterpret_cast<const uint64_t*>(run.bytes.data() + offset_);
+    // Filled holes, and halves whose other half was never written.
+    if (*record == kVoid || is_second_unit(*record)) {
+      offset_ += kUnitBytes;
+      continue;
+    }
+    if (offset_ + record_bytes(*record) > run.bytes.size()) {
+      runs_.pop_front();
+      offset_ = 0;
+      continue;
+    }
+    uint64_t ticks = *record & kTicksMask;
+    if (ticks > ticks_) ticks_ = ticks;
+    return record;
+  }
+  return nullptr;
+}
+
+void LaneStream::next() {
+  const auto* record = reinterpret_cast<const uint64_t*>(runs_.front().bytes.data() + offset_);
+  offset_ += record_bytes(*record);
+}
+
+}  // namespace telinject

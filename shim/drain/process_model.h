@@ -1,0 +1,94 @@
+// What the drain knows of the programs it serves: segments, processes, threads.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shim/channel/layout.h"
+#include "shim/drain/batch_queue.h"
+#include "shim/drain/call_tree.h"
+#include "shim/drain/code_map.h"
+#include "shim/drain/lane_merge.h"
+#include "shim/drain/message_assembler.h"
+#include "shim/drain/site_table.h"
+#include "shim/events/process_text.h"
+
+namespace telinject {
+
+struct Process;
+
+// Whoever writes a thread's spans.
+class SpanWriter {
+ public:
+  virtual ~SpanWriter() = default;
+  virtual void span_opened(struct Thread* thread, const Frame& frame) = 0;
+  virtual void span_closed(struct Thread* thread, const Frame& frame, ExitKind kind,
+                           uint64_t end_ticks, bool upper_bound) = 0;
+  virtual void exit_without_entry(struct Thread* thread) = 0;
+};
+
+struct Thread final : CallTree::Listener {
+  Thread(Process* process, SegmentKey key, uint32_t lane, const ThreadMessage& message,
+         std::optional<ParentContext> context, SpanWriter* writer);
+
+  void opened(CallTree*, const Frame& frame) override { writer->span_opened(this, frame); }
+  void closed(CallTree*, const Frame& frame, ExitKind kind, uint64_t at_ticks,
+              bool upper_bound) override {
+    writer->span_closed(this, frame, kind, at_ticks, upper_bound);
+  }
+  void orphan_exit(CallTree*) override { writer->exit_without_entry(this); }
+  void set_name(const std::string& name);
+
+  Process* process;
+  SpanWriter* writer;
+  int tid;
+  std::string attributes_json;  // "thread_id":12,"thread_name":"worker"
+  CallTree tree;
+  bool ended = false;  // its lane has; if spans are open, why is to be found out
+  uint64_t end_ticks = 0;
+  uint64_t decide_by_ns = 0;  // monotonic; then it counts as the end of the thread alone
+  // Losses that have been told in the stream, and that have not.
+  uint64_t lost_told = 0, lost_untold = 0;
+  uint64_t last_loss_event_ns = 0;
+};
+
+// One process as long as it executes one program: after exec it is another.
+struct Process {
+  Process(uint64_t process_id, int process_pid, ModuleCache* modules, SiteCache* sites_cache)
+      : id(process_id), pid(process_pid), code(modules), sites(&code, sites_cache) {}
+
+  uint64_t id;
+  int pid;
+  int os_pid = 0;  // in our own PID namespace, 0 if not known
+  CodeMap code;
+  SiteTable sites;
+  SharedStacks stacks;
+  std::optional<ProcessText> text;  // made at its first event
+  std::shared_ptr<uint64_t> sequence = std::make_shared<uint64_t>(0);
+  bool exiting = false;  // said so itself
+  bool ended = false;
+  ProcessEnd end;
+  std::vector<std::unique_ptr<Thread>> threads;
+};
+
+// A lane's records on their way into its thread's tree.
+struct LaneTrack {
+  LaneStream stream;
+  MessageAssembler messages;
+  Thread* thread = nullptr;
+};
+
+struct SegmentState {
+  std::shared_ptr<const SegmentInfo> info;
+  int os_pid = 0;
+  bool executed = false;  // its first process has executed another program
+  std::map<uint32_t, LaneTrack> lanes;
+  std::map<uint64_t, std::unique_ptr<Process>> processes;  // by id
+  uint64_t notes = 0;                                      // ids of spans without a record
+};
+
+}  // namespace telinject

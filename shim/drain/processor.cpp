@@ -1,0 +1,301 @@
+// Batches and notices: who comes, who ends, and why.
+#include "shim/drain/processor.h"
+
+#include <sys/wait.h>
+#include <time.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "shim/drain/complain.h"
+#include "shim/sinks/standard_error.h"
+
+namespace telinject {
+
+namespace {
+
+constexpr uint64_t kMillisecond = 1000000;
+constexpr uint64_t kSecond = 1000 * kMillisecond;
+// The clock's rate needs two readings this far apart.
+constexpr uint64_t kCalibrationNs = 10 * kMillisecond;
+constexpr double kSuspiciousPpm = 50;
+// After a thread has ended with open spans: for the news that its process has.
+constexpr uint64_t kVerdictNs = 200 * kMillisecond;
+
+uint64_t monotonic_ns() {
+  timespec time = {};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<uint64_t>(time.tv_sec) * kSecond + static_cast<uint64_t>(time.tv_nsec);
+}
+
+void sleep_ns(uint64_t ns) {
+  timespec time = {static_cast<time_t>(ns / kSecond), static_cast<long>(ns % kSecond)};
+  nanosleep(&time, nullptr);
+}
+
+uint64_t count_entries(const Run& run) {
+  uint64_t entries = 0;
+  LaneStream stream;
+  stream.append(run);
+  while (const uint64_t* record = stream.peek()) {
+    if (!is_exit(record[0]) && !is_control(record[1])) entries++;
+    stream.next();
+  }
+  return entries;
+}
+
+}  // namespace
+
+Processor::Processor(BatchQueue* queue, ClockMap* clock, std::unique_ptr<Sink> sink,
+                     Options options, Hooks hooks)
+    : queue_(queue),
+      clock_(clock),
+      sink_(std::move(sink)),
+      options_(std::move(options)),
+      hooks_(std::move(hooks)),
+      lines_(2 << 20) {
+  first_ns_ = last_anchor_ns_ = monotonic_ns();
+  facts_.destination = sink_->describe();
+  facts_.file = options_.output;
+}
+
+void Processor::run() {
+  while (!over_) {
+    Batch batch = queue_->pop();
+    take(&batch);
+    hooks_.progress->fetch_add(1, std::memory_order_relaxed);
+    if (queue_->empty()) flush();
+  }
+  flush();
+}
+
+// The rate of the clock is measured before anything is converted, and renewed once a second.
+void Processor::keep_time() {
+  uint64_t now = monotonic_ns();
+  if (!calibrated_) {
+    if (now - first_ns_ < kCalibrationNs) sleep_ns(kCalibrationNs - (now - first_ns_));
+    clock_->add_anchor_now();
+    calibrated_ = true;
+    last_anchor_ns_ = monotonic_ns();
+  } else if (now - last_anchor_ns_ >= kSecond) {
+    double ppm = clock_->add_anchor_now();
+    if (ppm > kSuspiciousPpm && clock_->kind() == ClockKind::kTsc) {
+      complain(
+          "the TSC's rate changed by more than 50 ppm within a second: durations may be off; "
+          "TELEMETRY_CLOCK=monotonic is slower and steady");
+    }
+    last_anchor_ns_ = now;
+  }
+}
+
+void Processor::take(Batch* batch) {
+  if (!batch->runs.empty()) keep_time();
+  std::vector<LaneStream*> streams;
+  std::vector<std::tuple<SegmentState*, uint32_t, LaneTrack*>> lanes;
+  for (LaneRun& run : batch->runs) {
+    SegmentState& segment = segments_[run.segment];
+    if (segment.info == nullptr) continue;
+    if (stopping_.load(std::memory_order_relaxed)) {
+      losses_.add(LossReason::kInterrupted, count_entries(run.run));
+      continue;
+    }
+    segment.lanes[run.lane].stream.append(std::move(run.run));
+  }
+  for (auto& [id, segment] : segments_) {
+    for (auto& [number, lane] : segment.lanes) {
+      if (lane.stream.peek() == nullptr) continue;
+      streams.push_back(&lane.stream);
+      lanes.emplace_back(&segment, number, &lane);
+    }
+  }
+  merge_lanes(streams, batch->watermark, [&](size_t i, uint64_t until) {
+    auto& [segment, number, lane] = lanes[i];
+    consume(segment, number, lane, until);
+  });
+  for (Notice& notice : batch->notices) this->notice(&notice);
+  decide_ended_threads(/*all=*/false);
+}
+
+void Processor::notice(Notice* notice) {
+  switch (notice->kind) {
+    case Notice::Kind::kSegmentOpened:
+      open_segment(*notice);
+      break;
+    case Notice::Kind::kLaneEnded:
+      end_lane(*notice);
+      break;
+    case Notice::Kind::kProcessEnded:
+      end_process(*notice);
+      break;
+    case Notice::Kind::kSegmentClosed:
+      close_segment(*notice);
+      break;
+    case Notice::Kind::kFlush:
+      end_exiting(&segments_[notice->segment], notice->ticks);
+      flush();
+      notice->flushed->store(notice->value, std::memory_order_release);
+      break;
+    case Notice::Kind::kUntraced:
+      facts_.untraced.push_back(notice->text);
+      break;
+    case Notice::Kind::kProgramStarted:
+      facts_.program = notice->text;
+      break;
+    case Notice::Kind::kProgramEnded:
+      decide_ended_threads(/*all=*/true);
+      sink_->hurry();
+      flush();
+      if (options_.summary) print_summary(*notice);
+      hooks_.written();
+      break;
+    case Notice::Kind::kStop:
+      stop();
+      break;
+    case Notice::Kind::kIdle:
+      flush();
+      break;
+    case Notice::Kind::kLastWords:
+      decide_ended_threads(/*all=*/true);
+      over_ = true;
+      break;
+  }
+}
+
+void Processor::open_segment(const Notice& notice) {
+  SegmentState& segment = segments_[notice.segment];
+  segment.info = notice.info;
+  segment.os_pid = notice.os_pid;
+  std::shared_ptr<uint64_t>& sequence = sequences_[notice.os_pid];
+  if (sequence == nullptr) sequence = std::make_shared<uint64_t>(0);
+  facts_.joined++;
+}
+
+void Processor::end_lane(const Notice& notice) {
+  SegmentState& segment = segments_[notice.segment];
+  auto found = segment.lanes.find(notice.lane);
+  if (found == segment.lanes.end()) return;
+  LaneTrack& lane = found->second;
+  consume(&segment, notice.lane, &lane, ~uint64_t{0});
+  losses_.add(LossReason::kQueueFull, notice.lost_records);
+  Thread* thread = lane.thread;
+  segment.lanes.erase(found);
+  if (thread == nullptr) return;
+  uint64_t known = thread->lost_told + thread->lost_untold;
+  lose(thread, notice.lost_calls > known ? notice.lost_calls - known : 0, notice.ticks,
+       /*now=*/true);
+  thread->ended = true;
+  thread->end_ticks = notice.ticks;
+  if (!thread->tree.has_open()) {
+    finish_thread(thread, ExitKind::kThreadEnd);
+  } else if (thread->process->ended) {
+    finish_thread(thread, kind_of(*thread->process));
+  } else if (thread->tree.executing()) {
+    finish_thread(thread, ExitKind::kExec);
+  } else {
+    // Alone, or with its process? That is known in a moment.
+    thread->decide_by_ns = monotonic_ns() + kVerdictNs;
+    undecided_.push_back(thread);
+  }
+}
+
+ExitKind Processor::kind_of(const Process& process) const {
+  if (process.end.known) {
+    return WIFSIGNALED(process.end.status) ? ExitKind::kKilled : ExitKind::kProcessExit;
+  }
+  return process.exiting ? ExitKind::kProcessExit : ExitKind::kUnknown;
+}
+
+// Removes a thread that has ended; what it left open ends with it.
+void Processor::finish_thread(Thread* thread, ExitKind kind) {
+  Process* process = thread->process;
+  thread->tree.close_all(kind, thread->end_ticks);
+  std::erase(undecided_, thread);
+  std::erase_if(process->threads, [&](const auto& owned) { return owned.get() == thread; });
+}
+
+void Processor::decide_ended_threads(bool all) {
+  if (undecided_.empty()) return;
+  uint64_t now = monotonic_ns();
+  std::vector<Thread*> threads(undecided_.begin(), undecided_.end());
+  for (Thread* thread : threads) {
+    Process* process = thread->process;
+    bool others = std::any_of(process->threads.begin(), process->threads.end(),
+                              [](const auto& other) { return !other->ended; });
+    if (process->ended || process->exiting) {
+      finish_thread(thread, kind_of(*process));
+    } else if (all || now >= thread->decide_by_ns) {
+      // Its process lives on, or was never seen to end: a forked child that nobody waits for.
+      bool alive = others || process->os_pid != 0;
+      finish_thread(thread, alive ? ExitKind::kThreadEnd : ExitKind::kUnknown);
+    }
+  }
+}
+
+void Processor::finish_process(Process* process, ExitKind kind, uint64_t ticks) {
+  // A coroutine's frames belong to no thread; any will do to write them.
+  Thread* writer = process->threads.empty() ? nullptr : process->threads.front().get();
+  for (auto& [lo, stack] : process->stacks) {
+    while (writer != nullptr && !stack->frames.empty()) {
+      Frame frame = stack->frames.back();
+      stack->frames.pop_back();
+      span_closed(writer, frame, kind, ticks, false);
+    }
+  }
+  for (size_t i = process->threads.size(); i-- > 0;) {
+    Thread* thread = process->threads[i].get();
+    if (!thread->ended) continue;
+    finish_thread(thread, kind);
+  }
+}
+
+// A process that was watched has ended, or has executed another program.
+void Processor::end_process(const Notice& notice) {
+  bool executed = notice.text == "exec";
+  for (auto& [id, segment] : segments_) {
+    if (segment.os_pid == notice.os_pid) segment.executed = segment.executed || executed;
+    for (auto& [process_id, process] : segment.processes) {
+      if (process->os_pid != notice.os_pid || process->ended) continue;
+      process->ended = true;
+      process->end = notice.end;
+      finish_process(process.get(), executed ? ExitKind::kExec : kind_of(*process), notice.ticks);
+    }
+  }
+  if (!executed) sequences_.erase(notice.os_pid);
+}
+
+// A process that waits at its end for its spans to be written will make no more.
+void Processor::end_exiting(SegmentState* segment, uint64_t ticks) {
+  for (auto& [id, process] : segment->processes) {
+    if (!process->exiting) continue;
+    for (auto& thread : process->threads) {
+      thread->tree.close_all(ExitKind::kProcessExit, ticks);
+    }
+  }
+}
+
+void Processor::close_segment(const Notice& notice) {
+  SegmentState& segment = segments_[notice.segment];
+  for (size_t i = 0; i < kLossReasons; i++) {
+    if (notice.lost[i] == 0) continue;
+    lose_in_segment(&segment, static_cast<LossReason>(i), notice.lost[i], notice.ticks);
+  }
+  for (auto& [id, process] : segment.processes) {
+    if (!process->ended && process->os_pid == notice.os_pid) process->end = notice.end;
+    process->ended = true;
+    for (auto& thread : process->threads) {
+      if (!thread->ended) thread->end_ticks = notice.ticks;
+      thread->ended = true;
+    }
+    finish_process(process.get(), segment.executed ? ExitKind::kExec : kind_of(*process),
+                   notice.ticks);
+  }
+  segments_.erase(notice.segment);
+}
+
+void Processor::print_summary(const Notice& notice) {
+  facts_.bytes = sink_->bytes_written();
+  facts_.run_ns = clock_->to_ns(notice.ticks);
+  StandardError::get().write(summary_text(facts_, losses_, sites_.totals()), 2000);
+}
+
+}  // namespace telinject

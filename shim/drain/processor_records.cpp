@@ -1,0 +1,186 @@
+// Records: into the trees of their threads.
+#include <tuple>
+
+#include "shim/channel/message.h"
+#include "shim/drain/processor.h"
+
+namespace telinject {
+
+namespace {
+
+constexpr size_t kMaxReferences = 1 << 16;
+
+SegmentKey key_of(const SegmentState& segment) {
+  return segment.info->key;
+}
+
+}  // namespace
+
+void Processor::consume(SegmentState* segment, uint32_t lane_number, LaneTrack* lane,
+                        uint64_t until) {
+  LaneStream& stream = lane->stream;
+  while (const uint64_t* record = stream.peek()) {
+    uint64_t ticks = stream.ticks();
+    if (ticks > until) return;
+    if (is_exit(*record)) {
+      if (lane->thread != nullptr) lane->thread->tree.exit(record, ticks);
+    } else if (is_control(record[1])) {
+      control_record(segment, lane_number, lane, record, stream.position(), ticks);
+    } else if (lane->thread != nullptr) {
+      lane->thread->tree.entry(record, stream.position(), ticks, clock_->to_ns(ticks));
+    }
+    stream.next();
+    flush_if_large();
+  }
+}
+
+void Processor::control_record(SegmentState* segment, uint32_t lane_number, LaneTrack* lane,
+                               const uint64_t* record, uint64_t position, uint64_t ticks) {
+  uint64_t a = control_a(record[1]), b = control_b(record[2]), c = record[3];
+  ControlKind kind = control_kind(record[1]);
+  if (kind == ControlKind::kMessage) {
+    lane->messages.begin(a, b);
+    return;
+  }
+  if (kind == ControlKind::kMessageData) {
+    if (auto whole = lane->messages.add(record)) message(segment, lane_number, lane, *whole, ticks);
+    return;
+  }
+  Thread* thread = lane->thread;
+  if (thread == nullptr) return;
+  CallTree& tree = thread->tree;
+  switch (kind) {
+    case ControlKind::kRoot:
+      tree.root(a, b, position);
+      break;
+    case ControlKind::kStack:
+      tree.stack_switch(b, a);
+      break;
+    case ControlKind::kUnwind:
+      tree.unwind(static_cast<UnwindKind>(a), b, c, ticks);
+      break;
+    case ControlKind::kClosed:
+      tree.closed_up_to(c, static_cast<uint32_t>(a), ticks);
+      break;
+    case ControlKind::kLost:
+      lose(thread, c, ticks, /*now=*/false);
+      break;
+    case ControlKind::kExec:
+      tree.exec(ticks);
+      [[fallthrough]];
+    case ControlKind::kSpawn:
+      if (auto context = tree.current()) {
+        Reference reference = {segment->info->key.k0, position, lane_number};
+        references_[reference] = *context;
+        reference_order_.push_back(reference);
+        if (reference_order_.size() > kMaxReferences) {
+          references_.erase(reference_order_.front());
+          reference_order_.pop_front();
+        }
+      }
+      break;
+    case ControlKind::kExecFailed:
+      tree.exec_failed();
+      break;
+    case ControlKind::kVfork:
+      tree.vfork(c);
+      break;
+    case ControlKind::kVforkEnd:
+      tree.vfork_end(ticks);
+      break;
+    case ControlKind::kExit:
+      thread->process->exiting = true;
+      break;
+    case ControlKind::kWrap:
+    case ControlKind::kMessage:
+    case ControlKind::kMessageData:
+      break;
+  }
+}
+
+void Processor::message(SegmentState* segment, uint32_t lane_number, LaneTrack* lane,
+                        const AssembledMessage& message, uint64_t ticks) {
+  if (message.type == MessageType::kThread) {
+    if (auto head = message.head<ThreadMessage>()) {
+      begin_thread(segment, lane_number, lane, *head);
+    }
+    return;
+  }
+  Thread* thread = lane->thread;
+  if (thread == nullptr) return;
+  switch (message.type) {
+    case MessageType::kThreadName:
+      thread->set_name(message.bytes);
+      break;
+    case MessageType::kModule:
+      add_module(thread->process, message, ticks);
+      break;
+    case MessageType::kModuleGone:
+      if (auto gone = message.head<ModuleGoneMessage>()) {
+        thread->process->code.remove(gone->start, gone->end);
+      }
+      break;
+    case MessageType::kThread:
+      break;
+  }
+}
+
+// What the thread's roots continue: the span that was open at the record which its creator left for
+// it, or failing that what it was told.
+std::optional<ParentContext> Processor::resolve_context(const SegmentState& segment,
+                                                        const ThreadMessage& message) const {
+  if (message.context.valid == 0) return std::nullopt;
+  ParentContext context = {{message.context.trace_hi, message.context.trace_lo},
+                           message.context.span_id};
+  // The main thread of a program that was executed within the session: by the exec wrapper's
+  // record.
+  RecordRef ref = message.spawned_by.segment != 0 ? message.spawned_by : segment.info->parent;
+  auto found = references_.find(Reference{ref.segment, ref.position, ref.lane});
+  if (ref.segment != 0 && found != references_.end() &&
+      found->second.trace.hi == context.trace.hi && found->second.trace.lo == context.trace.lo) {
+    context = found->second;
+  }
+  return context;
+}
+
+void Processor::begin_thread(SegmentState* segment, uint32_t lane_number, LaneTrack* lane,
+                             const ThreadMessage& message) {
+  std::unique_ptr<Process>& process = segment->processes[message.process];
+  if (process == nullptr) {
+    process = std::make_unique<Process>(message.process, message.pid, &modules_, &sites_);
+    bool first = message.parent_process == 0;
+    bool same_namespace = segment->info->pid == segment->os_pid;
+    if (first) {
+      process->os_pid = segment->os_pid;
+      process->sequence = sequences_[segment->os_pid];
+      if (process->sequence == nullptr) process->sequence = std::make_shared<uint64_t>(0);
+    } else if (same_namespace) {
+      process->os_pid = message.pid;
+      hooks_.watch(message.pid);
+    }
+    auto parent = segment->processes.find(message.parent_process);
+    if (parent != segment->processes.end()) process->code = parent->second->code;
+  }
+  SpanWriter* writer = this;
+  auto thread = std::make_unique<Thread>(process.get(), key_of(*segment), lane_number, message,
+                                         resolve_context(*segment, message), writer);
+  lane->thread = thread.get();
+  process->threads.push_back(std::move(thread));
+}
+
+void Processor::add_module(Process* process, const AssembledMessage& message, uint64_t ticks) {
+  auto head = message.head<ModuleMessage>();
+  if (!head.has_value() || head->end <= head->start) return;
+  ModuleIdentity identity;
+  identity.path = message.tail(sizeof *head);
+  identity.build_id.assign(reinterpret_cast<const char*>(head->build_id),
+                           std::min<size_t>(head->build_id_bytes, kBuildIdBytes));
+  identity.inode = head->inode;
+  identity.device_major = head->device_major;
+  identity.device_minor = head->device_minor;
+  identity.mapped_at_ns = clock_->to_ns(ticks);
+  if (process->os_pid != 0) identity.root = "/proc/" + std::to_string(process->os_pid) + "/root";
+  process->code.add(head->start, head->end, head->file_offset, std::move(identity));
+}
+
+}  // namespace telinject

@@ -1,0 +1,101 @@
+#include "shim/drain/segment_view.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "absl/strings/str_cat.h"
+
+namespace telinject {
+
+std::unique_ptr<SegmentView> SegmentView::open(int memfd, std::string* problem) {
+  struct stat status = {};
+  if (fstat(memfd, &status) != 0 || !S_ISREG(status.st_mode)) {
+    *problem = "a program sent a descriptor that is no memory file";
+    close(memfd);
+    return nullptr;
+  }
+  int seals = fcntl(memfd, F_GET_SEALS);
+  if (seals < 0 || (seals & F_SEAL_SHRINK) == 0) {
+    *problem = "a program sent a memory file that could shrink while it is read";
+    close(memfd);
+    return nullptr;
+  }
+  std::unique_ptr<SegmentView> view(new SegmentView(memfd, static_cast<size_t>(status.st_size)));
+  if (view->bytes_ < sizeof(SegmentHeader) || !view->reserve() || !view->map(MAP_SHARED)) {
+    *problem = absl::StrCat("a program's memory file of ", view->bytes_, " bytes cannot be mapped");
+    return nullptr;
+  }
+  return view->read_header(problem) ? std::move(view) : nullptr;
+}
+
+SegmentView::~SegmentView() {
+  if (base_ != nullptr) munmap(base_ - kPageBytes, bytes_ + kPageBytes);
+  close(memfd_);
+}
+
+bool SegmentView::reserve() {
+  void* base = mmap(nullptr, bytes_ + kPageBytes, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (base == MAP_FAILED) return false;
+  base_ = static_cast<std::byte*>(base) + kPageBytes;
+  return true;
+}
+
+bool SegmentView::map(int flags) {
+  return mmap(base_, bytes_, PROT_READ | PROT_WRITE, flags | MAP_FIXED, memfd_, 0) != MAP_FAILED;
+}
+
+bool SegmentView::read_header(std::string* problem) {
+  const SegmentHeader* header = this->header();
+  lane_count_ = header->lane_count;
+  ring_bytes_ = header->ring_bytes;
+  if (header->magic != kSegmentMagic || header->layout_version != kLayoutVersion ||
+      header->header_bytes != sizeof(SegmentHeader)) {
+    *problem = absl::StrCat("a program's library speaks layout ", header->layout_version,
+                            ", this drain ", kLayoutVersion, ": install both from one release");
+    return false;
+  }
+  if (lane_count_ == 0 || lane_count_ > kMaxLanes || !std::has_single_bit(ring_bytes_) ||
+      ring_bytes_ < kMinRingBytes || ring_bytes_ > kMaxRingBytes ||
+      segment_bytes(ring_bytes_, lane_count_) > bytes_ ||
+      (header->clock != ClockKind::kTsc && header->clock != ClockKind::kMonotonic)) {
+    *problem = "a program's segment has sizes that do not agree; it is left out";
+    return false;
+  }
+  info_.key = {header->key[0], header->key[1]};
+  info_.pid = header->pid;
+  info_.clock = header->clock;
+  info_.start_ticks = header->start_ticks;
+  info_.start_monotonic_ns = header->start_monotonic_ns;
+  info_.start_realtime_ns = header->start_realtime_ns;
+  info_.inherited = header->inherited;
+  info_.parent = header->parent;
+  info_.path.assign(header->path, std::min<size_t>(header->path_bytes, kPathBytes));
+  info_.command_line.assign(header->command_line,
+                            std::min<size_t>(header->command_line_bytes, kCommandLineBytes));
+  return true;
+}
+
+bool SegmentView::mapped_elsewhere() {
+  mmap(base_, bytes_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  bool mapped = fcntl(memfd_, F_ADD_SEALS, F_SEAL_WRITE) != 0;
+  // Once sealed it can only be mapped privately; there is nobody left to share it with.
+  if (!map(mapped ? MAP_SHARED : MAP_PRIVATE)) map(MAP_PRIVATE);
+  return mapped;
+}
+
+void SegmentView::own(RobustList* list) {
+  header()->drain.word.store(static_cast<uint32_t>(gettid()));
+  list->add(link());
+}
+
+void SegmentView::disown(RobustList* list) {
+  list->remove(link());
+}
+
+}  // namespace telinject

@@ -1,0 +1,74 @@
+// The drain's view of a program's segment: mapped, checked, and never trusted.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "shim/channel/ids.h"
+#include "shim/channel/layout.h"
+#include "shim/drain/robust_list.h"
+
+namespace telinject {
+
+// What the header said when the segment was opened; the shared memory may change afterwards.
+struct SegmentInfo {
+  SegmentKey key;
+  int pid;  // as the program sees itself
+  ClockKind clock;
+  uint64_t start_ticks;
+  int64_t start_monotonic_ns, start_realtime_ns;
+  TraceContext inherited;
+  RecordRef parent;
+  std::string path;
+  std::string command_line;
+};
+
+class SegmentView {
+ public:
+  // Takes the memfd over. Null, with a reason for one line to the user, if it is no segment of
+  // ours: wrong magic or version, sizes that do not agree, or a file that could still shrink under
+  // us.
+  static std::unique_ptr<SegmentView> open(int memfd, std::string* problem);
+  ~SegmentView();
+  SegmentView(const SegmentView&) = delete;
+  SegmentView& operator=(const SegmentView&) = delete;
+
+  const SegmentInfo& info() const { return info_; }
+  SegmentHeader* header() const { return reinterpret_cast<SegmentHeader*>(base_); }
+  uint32_t lane_count() const { return lane_count_; }
+  uint32_t ring_bytes() const { return ring_bytes_; }
+  std::byte* ring(uint32_t lane) const { return base_ + lane_offset(ring_bytes_, lane); }
+  LaneHeader* lane(uint32_t lane) const {
+    return reinterpret_cast<LaneHeader*>(ring(lane) + ring_bytes_ + kSpillBytes);
+  }
+
+  // True while some process other than this one still has the segment mapped. Sealing a memfd
+  // against writes fails as long as a writable mapping exists, so the view's own is taken away
+  // for the question: the caller must not touch it meanwhile. If the answer is no, the segment
+  // stays readable.
+  bool mapped_elsewhere();
+
+  // Puts the header's word for the drain on the calling thread's robust list: its death, and so the
+  // drain's, shows to waiting producers at once. To be undone by the same thread.
+  void own(RobustList* list);
+  void disown(RobustList* list);
+  static constexpr long kWordDistance =
+      kPageBytes + static_cast<long>(offsetof(SegmentHeader, drain));
+
+ private:
+  SegmentView(int memfd, size_t bytes) : memfd_(memfd), bytes_(bytes) {}
+  bool reserve();
+  bool map(int flags);
+  bool read_header(std::string* problem);
+  RobustLink* link() const { return reinterpret_cast<RobustLink*>(base_ - kPageBytes); }
+
+  int memfd_;
+  size_t bytes_;
+  std::byte* base_ = nullptr;  // a private page for the robust link lies before it
+  uint32_t lane_count_ = 0;
+  uint32_t ring_bytes_ = 0;
+  SegmentInfo info_ = {};
+};
+
+}  // namespace telinject

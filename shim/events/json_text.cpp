@@ -1,0 +1,137 @@
+#include "shim/events/json_text.h"
+
+#include <array>
+
+namespace telinject {
+
+namespace {
+
+constexpr std::array<char, 200> kPairs = [] {
+  std::array<char, 200> pairs{};
+  for (size_t i = 0; i < 100; i++) {
+    pairs[2 * i] = static_cast<char>('0' + i / 10);
+    pairs[2 * i + 1] = static_cast<char>('0' + i % 10);
+  }
+  return pairs;
+}();
+
+constexpr char kHex[] = "0123456789abcdef";
+
+// The length of the well-formed UTF-8 sequence at the start of `text`; 0 if there is none, and then
+// *skip is how many bytes one replacement character stands for. Table 3-7 of the Unicode standard.
+size_t utf8_sequence(std::string_view text, size_t* skip) {
+  auto at = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  unsigned first = at(0);
+  *skip = 1;
+  unsigned low = 0x80, high = 0xbf;
+  size_t length;
+  if (first < 0x80) return 1;
+  if (first >= 0xc2 && first <= 0xdf) {
+    length = 2;
+  } else if (first >= 0xe0 && first <= 0xef) {
+    length = 3;
+    if (first == 0xe0) low = 0xa0;
+    if (first == 0xed) high = 0x9f;
+  } else if (first >= 0xf0 && first <= 0xf4) {
+    length = 4;
+    if (first == 0xf0) low = 0x90;
+    if (first == 0xf4) high = 0x8f;
+  } else {
+    return 0;
+  }
+  for (size_t i = 1; i < length; i++) {
+    if (at(i) < low || at(i) > high) {
+      *skip = i;
+      return 0;
+    }
+    low = 0x80;
+    high = 0xbf;
+  }
+  return length;
+}
+
+}  // namespace
+
+void append_json_escaped(std::string* out, std::string_view text) {
+  while (!text.empty()) {
+    auto c = static_cast<unsigned char>(text.front());
+    size_t length = 1;
+    if (c == '"' || c == '\\') {
+      *out += '\\';
+      *out += static_cast<char>(c);
+    } else if (c == '\n') {
+      *out += "\\n";
+    } else if (c == '\t') {
+      *out += "\\t";
+    } else if (c < 0x20 || c == 0x7f) {
+      *out += "\\u00";
+      *out += kHex[c >> 4];
+      *out += kHex[c & 15];
+    } else {
+      size_t skip;
+      length = utf8_sequence(text, &skip);
+      if (length == 0) {
+        *out += "\xef\xbf\xbd";
+        length = skip;
+      } else {
+        out->append(text.substr(0, length));
+      }
+    }
+    text.remove_prefix(length);
+  }
+}
+
+std::string json_escaped(std::string_view text) {
+  std::string out;
+  append_json_escaped(&out, text);
+  return out;
+}
+
+void append_json_member(std::string* out, std::string_view name, std::string_view value) {
+  *out += '"';
+  append_json_escaped(out, name);
+  *out += "\":\"";
+  append_json_escaped(out, value);
+  *out += "\",";
+}
+
+void append_json_member(std::string* out, std::string_view name, uint64_t value) {
+  *out += '"';
+  append_json_escaped(out, name);
+  *out += "\":" + std::to_string(value) + ",";
+}
+
+void LineBuffer::number(uint64_t value) {
+  char digits[20];
+  char* p = digits + sizeof digits;
+  while (value >= 100) {
+    p -= 2;
+    std::memcpy(p, kPairs.data() + value % 100 * 2, 2);
+    value /= 100;
+  }
+  if (value >= 10) {
+    p -= 2;
+    std::memcpy(p, kPairs.data() + value * 2, 2);
+  } else {
+    *--p = static_cast<char>('0' + value);
+  }
+  put({p, static_cast<size_t>(digits + sizeof digits - p)});
+}
+
+void LineBuffer::padded(uint64_t value, int digits) {
+  for (int i = digits - 1; i >= 0; i--) {
+    data_[size_ + static_cast<size_t>(i)] = static_cast<char>('0' + value % 10);
+    value /= 10;
+  }
+  size_ += static_cast<size_t>(digits);
+}
+
+void LineBuffer::hex16(uint64_t value) {
+  for (int shift = 60; shift >= 0; shift -= 4) put(kHex[value >> shift & 15]);
+}
+
+void LineBuffer::hex8(uint32_t value) {
+  for (int shift = 28; shift >= 0; shift -= 4) put(kHex[value >> shift & 15]);
+}
+
+}  // namespace telinject

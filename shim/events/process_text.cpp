@@ -1,0 +1,51 @@
+#include "shim/events/process_text.h"
+
+#include <nlohmann/json.hpp>
+
+#include "shim/channel/settings.h"
+#include "shim/events/redact.h"
+
+namespace telinject {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+// As an exact decimal, always with a fraction: 1.0, 0.25.
+std::string rate_text(uint64_t rate) {
+  std::string digits = std::to_string(rate % kRateOne);
+  digits.insert(0, 9 - digits.size(), '0');
+  while (digits.size() > 1 && digits.back() == '0') digits.pop_back();
+  return std::to_string(rate / kRateOne) + "." + digits;
+}
+
+}  // namespace
+
+ProcessText make_process_text(const Service& service, const Host& host, const ProcessFacts& facts,
+                              uint64_t sample_rate) {
+  ordered_json tail;
+  tail["service"] = {{"name", service.name}, {"version", service.version}};
+  tail["environment"] = service.environment;
+  tail["resource"] = {{"telemetry_sdk_name", "custom-injector"},
+                      {"telemetry_sdk_version", "3.0.0"},
+                      {"runtime_name", facts.language},
+                      {"runtime_version", facts.runtime_version},
+                      {"os_type", "linux"},
+                      {"os_description", host.os_description}};
+  tail["cloud"] = {{"provider", "local"}, {"metadata_source", "none"}};
+  tail["host"] = {{"name", host.name}};
+  if (!host.ip.empty()) tail["host"]["ip"] = host.ip;
+  tail["process"] = {{"pid", facts.pid}};
+  if (!facts.executable.empty()) tail["process"]["executable"] = facts.executable;
+  if (!facts.command_line.empty()) {
+    tail["process"]["command_line"] = redact_command_line(facts.command_line);
+  }
+  ProcessText text;
+  // Invalid UTF-8 (arguments, paths) becomes U+FFFD.
+  std::string dump = tail.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+  text.tail = "," + dump.substr(1) + "\n";
+  text.sampling = ",\"trace_flags\":\"01\",\"sample_rate\":" + rate_text(sample_rate);
+  return text;
+}
+
+}  // namespace telinject

@@ -1,0 +1,37 @@
+// Where encoded events go.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace telinject {
+
+class Sink {
+ public:
+  virtual ~Sink() = default;
+
+  // Writes whole lines, each ended by '\n'; returns how many lines could not be written. A line is
+  // written whole or not at all. May block as long as the destination does, up to its patience.
+  virtual uint64_t write(std::string_view lines) = 0;
+
+  // A text for the user: "file /var/log/app.jsonl", "standard error".
+  virtual std::string describe() const = 0;
+
+  // From now on give up after a short while rather than wait (the program has ended, telrun waits).
+  virtual void hurry() {}
+
+  uint64_t bytes_written() const { return bytes_written_; }
+
+ protected:
+  uint64_t bytes_written_ = 0;
+};
+
+// Appends to a file, made with mode 0644 if it is not there. Null, with one line of reason, if it
+// cannot be opened.
+std::unique_ptr<Sink> open_file_sink(const std::string& path, std::string* problem);
+
+std::unique_ptr<Sink> open_stderr_sink();
+
+}  // namespace telinject

@@ -1,0 +1,69 @@
+#include "shim/sinks/standard_error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace telinject {
+
+StandardError& StandardError::get() {
+  static StandardError instance;
+  return instance;
+}
+
+void StandardError::take_over() {
+  StandardError& self = get();
+  struct stat status = {};
+  int flags = fcntl(2, F_GETFL);
+  if (fstat(2, &status) == 0 && flags >= 0 && (flags & O_ACCMODE) != O_RDONLY) {
+    self.reopen_ = S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode);
+    self.fd_ =
+        self.reopen_ ? open("/proc/self/fd/2", O_PATH | O_CLOEXEC) : fcntl(2, F_DUPFD_CLOEXEC, 16);
+    if (self.reopen_ && self.fd_ >= 0) {
+      int high = fcntl(self.fd_, F_DUPFD_CLOEXEC, 16);
+      close(self.fd_);
+      self.fd_ = high;
+    }
+    if (self.fd_ < 0) self.fd_ = fcntl(2, F_DUPFD_CLOEXEC, 16), self.reopen_ = false;
+  }
+  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null >= 0) {
+    dup2(null, 2);
+    if (null > 2) close(null);
+  }
+}
+
+int StandardError::open_for_writing() {
+  if (!reopen_) return fd_;
+  char path[40];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd_);
+  return open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+bool StandardError::write(std::string_view text, int patience_ms, size_t* done) {
+  size_t written = 0;
+  if (done != nullptr) *done = 0;
+  if (fd_ < 0) return false;
+  int fd = open_for_writing();
+  if (fd < 0) return false;
+  while (written < text.size()) {
+    ssize_t n = ::write(fd, text.data() + written, text.size() - written);
+    if (n > 0) {
+      written += static_cast<size_t>(n);
+    } else if (n < 0 && errno == EAGAIN) {
+      pollfd ready = {fd, POLLOUT, 0};
+      if (poll(&ready, 1, patience_ms) <= 0 || (ready.revents & (POLLERR | POLLNVAL)) != 0) break;
+    } else if (n < 0 && errno != EINTR) {
+      break;
+    }
+  }
+  if (reopen_) close(fd);
+  if (done != nullptr) *done = written;
+  return written == text.size();
+}
+
+}  // namespace telinject

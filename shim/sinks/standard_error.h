@@ -1,0 +1,34 @@
+// The drain's hold on standard error, for events and for its own messages.
+//
+// A pipe must not be kept open for writing: whoever reads it waits for its end, and the drain may
+// outlive the program by far. So a pipe, like a terminal, is held as a mere path (O_PATH) and
+// opened anew for each write. A regular file is kept, for its offset is shared with the program's
+// own descriptor, and so is a socket, which cannot be opened again.
+#pragma once
+
+#include <string_view>
+
+namespace telinject {
+
+class StandardError {
+ public:
+  // Takes descriptor 2 over and puts /dev/null in its place. Once, early in main().
+  static void take_over();
+  static StandardError& get();
+
+  // Writes all of it, or returns false: closed, full, no reader, or not ready within `patience_ms`
+  // (negative: for ever). Never raises SIGPIPE. `*done` is set to the bytes that were written.
+  bool write(std::string_view text, int patience_ms, size_t* done = nullptr);
+  // False if there is nothing that can be written to.
+  bool usable() const { return fd_ >= 0; }
+  // Whether writes larger than PIPE_BUF may be interleaved with other writers'.
+  bool is_pipe_like() const { return reopen_; }
+
+ private:
+  int open_for_writing();
+
+  int fd_ = -1;
+  bool reopen_ = false;
+};
+
+}  // namespace telinject

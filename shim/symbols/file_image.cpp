@@ -1,0 +1,177 @@
+#include "shim/symbols/file_image.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace telinject {
+
+namespace {
+
+constexpr size_t kPage = 4096;
+constexpr size_t kZeroBytes = 16 * kPage;  // after the file; more than any unchecked read of libdw
+
+constexpr size_t round_up(size_t bytes) {
+  return (bytes + kPage - 1) & ~(kPage - 1);
+}
+
+int64_t nanoseconds(const timespec& time) {
+  return time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+// Mapped files, for the SIGBUS handler: nothing but atomics, as it may interrupt anything.
+struct GuardedRange {
+  std::atomic<uintptr_t> begin{0};  // 0: a free slot
+  std::atomic<uintptr_t> end{0};
+  std::atomic<bool> damaged{false};
+};
+constexpr size_t kNoGuard = 0;
+std::array<GuardedRange, 4096> guarded;  // slot 0 stays free: it means "none"
+struct sigaction previous_action;
+
+void on_bus_error(int signal, siginfo_t* info, void* context) {
+  int saved_errno = errno;
+  uintptr_t address = reinterpret_cast<uintptr_t>(info->si_addr);
+  for (GuardedRange& range : guarded) {
+    uintptr_t begin = range.begin.load(std::memory_order_acquire);
+    if (begin == 0 || address < begin || address >= range.end.load(std::memory_order_relaxed)) {
+      continue;
+    }
+    void* page = reinterpret_cast<void*>(address & ~(kPage - 1));
+    if (mmap(page, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+        MAP_FAILED) {
+      break;
+    }
+    range.damaged.store(true, std::memory_order_relaxed);
+    errno = saved_errno;
+    return;  // and read zeros
+  }
+  errno = saved_errno;
+  if ((previous_action.sa_flags & SA_SIGINFO) != 0) {
+    previous_action.sa_sigaction(signal, info, context);
+  } else if (previous_action.sa_handler != SIG_DFL && previous_action.sa_handler != SIG_IGN) {
+    previous_action.sa_handler(signal);
+  } else {
+    ::signal(SIGBUS, SIG_DFL);  // on return the access is repeated, and ends us as it should
+  }
+}
+
+void install_handler_once() {
+  static const bool installed = [] {
+    struct sigaction action = {};
+    action.sa_sigaction = on_bus_error;
+    action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK | SA_NODEFER;
+    sigemptyset(&action.sa_mask);
+    return sigaction(SIGBUS, &action, &previous_action) == 0;
+  }();
+  static_cast<void>(installed);
+}
+
+// Without a free slot the image goes unguarded: 4,095 files at once are more than we ever map.
+size_t guard(const char* data, size_t bytes) {
+  install_handler_once();
+  for (size_t i = 1; i < guarded.size(); i++) {
+    uintptr_t expected = 0;
+    if (guarded[i].begin.load(std::memory_order_relaxed) != 0) continue;
+    guarded[i].end.store(0, std::memory_order_relaxed);
+    if (guarded[i].begin.compare_exchange_strong(expected, reinterpret_cast<uintptr_t>(data))) {
+      guarded[i].damaged.store(false, std::memory_order_relaxed);
+      guarded[i].end.store(reinterpret_cast<uintptr_t>(data) + bytes, std::memory_order_release);
+      return i;
+    }
+  }
+  return kNoGuard;
+}
+
+void release_guard(size_t slot) {
+  if (slot != kNoGuard) guarded[slot].begin.store(0, std::memory_order_release);
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+}  // namespace
+
+std::shared_ptr<FileImage> FileImage::open(const std::string& path, std::string* error) {
+  auto fail = [&](const char* reason) {
+    *error = reason;
+    return nullptr;
+  };
+  // O_NONBLOCK: a FIFO by that name must not hang us.
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  struct stat status;
+  if (file.get() < 0 || fstat(file.get(), &status) != 0) return fail(strerror(errno));
+  if (!S_ISREG(status.st_mode)) return fail("not a regular file");
+  if (status.st_size <= 0) return fail("the file is empty");
+
+  std::shared_ptr<FileImage> image(new FileImage);
+  size_t size = static_cast<size_t>(status.st_size);
+  size_t total = round_up(size) + kZeroBytes;
+  // The zeros first, then the file over their beginning. MAP_NORESERVE: what libelf writes is a few
+  // pages, the size of the file must not count as memory.
+  void* base = mmap(nullptr, total, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (base == MAP_FAILED) return fail(strerror(errno));
+  image->data_ = static_cast<char*>(base);
+  image->mapped_bytes_ = total;
+  if (mmap(base, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, file.get(),
+           0) == MAP_FAILED) {
+    return fail(strerror(errno));
+  }
+  image->path_ = path;
+  image->size_ = size;
+  image->guard_ = guard(image->data_, round_up(size));
+  image->inode_ = status.st_ino;
+  image->device_ = status.st_dev;
+  image->device_major_ = major(status.st_dev);
+  image->device_minor_ = minor(status.st_dev);
+  image->modified_ns_ = nanoseconds(status.st_mtim);
+  return image;
+}
+
+std::shared_ptr<FileImage> FileImage::of_bytes(const std::string& name, std::vector<char> bytes) {
+  std::shared_ptr<FileImage> image(new FileImage);
+  image->path_ = name;
+  image->size_ = bytes.size();
+  image->bytes_ = std::move(bytes);
+  image->bytes_.resize(image->size_ + kPage);  // zeros
+  image->data_ = image->bytes_.data();
+  return image;
+}
+
+FileImage::~FileImage() {
+  release_guard(guard_);
+  if (mapped_bytes_ != 0) munmap(data_, mapped_bytes_);
+}
+
+bool FileImage::intact() const {
+  if (mapped_bytes_ == 0) return true;
+  if (guard_ != kNoGuard && guarded[guard_].damaged.load(std::memory_order_relaxed)) return false;
+  struct stat status;
+  // Another file, or none, by that name now: the one we have mapped is as it was.
+  if (stat(path_.c_str(), &status) != 0 || status.st_ino != inode_ || status.st_dev != device_) {
+    return true;
+  }
+  return nanoseconds(status.st_mtim) == modified_ns_ &&
+         static_cast<size_t>(status.st_size) == size_;
+}
+
+}  // namespace telinject

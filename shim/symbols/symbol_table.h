@@ -1,0 +1,56 @@
+// The functions in the symbol tables of a module, by address.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shim/symbols/elf_file.h"
+
+namespace telinject {
+
+struct Symbol {
+  uint64_t vaddr;
+  const char* name;      // as in the table, terminated; owned by the ELF file
+  uint32_t bytes;        // 0: not known, it then covers its first byte only
+  uint32_t source : 30;  // local symbols: number of the source file, 0 unknown; others: 0
+  uint32_t rank : 2;     // 0 global, 1 weak, 2 local
+};
+
+class SymbolTable {
+ public:
+  // Adds the functions of one of the file's tables (SHT_SYMTAB or SHT_DYNSYM) for which `is_code`
+  // holds. Returns how many there were in it. The file stays alive with the table.
+  size_t add(std::shared_ptr<ElfFile> file, uint32_t section_type,
+             const std::function<bool(uint64_t)>& is_code);
+  void sort();  // after the last add(), before the first question
+
+  bool empty() const { return symbols_.empty(); }
+
+  // The aliases that start exactly there, best first: global before weak before local, few leading
+  // underscores, short, then alphabetical; so the choice is the same on every run.
+  std::span<const Symbol> at(uint64_t vaddr) const;
+
+  // The best alias of the innermost function that covers the address by its size. Null if none
+  // does: the nearest function before it is not named, it may be far away (libc is stripped).
+  const Symbol* covering(uint64_t vaddr) const;
+
+  const Symbol* find(std::string_view name) const;  // the best of that name; linear
+
+  // The function that the symbol is a clone of ("sort.part.0" -> "sort"; the one of the same source
+  // file first), if it is in the table; else the symbol itself. Linear.
+  const Symbol& base_of(const Symbol& symbol) const;
+
+ private:
+  std::vector<Symbol> symbols_;        // by address, then by quality
+  std::vector<uint64_t> highest_end_;  // of symbols_[0..i]
+  std::vector<std::shared_ptr<ElfFile>> files_;
+  uint32_t sources_ = 0;
+};
+
+}  // namespace telinject

@@ -1,0 +1,29 @@
+"""What the cases share. See tests/lib/teltest for the checks and helpers themselves.
+
+TELINJECT_BUILD names the build tree to test; without it it is build/ of this repository.
+"""
+
+import pytest
+from telrun_pair import Pair
+from teltest.run import build_directory
+
+
+@pytest.fixture(scope="session")
+def build():
+    """The build tree: bin/, lib/ and libexec/ lie in it as they do when installed."""
+    return build_directory()
+
+
+@pytest.fixture
+def pair(build, tmp_path):
+    """Runs a command alone and under telrun."""
+    return Pair(build, tmp_path)
+
+
+@pytest.fixture
+def figure(request, capsys):
+    """figure(text) prints a line of measured numbers, also when the test passes."""
+    def show(text):
+        with capsys.disabled():
+            print(f"\n  {request.node.name}: {text}", flush=True)
+    return show
