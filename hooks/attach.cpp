@@ -89,7 +89,26 @@ int claim_bit(uint32_t lanes) {
   return -1;
 }
 
+// While another thread maps lanes, or (in the blocking mode) until the drain has freed one. Signals
+// are blocked on the way here, so whoever is waited for gets on with it.
+bool wait_for_lane(uint32_t groups, int* patience) {
+  constexpr long kPauseNs = 200000;
+  if (g_process.growing.load(std::memory_order_acquire) != 0) {
+    sys::call(SYS_sched_yield);
+    return --*patience > 0;
+  }
+  if (g_process.mapped_groups.load(std::memory_order_acquire) != groups) return true;
+  if (g_process.on_full != kBlock || g_process.restricted.load() != 0 || drain_has_gone()) {
+    return false;
+  }
+  long pause[2] = {0, kPauseNs};
+  sys::call(SYS_nanosleep, sys::arg(pause), 0);
+  return --*patience > 0;
+}
+
 Lane* claim_free_lane() {
+  constexpr int kPatience = 50000;  // ten seconds, or that many turns given to others
+  int patience = kPatience;
   for (;;) {
     uint32_t groups = g_process.mapped_groups.load(std::memory_order_acquire);
     int index = claim_bit(group_first_lane(groups - 1) + group_lanes(groups - 1));
@@ -103,9 +122,7 @@ Lane* claim_free_lane() {
       lane->header = lane_header(lane->ring);
       return lane;
     }
-    if (!grow() && g_process.mapped_groups.load(std::memory_order_acquire) == groups) {
-      return nullptr;
-    }
+    if (!grow() && !wait_for_lane(groups, &patience)) return nullptr;
   }
 }
 

@@ -14,6 +14,7 @@
 #include "hooks/services.h"
 #include "hooks/space.h"
 #include "hooks/stacks.h"
+#include "shim/channel/syscall.h"
 
 namespace telinject {
 
@@ -33,6 +34,21 @@ uintptr_t address(const void* p) {
 
 Stack& current_stack(Lane* lane) {
   return lane->stacks[lane->current];
+}
+
+// A task of clone(CLONE_VM) without storage of its own runs with a thread's lane, at the same time:
+// it must leave no trace in it. It is told by its stack and its id. (The child of vfork stands on
+// its parent's stack, and the parent waits.) Once one has been seen, all calls of the lane are
+// looked at.
+bool is_foreign_task(Lane* lane, uintptr_t sp) {
+  if (is_known_stack(lane, sp) || g_process.restricted.load(std::memory_order_relaxed) != 0 ||
+      sys::gettid() == lane->tid) {
+    return false;
+  }
+  lane->shared = true;
+  t_hook.entry_limit = 0;
+  t_hook.exit_limit = 0;
+  return true;
 }
 
 bool has_pending(const Lane* lane) {
@@ -154,10 +170,7 @@ void look_for_modules(Lane* lane, const Call& call) {
 // ---- entries and exits
 
 void enter(Lane* lane, const Call& call) {
-  if (!select_stack(lane, call.sp)) {
-    count_loss(LossReason::kForeignTask);
-    return;
-  }
+  select_stack(lane, call.sp);
   if (lane->modules_pending) look_for_modules(lane, call);
   if (lane->drop.active) {
     if (inside_dropped(lane->drop, call)) {
@@ -237,27 +250,27 @@ void leave(Lane* lane, const Call& call) {
 uint64_t* reserve_nested(Lane* lane, uintptr_t bytes) {
   uintptr_t at = t_hook.cursor;
   uintptr_t end = at < lane->nested_low ? lane->nested_low : lane->nested_high;
-  if (at + bytes > end) {
-    lane->header->lost_calls.fetch_add(1, std::memory_order_relaxed);
-    return nullptr;
-  }
-  return reserve(bytes);
+  return at + bytes <= end ? reserve(bytes) : nullptr;
+}
+
+void lose_nested(Lane* lane) {
+  lane->header->lost_calls.fetch_add(1, std::memory_order_relaxed);
 }
 
 void enter_nested(Lane* lane, const Call& call) {
   const Stack& stack = current_stack(lane);
   if (!stack.root.open && lane->mute) return;
   if (call.sp - stack.lo < stack.hi - stack.lo && lane->announced == lane->current) {
-    if (uint64_t* record = reserve_nested(lane, kEntryBytes)) {
-      put_entry(record, call.ticks, call.function, call.call_site, call.sp, call.return_address);
-    }
+    uint64_t* record = reserve_nested(lane, kEntryBytes);
+    if (record == nullptr) return lose_nested(lane);
+    put_entry(record, call.ticks, call.function, call.call_site, call.sp, call.return_address);
     return;
   }
   // On another stack, whose bounds must not be looked up now: say where, and back.
   constexpr uintptr_t kBelow = 1 << 16, kAbove = 1 << 12;
   const Stack& announced = lane->stacks[lane->announced < kStacks ? lane->announced : 0];
   uint64_t* record = reserve_nested(lane, 2 * kControlBytes + kEntryBytes);
-  if (record == nullptr) return;
+  if (record == nullptr) return lose_nested(lane);
   put_control(record, call.ticks, ControlKind::kStack, kBelow + kAbove, call.sp - kBelow, call.sp);
   put_entry(record + 4, call.ticks, call.function, call.call_site, call.sp, call.return_address);
   put_control(record + 8, call.ticks, ControlKind::kStack, announced.hi - announced.lo,
@@ -285,7 +298,7 @@ void publish_hook_state(Lane* lane) {
   const Stack& stack = current_stack(lane);
   const Root& root = stack.root;
   bool fast = root.open && root.sampled && !lane->drop.active && !lane->modules_pending &&
-              !has_pending(lane) && g_process.clock == ClockKind::kTsc;
+              !has_pending(lane) && !lane->shared && g_process.clock == ClockKind::kTsc;
   // Limits last, and 0 meanwhile: a handler that comes between must not mix old and new.
   auto* hook = static_cast<volatile HookState*>(&t_hook);
   hook->entry_limit = 0;
@@ -315,6 +328,7 @@ void telinject_slow_enter(void* function, void* call_site) {
     if (lane == nullptr) return;
   }
   if (lane->mute && sp - t_hook.stack_lo < t_hook.entry_span) return;
+  if (is_foreign_task(lane, sp)) return count_loss(LossReason::kForeignTask);
   Call call = {function, call_site, __builtin_return_address(0), sp, read_ticks()};
   SlowPath slow(lane, sp);
   if (!slow.entered()) return enter_nested(lane, call);
@@ -328,6 +342,7 @@ void telinject_slow_exit(void* function, void* call_site) {
   if (lane == nullptr || g_alive.mask == 0) return;
   if (lane->mute && reinterpret_cast<uintptr_t>(call_site) != t_hook.root_call_site) return;
   auto sp = reinterpret_cast<uintptr_t>(__builtin_dwarf_cfa());
+  if (is_foreign_task(lane, sp)) return;
   Call call = {function, call_site, __builtin_return_address(0), sp, read_ticks()};
   SlowPath slow(lane, sp);
   if (!slow.entered()) return leave_nested(lane, call);

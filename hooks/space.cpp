@@ -29,6 +29,10 @@ struct Room {
   uint64_t behind;
 };
 
+uint64_t less(uint64_t a, uint64_t b) {
+  return a > b ? a - b : 0;
+}
+
 Room measure(const Lane* lane) {
   uint64_t released = lane->header->released.load(std::memory_order_acquire);
   uint64_t offset = offset_of(lane);
@@ -36,14 +40,14 @@ Room measure(const Lane* lane) {
   uint64_t behind = position_offset(released);
   Room room = {};
   if (position_lap(released) == lane->lap) {
-    room.hard = ring;
-    room.behind = behind > kGuardBytes ? behind - kGuardBytes : 0;
+    room.hard = ring - kNestedBytes;
+    room.behind = less(behind, kNestedBytes + kGuardBytes);
     room.may_wrap = room.behind > 0;
-    room.total = (offset < ring ? ring - offset : 0) + room.behind;
-    room.used = offset > behind ? offset - behind : 0;
+    room.total = less(room.hard, offset) + room.behind;
+    room.used = less(offset, behind);
   } else {
-    room.hard = behind > kGuardBytes ? behind - kGuardBytes : 0;
-    room.total = room.hard > offset ? room.hard - offset : 0;
+    room.hard = less(behind, kNestedBytes + kGuardBytes);
+    room.total = less(room.hard, offset);
     room.used = ring - room.total;
   }
   return room;
@@ -78,10 +82,6 @@ void ring_doorbell() {
   sys::call(SYS_futex, sys::arg(&segment->doorbell), FUTEX_WAKE, 1);
 }
 
-bool drain_is_dead() {
-  return (g_process.segment->drain.word.load(std::memory_order_relaxed) & kOwnerDied) != 0;
-}
-
 void set_limits(Lane* lane, const Room& room) {
   uint64_t offset = offset_of(lane);
   uint64_t reserve = exit_reserve(g_process.ring_bytes);
@@ -91,8 +91,7 @@ void set_limits(Lane* lane, const Room& room) {
   uint64_t watch = offset + kWatchBytes;
   lane->exit_limit = lane->ring + (exit_end < watch ? exit_end : watch);
   lane->entry_limit = lane->ring + (entry_end < watch ? entry_end : watch);
-  // Nested hooks may use the guard and, at the ring's end, the spill; half of either.
-  lane->nested_high = lane->ring + room.hard + kGuardBytes / 2;
+  lane->nested_high = lane->ring + room.hard + kNestedBytes;
   lane->nested_low = 0;
 }
 
@@ -119,13 +118,17 @@ bool wait_for_drain(Lane* lane, uintptr_t bytes, bool for_entry) {
     uint32_t seen = lane->header->released_futex.load(std::memory_order_seq_cst);
     refresh_limits(lane);
     if (t_hook.cursor + bytes <= (for_entry ? lane->entry_limit : lane->exit_limit)) return true;
+    // Meanwhile signal handlers may use the lane as if nothing was under way.
+    uintptr_t busy = lane->busy_sp;
+    lane->busy_sp = 0;
     pause_for(&lane->header->released_futex, seen, kPauseNs);
+    lane->busy_sp = busy;
     uint32_t now = segment->heartbeat.load(std::memory_order_relaxed);
     if (now != beat) {
       beat = now;
       since = __builtin_ia32_rdtsc();
     }
-    if (drain_is_dead() || __builtin_ia32_rdtsc() - since > kPatienceTicks) {
+    if (drain_has_gone() || __builtin_ia32_rdtsc() - since > kPatienceTicks) {
       g_process.drain_gone.store(1, std::memory_order_relaxed);
     }
   }
@@ -133,6 +136,11 @@ bool wait_for_drain(Lane* lane, uintptr_t bytes, bool for_entry) {
 }
 
 }  // namespace
+
+bool drain_has_gone() {
+  return g_process.drain_gone.load(std::memory_order_relaxed) != 0 ||
+         (g_process.segment->drain.word.load(std::memory_order_relaxed) & kOwnerDied) != 0;
+}
 
 void finish_wrap(Lane* lane) {
   uintptr_t from = lane->wrap_from;
@@ -148,7 +156,7 @@ void finish_wrap(Lane* lane) {
 void refresh_limits(Lane* lane) {
   Room room = measure(lane);
   uint64_t offset = offset_of(lane);
-  bool at_end = offset + kControlBytes > g_process.ring_bytes;
+  bool at_end = offset + kControlBytes > g_process.ring_bytes - kNestedBytes;
   bool early = offset >= kEarlyWrapOffset && room.used < kEarlyWrapUsed &&
                room.behind >= kEarlyWrapOffset / 2;
   if (room.may_wrap && (at_end || early)) {

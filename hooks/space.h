@@ -9,13 +9,20 @@ namespace telinject {
 constexpr uint64_t exit_reserve(uint64_t ring_bytes) {
   return ring_bytes / 8;
 }
-// Producers stop this far behind the drain: hooks that were interrupted between check and
-// reservation may overrun by a record for each nested handler.
+// Kept free for the hooks of signal handlers that interrupt the slow path: they cannot wait for
+// room, for they would wait for the code that they interrupted.
+inline constexpr uint64_t kNestedBytes = 8 * 1024;
+// And for hooks that were interrupted between their check and their reservation, one record for
+// each nested handler.
 inline constexpr uint64_t kGuardBytes = 1024;
 
 // Reads how far the drain has come and sets the lane's limits, wrapping to the ring's start if that
 // is due. Wakes the drain if it sleeps. No system call but that, and none under a seccomp filter.
 void refresh_limits(Lane* lane);
+
+// True once the drain is known to have ended: the kernel has marked its word, or a producer has
+// given up waiting for it.
+bool drain_has_gone();
 
 // Completes a wrap that was begun, however far it had come. Part of wrapping; called again when a
 // signal handler has left the slow path by longjmp.

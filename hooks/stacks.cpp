@@ -140,15 +140,14 @@ void find_stack(Lane* lane, uintptr_t sp) {
   if (index >= 0) switch_to(lane, static_cast<uint32_t>(index));
 }
 
-bool select_stack(Lane* lane, uintptr_t sp) {
-  if (holds(lane->stacks[lane->current], sp)) return true;
+bool is_known_stack(const Lane* lane, uintptr_t sp) {
+  return holds(lane->stacks[lane->current], sp) || known_stack(lane, sp) >= 0;
+}
+
+void select_stack(Lane* lane, uintptr_t sp) {
+  if (holds(lane->stacks[lane->current], sp)) return;
   int index = known_stack(lane, sp);
   if (index < 0) {
-    if (!restricted() && sys::gettid() != lane->tid) {
-      // The child of vfork is another task, too, but on its parent's stack, which is known. One
-      // that stands elsewhere shares the storage without being that thread.
-      return false;
-    }
     Stack stack = {};
     find_bounds(sp, &stack);
     Stack& home = lane->stacks[0];
@@ -163,7 +162,6 @@ bool select_stack(Lane* lane, uintptr_t sp) {
     }
   }
   switch_to(lane, static_cast<uint32_t>(index));
-  return true;
 }
 
 void forget_stacks(Lane* lane, uintptr_t lo, uintptr_t hi) {

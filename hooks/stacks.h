@@ -15,11 +15,12 @@ namespace telinject {
 void find_home_stack(Lane* lane, uintptr_t sp, uint64_t stack_bytes);
 void set_home_stack(Lane* lane, uintptr_t lo, uintptr_t hi);
 
-// Makes the stack that holds `sp` the lane's current one, looking its bounds up if it is new. False
-// if this is not the lane's thread at all, but a task that shares its storage.
-// System calls for a new stack: gettid, sigaltstack and, if neither makecontext nor sigaltstack
-// knows it, /proc/self/maps.
-bool select_stack(Lane* lane, uintptr_t sp);
+// True if the thread has been seen on the stack that holds `sp`.
+bool is_known_stack(const Lane* lane, uintptr_t sp);
+
+// Makes the stack that holds `sp` the lane's current one, looking its bounds up if it is new: one
+// sigaltstack(2) and, if neither makecontext nor that knows it, /proc/self/maps.
+void select_stack(Lane* lane, uintptr_t sp);
 
 // The same for stacks that are known already; else the current one stays.
 void find_stack(Lane* lane, uintptr_t sp);

@@ -110,6 +110,7 @@ struct Lane {
   uint64_t clean;        // lane position below which no hole is left (record.h)
   uintptr_t busy_sp;     // sp of the slow path that is under way; 0: none
   bool mute;             // inside a root that is not sampled
+  bool shared;           // a task that shares our storage has been seen: look at every call
   bool modules_pending;  // dlopen was called: look for new modules when it shows
   uint32_t modules_patience;
   uintptr_t modules_sp;  // the caller of dlopen; once it is left, dlopen has returned

@@ -31,6 +31,8 @@ constexpr Wanted kWanted[kRealCount] = {
     {"__cxa_begin_catch", false},
     {"pthread_create", false},
     {"thrd_create", false},
+    {"pthread_exit", false},
+    {"thrd_exit", false},
     {"pthread_setname_np", false},
     {"pthread_attr_getstacksize", false},
     {"pthread_mutexattr_init", false},

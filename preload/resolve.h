@@ -24,6 +24,8 @@ enum RealSymbol : uint32_t {
   kReal___cxa_begin_catch,
   kReal_pthread_create,
   kReal_thrd_create,
+  kReal_pthread_exit,
+  kReal_thrd_exit,
   kReal_pthread_setname_np,
   kReal_pthread_attr_getstacksize,
   kReal_pthread_mutexattr_init,

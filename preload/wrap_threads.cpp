@@ -8,6 +8,7 @@
 #include "hooks/context.h"
 #include "hooks/messages.h"
 #include "hooks/stacks.h"
+#include "hooks/unwind.h"
 #include "preload/export.h"
 #include "preload/resolve.h"
 #include "preload/startup.h"
@@ -102,6 +103,18 @@ TELINJECT_WRAPPER(int, thrd_create, void* thread, void* function, void* argument
   if (real_create == nullptr) return kError;
   return create<int>(function, argument, g_client.thread_stack_bytes, TELINJECT_CALLER_SP(),
                      [&](void* f, void* a) { return real_create(thread, f, a); });
+}
+
+// What is open then ends with the thread, not with the process, should that end at about the same
+// time. (A cancelled thread says nothing.)
+TELINJECT_WRAPPER(void, pthread_exit, void* value) {
+  if (tracing()) note_event(ControlKind::kThreadExit, 0, TELINJECT_CALLER_SP());
+  real<void (*)(void*)>(kReal_pthread_exit)(value);
+}
+
+TELINJECT_WRAPPER(void, thrd_exit, int value) {
+  if (tracing()) note_event(ControlKind::kThreadExit, 0, TELINJECT_CALLER_SP());
+  real<void (*)(int)>(kReal_thrd_exit)(value);
 }
 
 // The name that the kernel has when a lane is claimed is usually the creator's.

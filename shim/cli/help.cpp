@@ -103,9 +103,7 @@ int print_commands() {
       "  help                           this text\n"
       "  help run                       telrun's options\n"
       "  help settings [--markdown]     the environment variables, with defaults and values\n"
-      "  version                        the version\n"
-      "\n"
-      "Other commands are the drain's: telinject drain --help.\n",
+      "  version                        the version\n",
       stdout);
   return finish();
 }

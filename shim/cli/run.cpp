@@ -73,25 +73,6 @@ int open_null() {
   return fd;
 }
 
-bool is_default(int signal) {
-  struct sigaction action;
-  return sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_DFL;
-}
-
-// A signal that came while everything was being prepared, for the group or for us, has not reached
-// a program that does not exist yet. True if it would have ended the program at its very start.
-bool is_called_off(const Inherited& inherited) {
-  sigset_t pending;
-  sigpending(&pending);
-  for (int signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM}) {
-    if (sigismember(&pending, signal) == 1 && (inherited.mask >> (signal - 1) & 1) == 0 &&
-        is_default(signal)) {
-      return true;
-    }
-  }
-  return false;
-}
-
 // Everything of a session that telrun holds. One for the process; descriptors end with it.
 struct Supervision {
   NewSession session;
@@ -141,7 +122,6 @@ void let_go(const Settings& settings, Supervision* all) {
 
 int supervise(const Settings& settings, const Program& program, char* const* envp,
               Supervision* all) {
-  if (is_called_off(all->inherited)) call_off(all);  // ends us, by the signal that is pending
   int error = 0;
   pid_t pid = start_program(program, envp, all->inherited, &error);
   if (pid == 0) {
@@ -154,12 +134,13 @@ int supervise(const Settings& settings, const Program& program, char* const* env
     say("cannot start a process: ", strerror(error), "; running untraced");
     return run_untraced(program);
   }
+  Supervisor supervisor(pid, all->signal_fd, &all->drain, &all->witness, &all->terminal);
+  supervisor.hand_over_early_signals();
   tell_started(all->drain, pid, program.path);
   all->witness.start();
   all->terminal.open();
   let_go(settings, all);
 
-  Supervisor supervisor(pid, all->signal_fd, &all->drain, &all->witness, &all->terminal);
   int status = supervisor.run();
 
   all->terminal.take_from_the_dead();

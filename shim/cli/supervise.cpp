@@ -61,17 +61,25 @@ bool reap_one(pid_t* pid, int* status, Drain* drain) {
   return true;
 }
 
+void Supervisor::hand_over_early_signals() {
+  signalfd_siginfo signal;
+  while (read(signal_fd_, &signal, sizeof signal) == sizeof signal) {
+    bool own = signal.ssi_code <= 0 && static_cast<pid_t>(signal.ssi_pid) == getpid();
+    if (signal.ssi_signo != SIGCHLD && !own) send_signal(program_, signal);
+  }
+}
+
 int Supervisor::run() {
-  for (;;) {
+  int status;
+  while (!reap(&status)) {
     pollfd ready = {signal_fd_, POLLIN, 0};
     poll(&ready, 1, -1);
     signalfd_siginfo signal;
     while (read(signal_fd_, &signal, sizeof signal) == sizeof signal) {
       if (signal.ssi_signo != SIGCHLD) pass_on(signal);
     }
-    int status;
-    if (reap(&status)) return status;
   }
+  return status;
 }
 
 bool Supervisor::reap(int* status) {

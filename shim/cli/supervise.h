@@ -20,6 +20,11 @@ class Supervisor {
         witness_(witness),
         terminal_(terminal) {}
 
+  // What was sent to telrun, or by the terminal to its group, while there was no program yet. To be
+  // called at once: a signal that the program got as well does no harm the second time, for it has
+  // no handler yet.
+  void hand_over_early_signals();
+
   // Returns the program's status, as of wait(2), when it has ended.
   int run();
 

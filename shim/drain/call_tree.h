@@ -125,6 +125,10 @@ class CallTree {
   bool has_open() const { return !home_.frames.empty(); }
   // The last record was an exec that has not failed (so far).
   bool executing() const { return exec_pending_; }
+  // pthread_exit was called: what is still open when the lane ends, ended then.
+  void thread_exit(uint64_t ticks) { thread_exit_ticks_ = ticks; }
+  bool exiting() const { return thread_exit_ticks_ != 0; }
+  uint64_t exit_ticks() const { return thread_exit_ticks_; }
 
   // The innermost open span, for notes and for what starts here; null if none is.
   const Frame* innermost() const;
@@ -156,6 +160,7 @@ class CallTree {
   std::optional<PendingRoot> root_;
   bool exec_pending_ = false;
   uint64_t exec_ticks_ = 0;
+  uint64_t thread_exit_ticks_ = 0;
   uint64_t vfork_sp_ = 0;  // frames below belong to the child of vfork; 0: none
 };
 

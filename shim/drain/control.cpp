@@ -366,6 +366,7 @@ void Control::answer_written() {
   ControlMessage message = {};
   message.type = ControlType::kWritten;
   message.status = end_now_ ? 1 : 0;
+  answered_ = true;
   send(fds_.supervisor, &message, offsetof(ControlMessage, text), MSG_NOSIGNAL);
 }
 
@@ -382,7 +383,8 @@ void Control::drop_stale_connections() {
 bool Control::over() {
   uint64_t now = monotonic_ns();
   if (end_now_) return true;
-  if (!ended_told_ || collector_->open_segments() > 0) {
+  bool waited_for = fds_.supervisor >= 0 && !answered_;
+  if (!ended_told_ || waited_for || collector_->open_segments() > 0) {
     quiet_since_ns_ = now;
     return false;
   }

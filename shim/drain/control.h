@@ -75,6 +75,7 @@ class Control {
   std::map<int, Watched> watched_;
   bool ended_told_ = false;               // telrun's program has ended, or there is no telrun
   std::map<int, ProcessEnd> known_ends_;  // from telrun, which reaps its program
+  bool answered_ = false;                 // telrun, that all is written
   bool end_now_ = false;                  // nobody can join any more
   uint64_t quiet_since_ns_ = 0;
   std::mutex mutex_;

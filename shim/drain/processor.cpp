@@ -19,8 +19,10 @@ constexpr uint64_t kSecond = 1000 * kMillisecond;
 // The clock's rate needs two readings this far apart.
 constexpr uint64_t kCalibrationNs = 10 * kMillisecond;
 constexpr double kSuspiciousPpm = 50;
-// After a thread has ended with open spans: for the news that its process has.
+// After a thread has ended with open spans: for the news that its process has. While other threads
+// of it are seen alive that is not long: a process takes its threads with it within milliseconds.
 constexpr uint64_t kVerdictNs = 200 * kMillisecond;
+constexpr uint64_t kVerdictWithOthersNs = 50 * kMillisecond;
 
 uint64_t monotonic_ns() {
   timespec time = {};
@@ -185,7 +187,8 @@ void Processor::end_lane(const Notice& notice) {
        /*now=*/true);
   thread->ended = true;
   thread->end_ticks = notice.ticks;
-  if (!thread->tree.has_open()) {
+  if (thread->tree.exiting()) thread->end_ticks = thread->tree.exit_ticks();
+  if (!thread->tree.has_open() || thread->tree.exiting()) {
     finish_thread(thread, ExitKind::kThreadEnd);
   } else if (thread->process->ended) {
     finish_thread(thread, kind_of(*thread->process));
@@ -223,7 +226,8 @@ void Processor::decide_ended_threads(bool all) {
                               [](const auto& other) { return !other->ended; });
     if (process->ended || process->exiting) {
       finish_thread(thread, kind_of(*process));
-    } else if (all || now >= thread->decide_by_ns) {
+    } else if (all ||
+               now + (others ? kVerdictNs - kVerdictWithOthersNs : 0) >= thread->decide_by_ns) {
       // Its process lives on, or was never seen to end: a forked child that nobody waits for.
       bool alive = others || process->os_pid != 0;
       finish_thread(thread, alive ? ExitKind::kThreadEnd : ExitKind::kUnknown);

@@ -91,6 +91,9 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
     case ControlKind::kExit:
       thread->process->exiting = true;
       break;
+    case ControlKind::kThreadExit:
+      tree.thread_exit(ticks);
+      break;
     case ControlKind::kWrap:
     case ControlKind::kMessage:
     case ControlKind::kMessageData:

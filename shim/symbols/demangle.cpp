@@ -17,7 +17,7 @@ constexpr size_t kMaxName = 64 * 1024;    // nor those whose names get longer
 // libiberty recurses, and by itself refuses symbols of more than 1,024 characters, which templates
 // reach easily. Longer ones go to a thread with a stack that is large enough for any nesting.
 constexpr size_t kMaxOnOwnStack = DEMANGLE_RECURSION_LIMIT / 2;
-constexpr size_t kLargeStack = size_t{512} << 20;  // address space; what is not used costs nothing
+constexpr size_t kLargeStack = size_t{128} << 20;  // address space; what is not used costs nothing
 
 struct TooLong {};
 

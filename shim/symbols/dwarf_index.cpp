@@ -17,10 +17,10 @@ namespace {
 
 constexpr size_t kMaxUnitsRead = 4096;
 constexpr size_t kMaxUnits = size_t{1} << 22;
-constexpr size_t kMaxUnitsAtAddress = 16;
+constexpr size_t kMaxUnitsAtAddress = 10000;
 constexpr uint64_t kMaxInflatedBytes = uint64_t{8} << 30;
 
-[[noreturn]] void out_of_memory() {
+__attribute__((noreturn)) void out_of_memory() {
   throw std::bad_alloc();
 }
 
@@ -176,16 +176,24 @@ void DwarfIndex::index_units() {
   }
 }
 
+// Several units may claim an address: of functions that are in more than one object file (inline
+// functions, templates) the linker keeps the code of the first, but often moves the entries of the
+// others to it as well. So the first in the file is the one that describes the code.
 std::vector<uint64_t> DwarfIndex::units_at(uint64_t vaddr) {
   if (!indexed_) index_units();
   std::vector<uint64_t> units;
   auto after = std::upper_bound(unit_ranges_.begin(), unit_ranges_.end(), vaddr,
                                 [](uint64_t value, const UnitRange& r) { return value < r.begin; });
+  size_t tries = 0;
   for (size_t i = static_cast<size_t>(after - unit_ranges_.begin());
-       i-- > 0 && units.size() < kMaxUnitsAtAddress;) {
+       i-- > 0 && tries < kMaxUnitsAtAddress;) {
     if (highest_end_[i] <= vaddr) break;
-    if (unit_ranges_[i].end > vaddr) units.push_back(units_[unit_ranges_[i].unit]);
+    if (unit_ranges_[i].end <= vaddr) continue;
+    units.push_back(units_[unit_ranges_[i].unit]);
+    tries++;
   }
+  std::sort(units.begin(), units.end());
+  units.erase(std::unique(units.begin(), units.end()), units.end());
   return units;
 }
 

@@ -110,16 +110,23 @@ std::string FunctionDie::scoped_name() const {
   std::string name(plain_name());
   std::optional<Dwarf_Die> unit = unit_of(root());
   if (name.empty() || !unit.has_value()) return name;
-  std::vector<std::string_view> scopes;  // by depth
+  std::vector<Dwarf_Die> scopes;  // by depth
   for (DieWalk walk(*unit); walk.next();) {
-    scopes.resize(std::min(walk.depth() - 1, kMaxScopes));
-    if (walk.die().addr == root().addr) break;
-    if (walk.die().addr > root().addr) return name;
-    scopes.push_back(scope_name(walk.die(), walk.tag()));
+    scopes.resize(std::min({walk.depth() - 1, scopes.size(), kMaxScopes}));
+    if (walk.die().addr >= root().addr) break;
+    scopes.push_back(walk.die());
   }
   std::string scoped;
-  for (std::string_view scope : scopes) {
-    if (!scope.empty()) scoped.append(scope).append("::");
+  for (Dwarf_Die& scope : scopes) {
+    int tag = dwarf_tag(&scope);
+    if (tag == DW_TAG_subprogram) {  // of a local class: its own scopes are elsewhere
+      FunctionDie function(scope);
+      scoped = demangle(function.linkage_name());
+      if (scoped.empty()) scoped = function.plain_name();
+      scoped += "::";
+    } else if (std::string_view part = scope_name(scope, tag); !part.empty()) {
+      scoped.append(part).append("::");
+    }
   }
   return scoped + name;
 }
@@ -132,6 +139,17 @@ std::string FunctionDie::linkage_name() const {
       return &die == &chain_.front() ? std::string(name) : unified_constructor(name);
   }
   return {};
+}
+
+bool FunctionDie::is_minimal() const {
+  if (producer_of(root()).find("clang") == std::string_view::npos) return false;
+  for (const Dwarf_Die& die : chain_) {
+    if (die_has(die, DW_AT_decl_line) || die_has(die, DW_AT_external) ||
+        !linkage_attribute(die).empty()) {
+      return false;
+    }
+  }
+  return true;
 }
 
 std::string FunctionDie::parameters() const {

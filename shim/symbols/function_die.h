@@ -18,7 +18,7 @@ class FunctionDie {
  public:
   explicit FunctionDie(const Dwarf_Die& die) : chain_(origin_chain(die)) {}
 
-  // The entry that all copies of the function (in this unit) refer to in the end.
+  // The most general entry: the function's declaration, or else its definition.
   const Dwarf_Die& root() const { return chain_.back(); }
 
   // As written in the source: "push_back", without scopes. May be empty.
@@ -28,6 +28,9 @@ class FunctionDie {
   // As the linker knows it. Empty for C, for functions with internal linkage under gcc, and with
   // -g1 under clang.
   std::string linkage_name() const;
+
+  // Told by nothing but its plain name (clang -g1).
+  bool is_minimal() const;
 
   // Names of the formal parameters, "a, b", without artificial ones (this) and those without a
   // name.

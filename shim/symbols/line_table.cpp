@@ -296,6 +296,12 @@ bool LineTable::read_files_5(ByteReader* reader, const LineSections& sections, b
       }
     }
   }
+  // Number 0 is the compilation directory itself; what is relative is so to it.
+  if (!directories_.empty() && !directories_[0].empty() &&
+      (directories_[0][0] == '/' || !directory_.starts_with('/'))) {
+    directory_ = directories_[0];
+  }
+  if (!directories_.empty()) directories_[0] = {};
   return true;
 }
 

@@ -103,10 +103,13 @@ void SymbolTable::sort() {
 }
 
 std::span<const Symbol> SymbolTable::at(uint64_t vaddr) const {
-  auto [first, last] =
-      std::equal_range(symbols_.begin(), symbols_.end(), Symbol{vaddr, "", 0, 0, 0},
-                       [](const Symbol& a, const Symbol& b) { return a.vaddr < b.vaddr; });
-  return {first, last};
+  return between(vaddr, vaddr == ~uint64_t{0} ? vaddr : vaddr + 1);
+}
+
+std::span<const Symbol> SymbolTable::between(uint64_t begin, uint64_t end) const {
+  auto before = [](const Symbol& symbol, uint64_t vaddr) { return symbol.vaddr < vaddr; };
+  auto first = std::lower_bound(symbols_.begin(), symbols_.end(), begin, before);
+  return {first, std::lower_bound(first, symbols_.end(), end, before)};
 }
 
 const Symbol* SymbolTable::covering(uint64_t vaddr) const {

@@ -36,6 +36,9 @@ class SymbolTable {
   // underscores, short, then alphabetical; so the choice is the same on every run.
   std::span<const Symbol> at(uint64_t vaddr) const;
 
+  // Those that start in [begin, end).
+  std::span<const Symbol> between(uint64_t begin, uint64_t end) const;
+
   // The best alias of the innermost function that covers the address by its size. Null if none
   // does: the nearest function before it is not named, it may be far away (libc is stripped).
   const Symbol* covering(uint64_t vaddr) const;

@@ -125,15 +125,19 @@ InlineTree::InlineTree(const Dwarf_Die& function) {
 }
 
 std::vector<Dwarf_Die> InlineTree::at(uint64_t vaddr) const {
-  const Range* best = nullptr;
+  // Ranges are in the order of nodes_, parents before children. A call counts only if the calls
+  // around it hold the address as well: gcc leaves strays elsewhere.
+  std::vector<bool> holds(nodes_.size());
+  uint32_t best = kNone;
   for (const Range& range : ranges_) {
     if (!range.addresses.holds(vaddr)) continue;
-    if (best == nullptr || nodes_[range.node].depth > nodes_[best->node].depth) best = &range;
+    const Node& node = nodes_[range.node];
+    if (node.parent != kNone && !holds[node.parent]) continue;
+    holds[range.node] = true;
+    if (best == kNone || node.depth >= nodes_[best].depth) best = range.node;
   }
   std::vector<Dwarf_Die> chain;
-  for (uint32_t i = best == nullptr ? kNone : best->node; i != kNone; i = nodes_[i].parent) {
-    chain.push_back(nodes_[i].die);
-  }
+  for (uint32_t i = best; i != kNone; i = nodes_[i].parent) chain.push_back(nodes_[i].die);
   std::reverse(chain.begin(), chain.end());
   return chain;
 }

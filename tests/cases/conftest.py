@@ -17,7 +17,9 @@ def build():
 @pytest.fixture
 def pair(build, tmp_path):
     """Runs a command alone and under telrun."""
-    return Pair(build, tmp_path)
+    made = Pair(build, tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
 """Runs one command twice, alone and under telrun, so that a test can compare what came of it."""
 
 import os
+import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 from typing import NamedTuple
 
 # Starts fast, reads nothing of the user's.
@@ -23,8 +25,10 @@ class Pair:
     def __init__(self, build, directory):
         self.build = build
         self.telrun = str(build / "bin" / "telrun")
-        self.runtime = directory / "runtime"
-        self.runtime.mkdir(mode=0o700)
+        # A session's directory has a short path: pytest's are too long.
+        self.temporary = tempfile.TemporaryDirectory(prefix="telrun-", dir="/tmp")
+        self.runtime = pathlib.Path(self.temporary.name)
+        self.started = []
         self.environment = dict(
             os.environ,
             TELEMETRY_OUTPUT="file",
@@ -41,16 +45,22 @@ class Pair:
         popen.setdefault("stdout", subprocess.PIPE)
         popen.setdefault("stderr", subprocess.PIPE)
         prefix = [self.telrun, *options] if traced else []
-        return subprocess.Popen([*prefix, *command], **popen)
+        process = subprocess.Popen([*prefix, *command], **popen)
+        self.started.append(process)
+        return process
 
     def run(self, command, traced=True, options=(), **popen):
         process = self.start(command, traced, options, **popen)
-        try:
-            out, err = process.communicate(timeout=TIMEOUT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise
+        out, err = process.communicate(timeout=TIMEOUT)
         return Outcome(process.returncode, out, err)
+
+    def close(self):
+        """What a test that failed has left."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        self.temporary.cleanup()
 
     def run_with_file(self, command, **popen):
         """As run(), with a file as stderr: a line that comes after the program's end is in it, while
@@ -63,6 +73,9 @@ class Pair:
     def both(self, command, **popen):
         return self.run(command, False, **popen), self.run(command, True, **popen)
 
-    def sessions(self):
-        """Directories of sessions that are still there."""
-        return list(self.runtime.iterdir())
+    def sessions(self, seconds=0):
+        """Directories of sessions that are still there; waits until there are none."""
+        end = time.monotonic() + seconds
+        while (left := list(self.runtime.iterdir())) and time.monotonic() < end:
+            time.sleep(0.02)
+        return left

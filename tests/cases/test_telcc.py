@@ -138,8 +138,8 @@ def test_many_arguments(telcc, fake):
     "-dumpmachine", "-dumpversion", "-print-search-dirs", "-print-file-name=include", "--print-libgcc-file-name",
     "a.o b.o -o a", "a.o -L. -la -o a.c", "-shared -o liba.so a.o", "-static a.o", "-c a.S", "-c a.s",
     "-x assembler-with-cpp -c a.c", "-xassembler -c a.c", "-x assembler a.c -x none b.o", "-o a.c -MF b.c a.o",
-    "-c a.c -fno-instrument-functions", "-c a.c -m32", "-ffreestanding -c a.c", "-E -x c -", "-E -v -",
-    "-c a.f90", "-x cuda -c a.cc",
+    "-c a.c -fno-instrument-functions", "-c a.c -m32", "-ffreestanding -c a.c", "-E -x c -", "-E -v -", "-v -c a.c",
+    "-c a.f90", "-x cuda -c a.cc", "-nostdlib -static a.c",
 ])
 def test_nothing_is_added(telcc, fake, words):
     assert added(telcc, fake("gcc"), *words.split()) == []
@@ -148,10 +148,10 @@ def test_nothing_is_added(telcc, fake, words):
 
 @pytest.mark.parametrize("words", [
     "-c a.c", "a.c", "a.c b.o -o a", "-c a.C", "-c a.cc", "-c a.cpp", "-c a.cxx", "-c a.c++", "-c a.i",
-    "-x c -", "-xc++ -c a", "-x c a -x none b.o", "-MD -c a.c", "-MMD -MF a.d -MT a.o -c a.c", "-v -c a.c", "a.S a.c",
+    "-x c -", "-xc++ -c a", "-x c a -x none b.o", "-MD -c a.c", "-MMD -MF a.d -MT a.o -c a.c", "a.S a.c",
     "-include a.h a.c", "-o -E a.c", "-D -S a.c", "-m32 -m64 -c a.c", "-flto -c a.c", "-c -emit-llvm a.c",
     "-fno-instrument-functions -finstrument-functions -c a.c", "-x c++-header a.hpp", "-### -c a.c",
-    "-static a.c", "-pthread -shared -fPIC a.c",
+    "-static a.c", "-nostdlib a.c -lc", "-nostdlib -c a.c", "-pthread -shared -fPIC a.c",
 ])
 def test_flags_are_added(telcc, fake, words):
     assert HOOKED in added(telcc, fake("gcc"), *words.split())
@@ -168,6 +168,8 @@ def test_response_files(telcc, fake, tmp_path):
     assert "-g" not in added(telcc, fake("gcc"), "@compile", "@debug", **here)
     assert added(telcc, fake("gcc"), "@link", **here) == []
     assert HOOKED in added(telcc, fake("gcc"), "-c", "a.c", "@missing", **here)
+    (tmp_path / "endless").write_text("@endless a.c\n")
+    assert HOOKED in added(telcc, fake("gcc"), "@endless", **here)
 
 
 @pytest.mark.parametrize("option, adds", [
@@ -283,8 +285,10 @@ def test_bad_use_gets_one_line(wrappers, telcc, telcxx, fake):
     one_line(telcc("-c", "a.c", TELCC_CC=f"{wrappers}/telcc", check=False), 2, "is telcc itself")
     one_line(telcc(f"--telcc-compiler={wrappers}/telc++", check=False), 2, "is telcc itself")
     one_line(telcc("-c", "a.c", PATH="/nowhere", check=False), 127, "gcc cc clang")
-    script = fake("gcc", f'#!/bin/sh\nexec {wrappers}/telcc "$@"\n')
-    one_line(telcc("a.o", TELCC_CC=str(script), check=False), 2, "runs telcc again")
+    # Under a name that says nothing it is asked, too, what it is.
+    for name in "gcc", "clang", "xyz":
+        script = fake(name, f'#!/bin/sh\nexec {wrappers}/telcc "$@"\n')
+        one_line(telcc("a.o", TELCC_CC=str(script), check=False), 2, "runs telcc again")
 
 
 def test_kinds_of_compilers(telcc, fake, tmp_path):
@@ -421,7 +425,7 @@ def test_clang_flags(telcc, telcxx):
 def test_clang_without_the_library_at_hand(telcxx, options):
     flags = clang_flags(telcxx, *options)
     assert flags[:2] == [AFTER_INLINING, "-g"]
-    assert "lib" not in " ".join(re.findall(r"clang-overlay/(\S+)", " ".join(flags)))
+    assert "c++/" not in " ".join(flags)
 
 
 def test_clang_leaves_preprocessed_code_alone(telcxx, tmp_path):
@@ -488,7 +492,7 @@ def belongs_to_the_library(mangled):
 CONFIGURATIONS = [
     (compiler, library, level)
     for compiler, library in [("g++", "libstdc++"), ("clang++", "libstdc++"), ("clang++", "libc++")]
-    for level in [("-O0",), ("-O2", "-D_FORTIFY_SOURCE=2"), ("-O3", "-flto", "-std=c++20")]
+    for level in [("-O0",), ("-O2", "-D_FORTIFY_SOURCE=2", "-DMATCH"), ("-O3", "-flto=auto", "-std=c++20")]
     if HAVE_LIBCXX or library != "libc++"]
 
 
@@ -533,9 +537,9 @@ def test_c_library_is_left_out(telcc, tmp_path, compiler, options):
     telcc(f"--telcc-compiler={compiler}", *options, *STRICT, SOURCES / "library.c", "-o", program, "-lm")
     assert run(program).stdout == "42 A 1122 5 21\n"
     functions = instrumented(program)
-    # sum() has no code of its own where it is inlined, but is reported all the same.
+    # What is inlined has the hook's call too, in the function that it is inlined into.
     assert set(functions) | {"sum"} == {"main", "number", "sum"}
-    assert sum(functions.values()) == 3
+    assert functions["main"] <= (3 if compiler == "clang" and options[0] == "-O2" else 1)
 
 
 def test_clang_awkward_inclusion(telcc, telcxx, tmp_path):
@@ -566,7 +570,7 @@ extern "C" {
 #include <stdlib.h>
 #include <math.h>
 int f(int x);
-int f(int x) { return abs(x) + static_cast<int>(fabs(1.0)) + std::abs(x); }
+int f(int x) { return abs(x) + static_cast<int>(fabs(1.0)); }
 """)
     def same_diagnostics(wrapper, compiler, *words):
         words = ["-O2", "-Weverything", "-pedantic", *words]

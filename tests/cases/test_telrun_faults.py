@@ -1,16 +1,16 @@
 """When something of ours is missing or fails: one clear line, and the program runs on as it would."""
 
 import os
+import pty
 import resource
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import time
 
 import pytest
-from telrun_pair import TIMEOUT, Pair
+from telrun_pair import TIMEOUT
 
 PROGRAM = ["sh", "-c", "echo out; echo err >&2; exit 7"]
 
@@ -59,9 +59,8 @@ class Installation:
 
 
 @pytest.fixture
-def broken(build, tmp_path):
+def broken(pair, build, tmp_path):
     installation = Installation(build, tmp_path / "copy")
-    pair = Pair(build, tmp_path)
     pair.telrun = str(installation.telrun)
     pair.installation = installation
     return pair
@@ -79,8 +78,7 @@ def one_line(outcome, *words):
     return lines[0]
 
 
-def test_all_in_one_directory(build, tmp_path):
-    pair = Pair(build, tmp_path)
+def test_all_in_one_directory(pair, build, tmp_path):
     pair.telrun = str(Installation(build, tmp_path / "flat", flat=True).telrun)
     outcome = pair.run(["sh", "-c", "echo $LD_PRELOAD; exit 3"])
     assert outcome == (3, os.fsencode(tmp_path / "flat/libtelinject.so") + b"\n", b"")
@@ -118,8 +116,7 @@ def test_untraced_is_in_place(broken):
 
 
 @pytest.mark.parametrize("name", ["with space", "with:colon"])
-def test_library_path_that_ld_preload_cannot_carry(build, tmp_path, name):
-    pair = Pair(build, tmp_path)
+def test_library_path_that_ld_preload_cannot_carry(pair, build, tmp_path, name):
     pair.telrun = str(Installation(build, tmp_path / name).telrun)
     one_line(pair.run(PROGRAM), "LD_PRELOAD", name, "untraced")
 
@@ -226,7 +223,10 @@ def test_drain_killed_in_the_middle(pair):
     process = pair.start(["sh", "-c", "echo out; read line; echo err >&2; exit 7"],
                          stdin=subprocess.PIPE)
     assert process.stdout.readline() == b"out\n"
-    os.kill(drain_of(process), signal.SIGKILL)
+    drain = drain_of(process)
+    os.kill(drain, signal.SIGKILL)
+    while os.path.exists(f"/proc/{drain}"):
+        time.sleep(0.01)
     out, err = process.communicate(b"\n", timeout=TIMEOUT)
     assert (process.returncode, out) == (7, b"")
     lines = err.decode().splitlines()
@@ -251,6 +251,14 @@ def test_drain_that_ends_early_and_a_program_killed(broken):
     outcome = broken.run_with_file(["sh", "-c", "kill -TERM $$"])
     assert outcome.status == -signal.SIGTERM
     assert outcome.err.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("asked", [{"TELEMETRY_SUMMARY": "always"}, {"TELEMETRY_OUTPUT": "stderr"}])
+def test_pipe_is_held_where_words_were_asked_for(broken, asked):
+    """A reader leaves at the pipe's end: what comes after the program must come before that."""
+    broken.installation.stand_in("os.close(2); receive(); receive(); time.sleep(0.3); sys.exit(3)")
+    outcome = broken.run(PROGRAM, env=dict(broken.environment, **asked))
+    one_line(outcome, "the drain ended early (status 3)")
 
 
 def test_drain_that_hangs_up_and_lives(broken):
@@ -380,17 +388,41 @@ def test_no_more_processes(pair, tmp_path):
     assert outcome.err.count(b"\n") == 1 and b"untraced" in outcome.err
 
 
-def test_interrupted_at_any_moment_of_the_start(broken):
-    """A signal is never lost, and leaves no session behind."""
-    broken.installation.stand_in("while receive(): written()")
+@pytest.mark.parametrize("by", ["terminal", "user"])
+def test_interrupted_at_any_moment_of_the_start(pair, by):
+    """A signal is never lost, and no session is left behind."""
     for delay in range(40):
-        process = broken.start(["sleep", "20"], stderr=subprocess.DEVNULL)
+        ours, theirs = os.pipe()
+        handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.write(theirs, b"x")
+            os.execve(pair.telrun, [pair.telrun, "sleep", "20"], pair.environment)
+        signal.signal(signal.SIGINT, handler)
+        os.read(ours, 1)
+        os.close(ours)
+        os.close(theirs)
         time.sleep(delay / 8000)
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=TIMEOUT)
-        assert process.returncode == -signal.SIGTERM
-    deadline = time.monotonic() + 10
-    while broken.sessions() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    # A drain that was killed before it had come up leaves its directory to telrun, which removes it;
-    # the stand-ins that came up do not remove theirs.
+        if by == "terminal":
+            os.write(terminal, b"\x03")
+        else:
+            os.kill(pid, signal.SIGINT)
+        end = time.monotonic() + 10
+        while os.waitpid(pid, os.WNOHANG)[0] == 0:
+            assert time.monotonic() < end, f"still running, interrupted after {delay / 8} ms"
+            time.sleep(0.002)
+        os.close(terminal)
+    assert pair.sessions(10) == []
+
+
+def test_supervises_without_standard_descriptors(pair):
+    """Its own descriptors must not end up where /dev/null is put later."""
+    def prepare():
+        for fd in (0, 1, 2):
+            os.close(fd)
+
+    process = pair.start(["sleep", "20"], preexec_fn=prepare)
+    drain_of(process)
+    time.sleep(0.3)
+    process.terminate()
+    assert process.wait(timeout=TIMEOUT) == -signal.SIGTERM

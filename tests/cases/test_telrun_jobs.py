@@ -149,8 +149,8 @@ CASES = {
     "timeout": [f"timeout 0.8 {RUN_COUNTER} 1.5", RC],
     "a shell that suspends itself": [
         "$R bash --norc", "echo in-$((40+2))", type("kill -STOP $$\n"), STOPPED, "jobs",
-        type("fg\n"), PAUSE, "echo back-$((40+3))", type("sleep 20\n"), PAUSE, type(CTRL_C),
-        expect(PROMPT), "exit 7", RC],
+        "fg", "echo back-$((40+3))", type("sleep 20\n"), PAUSE, type(CTRL_C), expect(PROMPT), "exit 7",
+        RC],
     "a stopped job inside a shell": [
         "$R bash --norc", type("sleep 20\n"), PAUSE, type(CTRL_Z), STOPPED, type("fg\n"), PAUSE,
         type(CTRL_C), expect(PROMPT), "exit 8", RC],

@@ -8,6 +8,7 @@ import functools
 import json
 import multiprocessing
 import os
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from teltest.events import parse, parse_without_duplicates
@@ -96,9 +97,11 @@ def check_file(path, processes=None):
     processes = min(processes or os.cpu_count() or 1, len(pieces))
     if processes <= 1:
         return _collect(report, map(_check_piece, pieces))
-    # spawn: the parent may be a test runner with threads, which fork does not survive.
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        return _collect(report, pool.imap(_check_piece, pieces))
+    # spawn: the parent may be a test runner with threads, which fork does not survive. Not a Pool:
+    # that starts dying workers again for ever, as under a script without a __main__ guard.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        return _collect(report, pool.map(_check_piece, pieces))
 
 
 def _collect(report, results):

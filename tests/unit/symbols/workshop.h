@@ -1,0 +1,65 @@
+// Small programs, built while the tests run, so that each compiler and option is tried for real.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace telinject::test {
+
+// A directory that is removed with all that is in it.
+class Workshop {
+ public:
+  Workshop();
+  ~Workshop();
+  Workshop(const Workshop&) = delete;
+  Workshop& operator=(const Workshop&) = delete;
+
+  const std::string& directory() const { return directory_; }
+  std::string path(const std::string& name) const { return directory_ + "/" + name; }
+  // Writes a file; returns its path.
+  std::string write(const std::string& name, const std::string& text) const;
+
+  // Runs a shell command in the directory; what it prints. Fails the test if the command fails.
+  std::string run(const std::string& command) const;
+  // The same, but false if it fails.
+  bool try_run(const std::string& command) const;
+
+ private:
+  std::string directory_;
+};
+
+std::string read_file(const std::string& path);
+std::vector<std::string> lines_of(const std::string& text);
+
+// Functions by address, as nm prints them.
+struct NmSymbol {
+  uint64_t vaddr;
+  uint64_t bytes;
+  std::string name;
+};
+std::vector<NmSymbol> nm(const Workshop& workshop, const std::string& file,
+                         const std::string& options);
+
+// Without the function's own arguments, qualifiers and "[clone .cold]", and, of a template, its
+// return type: "int ns::f<char>(int) const [clone .cold]" -> "ns::f<char>". A second opinion on
+// what function_name() does, from nm's text.
+std::string without_arguments(std::string name);
+
+// Addresses behind each call instruction in the file.
+std::vector<uint64_t> return_addresses(const Workshop& workshop, const std::string& file);
+
+// What the hooks of a program saw: function and own return address, in the file's address space.
+std::vector<std::pair<uint64_t, uint64_t>> run_with_hooks(const Workshop& workshop,
+                                                          const std::string& program);
+
+// One place, as addr2line or llvm-symbolizer print them: innermost function first.
+struct Place {
+  std::string function, file;
+  uint32_t line;
+};
+std::vector<std::vector<Place>> symbolizer(const Workshop& workshop, const std::string& file,
+                                           const std::vector<uint64_t>& addresses);
+
+}  // namespace telinject::test
