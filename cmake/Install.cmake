@@ -1,5 +1,5 @@
-# find_package(telinject), in the build tree (telinject_DIR=build) and installed. To be included by the
-# top-level CMakeLists.txt, after GNUInstallDirs.
+# find_package(telinject), in the build tree (telinject_DIR=build) and installed. To be included by
+# the top-level CMakeLists.txt, after GNUInstallDirs.
 
 include(CMakePackageConfigHelpers)
 

@@ -233,6 +233,8 @@ void claim(uintptr_t sp) {
     find_home_stack(lane, sp, t_birth.stack_bytes);
   }
   refresh_limits(lane);
+  // Lanes that have ended are freed by the drain: it should be awake while they are being used up.
+  ring_doorbell();
   announce_thread(lane);
   t_hook.lane = lane;
   publish_hook_state(lane);

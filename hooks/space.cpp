@@ -71,17 +71,6 @@ void wrap(Lane* lane, const Room& room) {
   finish_wrap(lane);
 }
 
-void ring_doorbell() {
-  SegmentHeader* segment = g_process.segment;
-  if (segment->drain_asleep.load(std::memory_order_relaxed) == 0 ||
-      g_process.restricted.load(std::memory_order_relaxed) != 0) {
-    return;
-  }
-  segment->drain_asleep.store(0, std::memory_order_relaxed);
-  segment->doorbell.fetch_add(1, std::memory_order_release);
-  sys::call(SYS_futex, sys::arg(&segment->doorbell), FUTEX_WAKE, 1);
-}
-
 void set_limits(Lane* lane, const Room& room) {
   uint64_t offset = offset_of(lane);
   uint64_t reserve = exit_reserve(g_process.ring_bytes);
@@ -136,6 +125,17 @@ bool wait_for_drain(Lane* lane, uintptr_t bytes, bool for_entry) {
 }
 
 }  // namespace
+
+void ring_doorbell() {
+  SegmentHeader* segment = g_process.segment;
+  if (segment->drain_asleep.load(std::memory_order_relaxed) == 0 ||
+      g_process.restricted.load(std::memory_order_relaxed) != 0) {
+    return;
+  }
+  segment->drain_asleep.store(0, std::memory_order_relaxed);
+  segment->doorbell.fetch_add(1, std::memory_order_release);
+  sys::call(SYS_futex, sys::arg(&segment->doorbell), FUTEX_WAKE, 1);
+}
 
 bool drain_has_gone() {
   return g_process.drain_gone.load(std::memory_order_relaxed) != 0 ||

@@ -20,6 +20,9 @@ inline constexpr uint64_t kGuardBytes = 1024;
 // is due. Wakes the drain if it sleeps. No system call but that, and none under a seccomp filter.
 void refresh_limits(Lane* lane);
 
+// Wakes the drain if it sleeps and system calls are allowed.
+void ring_doorbell();
+
 // True once the drain is known to have ended: the kernel has marked its word, or a producer has
 // given up waiting for it.
 bool drain_has_gone();

@@ -16,6 +16,10 @@ namespace {
 // What is left in place behind the reader: the program walks back over it to find its current span.
 constexpr uint64_t kHistoryBytes = 32 * 1024;  // or an eighth of a small ring
 
+// How far ahead written records can lie behind a hole: half-written records are what a few nested
+// hooks had reserved.
+constexpr uint64_t kNear = 4096;
+
 bool is_wrap(const uint64_t* record) {
   return record_bytes(record[0]) == kControlBytes && is_control(record[1]) &&
          control_kind(record[1]) == ControlKind::kWrap;
@@ -87,16 +91,14 @@ size_t LaneReader::read(std::vector<Run>* out) {
 size_t LaneReader::read_rest(std::vector<Run>* out) {
   size_t bytes = read(out);
   uint64_t found;
-  while (find_written(offset_, end_, &found)) {
+  while (find_written(offset_, std::min(offset_ + kNear, end_), &found)) {
     lost_records_++;
     offset_ = found;
     size_t more = read(out);
     if (more == 0) break;
     bytes += more;
   }
-  // Half-written records lie within what a few nested hooks can have reserved.
-  constexpr uint64_t kLeftovers = 4096;
-  zero(offset_, std::min(offset_ + kLeftovers, end_));
+  zero(offset_, std::min(offset_ + kNear, end_));
   if (offset_ >= ring_bytes_) {
     // In the spill: the next owner starts a lap.
     previous_end_ = end_;
@@ -127,7 +129,6 @@ bool LaneReader::find_written(uint64_t from, uint64_t to, uint64_t* found) const
 }
 
 bool LaneReader::is_stuck() const {
-  constexpr uint64_t kNear = 4096;
   uint64_t found;
   if (offset_ + kUnitBytes > end_ || first_word(offset_) != 0 ||
       !find_written(offset_, std::min(offset_ + kNear, end_), &found)) {

@@ -56,8 +56,22 @@ std::string_view last_component(std::string_view name) {
 }
 
 std::string_view without_template_arguments(std::string_view component) {
-  if (component.starts_with(kOperator)) return component;
-  return component.substr(0, component.find('<'));
+  size_t from = 0;
+  if (component.starts_with(kOperator)) {
+    from = kOperator.size();
+    // "operator std::vector<int>" converts to that type.
+    if (from < component.size() && (component[from] == ' ' || component[from] == '"')) {
+      return component;
+    }
+    for (std::string_view symbol : {"<<=", "<=>", "<<", "<=", "<"}) {
+      if (!component.substr(from).starts_with(symbol)) continue;
+      from += symbol.size();
+      break;
+    }
+  }
+  component = component.substr(0, component.find('<', from));
+  while (component.ends_with(' ')) component.remove_suffix(1);  // of "operator<< <int>"
+  return component;
 }
 
 }  // namespace telinject

@@ -33,7 +33,7 @@ class UnitSymbols {
 
 // "ns::A::f<std::pair<int, int>>" -> "f<std::pair<int, int>>"
 std::string_view last_component(std::string_view name);
-// "f<int>" -> "f", "operator<<" as it is
+// "f<int>" -> "f", "operator<< <int>" -> "operator<<"
 std::string_view without_template_arguments(std::string_view component);
 
 }  // namespace telinject

@@ -245,6 +245,9 @@ def test_compiler_with_arguments(telcc, fake):
     arguments = shown(outcome)
     assert arguments[0] == HOOKED and arguments[-4:] == ["-m64", "-g0", "-c", "a.c"]
     assert "-g" not in arguments
+    # No name of a file: the compiler gets the star.
+    assert shown(telcc("a.o", TELCC_CC=f"{compiler} -D/bin/*", cwd="/"))[0] == "-D/bin/*"
+    assert shown(telcc("a.o", TELCC_CC=f"{compiler} *", cwd="/"))[0] == "*"
 
 
 def test_compiler_in_a_path_with_spaces(telcc, fake):
@@ -381,10 +384,19 @@ def test_gcc_leaves_out_isystem(telcc, tmp_path):
     for system in [tmp_path / "third, party"], [f"{tmp_path}/own/../third, party"], [tmp_path / "link"]:
         telcc("--telcc-compiler=gcc", "-c", "a.c", "-isystem", *system, "-isystemrel/inc", "-Iown", cwd=tmp_path)
         assert names(tmp_path / "a.o") == {"f", "own"}
-    # The project's own are traced even if it lies below a folder of -isystem.
-    telcc("--telcc-compiler=gcc", "-c", tmp_path / "a.c", "-isystem", tmp_path, "-I", tmp_path / "own",
-          "-I", tmp_path / "rel/inc", "-I", tmp_path / "third, party", cwd=tmp_path)
-    assert names(tmp_path / "a.o") == {"f", "own", "relative", "third"}
+
+
+@pytest.mark.parametrize("headers, place", [("all/own", "elsewhere"), ("elsewhere", "all"),
+                                            ("elsewhere", "all/own")])
+def test_gcc_traces_a_project_below_a_folder_of_isystem(telcc, tmp_path, headers, place):
+    for folder in {headers, place}:
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / headers / "own.h").write_text("static inline int own(void) { return 1; }\n")
+    (tmp_path / place / "a.c").write_text("#include <own.h>\nint f(void) { return own(); }\n")
+    for source in "a.c", tmp_path / place / "a.c":
+        telcc("--telcc-compiler=gcc", "-c", source, "-isystem", tmp_path / "all", "-I", tmp_path / headers,
+              cwd=tmp_path / place)
+        assert names(tmp_path / place / "a.o") == {"f", "own"}
 
 
 def test_gcc_project_in_a_folder_called_usr_include(telcc, tmp_path):

@@ -34,7 +34,8 @@ int main(int argc, char **argv) {
   static const int numbers[4] = {1, 2, 3, 15};
   assert(argc > 0 && argv != NULL);
   printf("%d %c %x %u %d\n", number("42"), toupper('a'), bswap_16(0x2211),
-         gnu_dev_major(gnu_dev_makedev(5, 1)), sum(numbers) * pthread_equal(pthread_self(), pthread_self()));
+         gnu_dev_major(gnu_dev_makedev(5, 1)),
+         sum(numbers) * pthread_equal(pthread_self(), pthread_self()));
   return fflush(stdout) == 0 && btowc('a') == L'a' && htole32(1) == 1 && ntohl(htonl(2)) == 2 &&
                  getpid() > 0 && fabs(-1.0) > 0
              ? 0

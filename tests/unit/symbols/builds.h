@@ -30,8 +30,8 @@ inline void build(const Workshop& workshop, const Build& build, const std::strin
   bool cpp = compiler.ends_with("++");
   std::string suffix = cpp ? ".cpp" : ".c";
   // Each unit to an object of its own, as split DWARF needs names that do not clash.
-  std::string compile = compiler + " -std=" + (cpp ? "c++17" : "gnu11") + " -finstrument-functions " +
-                        build.options + " -w ";
+  std::string compile = compiler + " -std=" + (cpp ? "c++17" : "gnu11") +
+                        " -finstrument-functions " + build.options + " -w ";
   workshop.run("gcc -O2 -c hooks.c -o hooks.o");
   workshop.run(compile + "-c main" + suffix + " -o " + output + "-main.o");
   workshop.run(compile + "-c other" + suffix + " -o " + output + "-other.o");

@@ -79,7 +79,9 @@ TEST_CASE("symbols that stand for endless names are left alone") {
   // Each substitution names the one before it twice: 2^60 characters.
   std::string bomb = "_Z1fI1AIiiE";
   for (int i = 0; i < 60; i++) {
-    std::string previous = i == 0 ? "S1_" : "S" + std::string(1, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[(i + 1) % 36]) + "_";
+    std::string previous =
+        i == 0 ? "S1_"
+               : "S" + std::string(1, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[(i + 1) % 36]) + "_";
     bomb += "1BI" + previous + previous + "E";
   }
   bomb += "Evv";
@@ -98,6 +100,10 @@ TEST_CASE("last component of a name") {
   CHECK(last_component("(anonymous namespace)::g") == "g");
   CHECK(without_template_arguments("f<int>") == "f");
   CHECK(without_template_arguments("operator<<") == "operator<<");
+  CHECK(without_template_arguments("operator<< <int>") == "operator<<");
+  CHECK(without_template_arguments("operator-<A<int>*>") == "operator-");
+  CHECK(without_template_arguments("operator<=><int>") == "operator<=>");
+  CHECK(without_template_arguments("operator A<int>") == "operator A<int>");
 }
 
 }  // namespace telinject::test

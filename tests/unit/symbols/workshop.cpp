@@ -78,7 +78,7 @@ std::string without_arguments(std::string name) {
   for (size_t clone; (clone = name.find(" [clone ")) != std::string::npos;) {
     name.erase(clone, name.find(']', clone) + 1 - clone);
   }
-  for (const char* qualifier : {" const", " volatile", " &", " &&", " noexcept"}) {
+  for (const char* qualifier : {"&", "&", " ", " volatile", " const"}) {
     size_t length = std::string(qualifier).size();
     if (name.size() > length && name.ends_with(qualifier)) name.erase(name.size() - length);
   }
@@ -95,8 +95,7 @@ std::string without_arguments(std::string name) {
 std::vector<uint64_t> return_addresses(const Workshop& workshop, const std::string& file) {
   std::vector<uint64_t> addresses;
   bool after_call = false;
-  for (const std::string& line :
-       lines_of(workshop.run("objdump -d --no-show-raw-insn " + file))) {
+  for (const std::string& line : lines_of(workshop.run("objdump -d --no-show-raw-insn " + file))) {
     std::istringstream fields(line);
     uint64_t address;
     char colon;
