@@ -71,8 +71,7 @@ void Processor::span_opened(Thread* thread, const Frame& frame) {
   const ProcessText& text = text_of(thread->process);
   EventPlace place = {++*thread->process->sequence, frame.start_ns, frame.trace, frame.span_id,
                       frame.parent_span_id};
-  encoder_.function_entry(place, frame.site->name_json, frame.site->attributes_json,
-                          thread->attributes_json, text);
+  encoder_.function_entry(place, frame.site->text, thread->attributes_json, text);
   facts_.spans++;
   facts_.events++;
 }
@@ -94,8 +93,8 @@ void Processor::span_closed(Thread* thread, const Frame& frame, ExitKind kind, u
                       frame.parent_span_id};
   facts_.events++;
   if (kind == ExitKind::kReturned && !upper_bound) {
-    encoder_.function_exit(place, duration, frame.site->name_json, frame.site->attributes_json,
-                           thread->attributes_json, nullptr, text);
+    encoder_.function_exit(place, duration, frame.site->text, thread->attributes_json, nullptr,
+                           text);
     return;
   }
   ExitNote note;
@@ -111,8 +110,7 @@ void Processor::span_closed(Thread* thread, const Frame& frame, ExitKind kind, u
   }
   note.error_type = type;
   note.error_message = message;
-  encoder_.function_exit(place, duration, frame.site->name_json, frame.site->attributes_json,
-                         thread->attributes_json, &note, text);
+  encoder_.function_exit(place, duration, frame.site->text, thread->attributes_json, &note, text);
 }
 
 void Processor::exit_without_entry(Thread*) {

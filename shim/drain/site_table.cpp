@@ -101,8 +101,7 @@ const Site* SiteCache::site(const CodePlace& function, const CodePlace& return_a
   const FunctionDescription& f = description.function;
   site.chain = std::move(description.chain);
   site.totals = totals_of(function, f.name);
-  site.name_json = json_escaped(f.name);
-  std::string& json = site.attributes_json;
+  std::string json;
   if (f.parameters_known) append_json_member(&json, "function.parameters", f.parameters);
   if (!description.caller.empty()) append_json_member(&json, "caller_function", description.caller);
   if (!description.caller_line.file.empty()) {
@@ -115,6 +114,7 @@ const Site* SiteCache::site(const CodePlace& function, const CodePlace& return_a
   }
   if (!description.module.empty()) append_json_member(&json, "module", description.module);
   if (!f.linkage_name.empty()) append_json_member(&json, "mangled_name", f.linkage_name);
+  site.text = make_function_text(f.name, json);
   return &site;
 }
 

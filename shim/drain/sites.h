@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "shim/events/event_encoder.h"
+
 namespace telinject {
 
 // Sums over the spans of one function, over all processes.
@@ -21,9 +23,7 @@ struct Site {
   // first: identities within the process, 0 and empty if not known.
   std::vector<uint64_t> chain;
   FunctionTotals* totals = nullptr;
-  // Prepared JSON (events/function_event.h).
-  std::string name_json;        // the function's name, escaped, without quotes
-  std::string attributes_json;  // "function.parameters":...,...  without braces
+  FunctionText text;
 };
 
 }  // namespace telinject

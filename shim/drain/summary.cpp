@@ -18,7 +18,7 @@ constexpr size_t kNameWidth = 44;
 
 std::string grouped(uint64_t value) {
   std::string digits = absl::StrCat(value);
-  for (size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, ",");
+  for (size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, 1, ',');
   return digits;
 }
 

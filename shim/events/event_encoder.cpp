@@ -2,7 +2,7 @@
 
 #include <time.h>
 
-#include <cstdio>
+#include "shim/events/json_text.h"
 
 namespace telinject {
 
@@ -10,160 +10,189 @@ namespace {
 
 // All that an event adds to its variable texts: member names, numbers, ids.
 constexpr size_t kFixedBytes = 1024;
-constexpr int64_t kNsPerMs = 1000000;
+constexpr uint64_t kNsPerMs = 1000000;
 constexpr int64_t kNsPerSecond = 1000000000;
+constexpr uint64_t kNsPerHundredthMs = 10000;
+
+char* put_correlation_id(char* out, std::string_view prefix, uint64_t span_id) {
+  out = put(out, ",\"correlation_id\":\"");
+  out = put(out, prefix);
+  out = put_hex8(out, static_cast<uint32_t>(span_id >> 32));
+  return put(out, "\"");
+}
+
+// Milliseconds to the nanosecond: six decimals, without trailing zeros.
+char* put_ms(char* out, uint64_t ns) {
+  out = put_number(out, ns / kNsPerMs);
+  uint64_t rest = ns % kNsPerMs;
+  if (rest == 0) return out;
+  int digits = 6;
+  for (; rest % 10 == 0; rest /= 10) digits--;
+  out = put(out, ".");
+  return put_padded(out, rest, digits);
+}
+
+char* put_error(char* out, const ExitNote& note) {
+  out = put(out, ",\"error\":{\"type\":\"");
+  out = put(out, note.error_type);
+  out = put(out, "\",\"message\":\"");
+  out = put(out, note.error_message);
+  return put(out, "\"}");
+}
 
 }  // namespace
 
-void EventEncoder::timestamp(int64_t ns) {
-  int64_t second = ns / kNsPerSecond;
-  if (second != second_) {
-    time_t time = second;
-    tm parts = {};
-    gmtime_r(&time, &parts);
-    strftime(second_text_, sizeof second_text_, "%Y-%m-%dT%H:%M:%S", &parts);
-    second_ = second;
-  }
-  out_->put({second_text_, 19});
-  out_->put('.');
-  out_->padded(static_cast<uint64_t>(ns % kNsPerSecond / kNsPerMs), 3);
-  out_->put("Z\",\"timestamp_ns\":");
-  out_->number(static_cast<uint64_t>(ns));
+FunctionText make_function_text(std::string_view name, std::string_view attributes) {
+  std::string escaped = json_escaped(name);
+  FunctionText text;
+  auto event = [&](std::string_view type) {
+    std::string json;
+    json.append("\"event\":{\"name\":\"")
+        .append(escaped)
+        .append("\",\"category\":\"code\",\"type\":\"")
+        .append(type);
+    json.append("\"},\"attributes\":{").append(attributes);
+    return json;
+  };
+  text.name.append(",\"function_name\":\"").append(escaped).append("\"");
+  std::string message = ",\"message\":\"Function '";
+  message.append(escaped);
+  text.entry.append(message).append("' entry\",").append(event("start"));
+  text.exit_before.append(message).append("' exit (");
+  text.exit_after.append("ms)\",").append(event("end"));
+  return text;
 }
 
-void EventEncoder::begin(const EventPlace& place, std::string_view type_and_severity,
-                         std::string_view name) {
-  out_->put("{\"schema\":{\"format\":\"telemetry.v3\",\"version\":\"3.0.0\"},\"timestamp\":\"");
-  timestamp(place.timestamp_ns);
-  out_->put(",\"sequence\":");
-  out_->number(place.sequence);
-  out_->put(type_and_severity);
-  if (!name.empty()) {
-    out_->put(",\"function_name\":\"");
-    out_->put(name);
-    out_->put('"');
-  }
+void EventEncoder::prepare_second(int64_t second) {
+  time_t time = second;
+  tm parts = {};
+  gmtime_r(&time, &parts);
+  char text[24];
+  strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S.", &parts);
+  second_text_.clear();
+  second_text_.append("{\"schema\":{\"format\":\"telemetry.v3\",\"version\":\"3.0.0\"}")
+      .append(",\"timestamp\":\"")
+      .append(text);
+  epoch_text_.clear();
+  epoch_text_.append("Z\",\"timestamp_ns\":");
+  if (second != 0) epoch_text_.append(std::to_string(second));
+  second_ = second;
 }
 
-void EventEncoder::ids(const EventPlace& place, const ProcessText& process) {
-  out_->put(",\"trace_id\":\"");
-  out_->hex16(place.trace.hi);
-  out_->hex16(place.trace.lo);
-  out_->put("\",\"span_id\":\"");
-  out_->hex16(place.span_id);
+void EventEncoder::prepare_trace(TraceId trace) {
+  char digits[32];
+  put_hex16(put_hex16(digits, trace.hi), trace.lo);
+  trace_text_.clear();
+  trace_text_.append(",\"trace_id\":\"").append(digits, sizeof digits).append("\",\"span_id\":\"");
+  trace_ = trace;
+}
+
+char* EventEncoder::begin(char* out, const EventPlace& place, std::string_view type_and_severity) {
+  int64_t second = place.timestamp_ns / kNsPerSecond;
+  if (second != second_) prepare_second(second);
+  auto rest = static_cast<uint64_t>(place.timestamp_ns % kNsPerSecond);
+  out = put(out, second_text_);
+  out = put_padded(out, rest / kNsPerMs, 3);
+  out = put(out, epoch_text_);
+  out = second == 0 ? put_number(out, rest) : put_padded(out, rest, 9);
+  out = put(out, ",\"sequence\":");
+  out = put_number(out, place.sequence);
+  return put(out, type_and_severity);
+}
+
+char* EventEncoder::ids(char* out, const EventPlace& place, const ProcessText& process) {
+  if (place.trace.hi != trace_.hi || place.trace.lo != trace_.lo || trace_text_.empty()) {
+    prepare_trace(place.trace);
+  }
+  out = put(out, trace_text_);
+  out = put_hex16(out, place.span_id);
   if (place.parent_span_id != 0) {
-    out_->put("\",\"parent_span_id\":\"");
-    out_->hex16(place.parent_span_id);
-    out_->put('"');
+    out = put(out, "\",\"parent_span_id\":\"");
+    out = put_hex16(out, place.parent_span_id);
+    out = put(out, "\"");
   } else {
-    out_->put("\",\"parent_span_id\":null");
+    out = put(out, "\",\"parent_span_id\":null");
   }
-  out_->put(process.sampling);
+  return put(out, process.sampling);
 }
 
-void EventEncoder::end(const EventPlace& place, std::string_view prefix,
-                       const ProcessText& process) {
-  out_->put(",\"correlation_id\":\"");
-  out_->put(prefix);
-  out_->hex8(static_cast<uint32_t>(place.span_id >> 32));
-  out_->put('"');
-  out_->put(process.tail);
-}
-
-void EventEncoder::function_entry(const EventPlace& place, std::string_view name,
-                                  std::string_view attributes, std::string_view thread_attributes,
-                                  const ProcessText& process) {
-  out_->reserve(kFixedBytes + 3 * name.size() + attributes.size() + thread_attributes.size() +
-                process.sampling.size() + process.tail.size());
-  begin(place, ",\"event_type\":\"function_entry\",\"severity\":\"INFO\"", name);
-  ids(place, process);
-  out_->put(",\"message\":\"Function '");
-  out_->put(name);
-  out_->put("' entry\",\"event\":{\"name\":\"");
-  out_->put(name);
-  out_->put("\",\"category\":\"code\",\"type\":\"start\"},\"attributes\":{");
-  out_->put(attributes);
-  out_->put(thread_attributes);
-  out_->put('}');
-  end(place, "func_", process);
+void EventEncoder::function_entry(const EventPlace& place, const FunctionText& function,
+                                  std::string_view thread, const ProcessText& process) {
+  char* out = out_->begin_line(kFixedBytes + function.name.size() + function.entry.size() +
+                               thread.size() + process.sampling.size() + process.tail.size());
+  out = begin(out, place, ",\"event_type\":\"function_entry\",\"severity\":\"INFO\"");
+  out = put(out, function.name);
+  out = ids(out, place, process);
+  out = put(out, function.entry);
+  out = put(out, thread);
+  out = put(out, "}");
+  out = put_correlation_id(out, "func_", place.span_id);
+  out_->end_line(put(out, process.tail));
 }
 
 void EventEncoder::function_exit(const EventPlace& place, int64_t duration_ns,
-                                 std::string_view name, std::string_view attributes,
-                                 std::string_view thread_attributes, const ExitNote* note,
-                                 const ProcessText& process) {
+                                 const FunctionText& function, std::string_view thread,
+                                 const ExitNote* note, const ProcessText& process) {
   bool error = note != nullptr && !note->error_type.empty();
-  out_->reserve(kFixedBytes + 3 * name.size() + attributes.size() + thread_attributes.size() +
-                process.sampling.size() + process.tail.size() +
-                (note != nullptr ? 2 * note->error_message.size() : 0));
-  begin(place,
-        error ? ",\"event_type\":\"function_exit\",\"severity\":\"ERROR\""
-              : ",\"event_type\":\"function_exit\",\"severity\":\"INFO\"",
-        name);
-  ids(place, process);
+  size_t note_bytes = 0;
+  if (note != nullptr) {
+    note_bytes = note->exit_kind.size() + note->error_type.size() + note->error_message.size();
+  }
+  char* out = out_->begin_line(kFixedBytes + function.name.size() + function.exit_before.size() +
+                               function.exit_after.size() + thread.size() +
+                               process.sampling.size() + process.tail.size() + note_bytes);
+  out = begin(out, place,
+              error ? ",\"event_type\":\"function_exit\",\"severity\":\"ERROR\""
+                    : ",\"event_type\":\"function_exit\",\"severity\":\"INFO\"");
+  out = put(out, function.name);
+  out = ids(out, place, process);
   auto duration = static_cast<uint64_t>(duration_ns);
-  out_->put(",\"duration_ns\":");
-  out_->number(duration);
-  // Milliseconds to the nanosecond: six decimals, without trailing zeros.
-  out_->put(",\"duration_ms\":");
-  out_->number(duration / kNsPerMs);
-  if (uint64_t rest = duration % kNsPerMs; rest != 0) {
-    int digits = 6;
-    for (; rest % 10 == 0; rest /= 10) digits--;
-    out_->put('.');
-    out_->padded(rest, digits);
-  }
-  uint64_t hundredths = (duration + 5000) / 10000;
-  out_->put(",\"message\":\"Function '");
-  out_->put(name);
-  out_->put("' exit (");
-  out_->number(hundredths / 100);
-  out_->put('.');
-  out_->padded(hundredths % 100, 2);
-  out_->put("ms)\",\"event\":{\"name\":\"");
-  out_->put(name);
-  out_->put("\",\"category\":\"code\",\"type\":\"end\"},\"attributes\":{");
-  out_->put(attributes);
+  out = put(out, ",\"duration_ns\":");
+  out = put_number(out, duration);
+  out = put(out, ",\"duration_ms\":");
+  out = put_ms(out, duration);
+  out = put(out, function.exit_before);
+  uint64_t hundredths = (duration + kNsPerHundredthMs / 2) / kNsPerHundredthMs;
+  out = put_number(out, hundredths / 100);
+  out = put(out, ".");
+  out = put_padded(out, hundredths % 100, 2);
+  out = put(out, function.exit_after);
   if (note != nullptr && !note->exit_kind.empty()) {
-    out_->put("\"telinject.exit\":\"");
-    out_->put(note->exit_kind);
-    out_->put("\",");
-    if (note->upper_bound) out_->put("\"telinject.duration_bound\":\"upper\",");
+    out = put(out, "\"telinject.exit\":\"");
+    out = put(out, note->exit_kind);
+    out = put(out, "\",");
+    if (note->upper_bound) out = put(out, "\"telinject.duration_bound\":\"upper\",");
   }
-  out_->put(thread_attributes);
-  out_->put('}');
-  if (error) {
-    out_->put(",\"error\":{\"type\":\"");
-    out_->put(note->error_type);
-    out_->put("\",\"message\":\"");
-    out_->put(note->error_message);
-    out_->put("\"}");
-  }
-  end(place, "func_", process);
+  out = put(out, thread);
+  out = put(out, "}");
+  if (error) out = put_error(out, *note);
+  out = put_correlation_id(out, "func_", place.span_id);
+  out_->end_line(put(out, process.tail));
 }
 
 void EventEncoder::loss(const EventPlace& place, std::string_view reason, uint64_t calls,
-                        std::string_view thread_attributes, const ProcessText& process) {
-  out_->reserve(kFixedBytes + thread_attributes.size() + process.sampling.size() +
-                process.tail.size());
-  begin(place, ",\"event_type\":\"telemetry_loss\",\"severity\":\"WARN\"", {});
-  ids(place, process);
-  out_->put(",\"message\":\"");
-  out_->number(calls);
-  out_->put(calls == 1 ? " call was not recorded (" : " calls were not recorded (");
-  out_->put(reason);
-  out_->put(
-      ")\",\"event\":{\"name\":\"telemetry_loss\",\"category\":\"code\",\"type\":\"info\"},"
-      "\"attributes\":{\"telinject.loss_reason\":\"");
-  out_->put(reason);
-  out_->put("\",\"telinject.lost_calls\":");
-  out_->number(calls);
-  if (!thread_attributes.empty()) {
-    out_->put(',');
-    out_->put(thread_attributes);
+                        std::string_view thread, const ProcessText& process) {
+  char* out = out_->begin_line(kFixedBytes + 2 * reason.size() + thread.size() +
+                               process.sampling.size() + process.tail.size());
+  out = begin(out, place, ",\"event_type\":\"telemetry_loss\",\"severity\":\"WARN\"");
+  out = ids(out, place, process);
+  out = put(out, ",\"message\":\"");
+  out = put_number(out, calls);
+  out = put(out, calls == 1 ? " call was not recorded (" : " calls were not recorded (");
+  out = put(out, reason);
+  out = put(out,
+            ")\",\"event\":{\"name\":\"telemetry_loss\",\"category\":\"code\",\"type\":\"info\"},"
+            "\"attributes\":{\"telinject.loss_reason\":\"");
+  out = put(out, reason);
+  out = put(out, "\",\"telinject.lost_calls\":");
+  out = put_number(out, calls);
+  if (!thread.empty()) {
+    out = put(out, ",");
+    out = put(out, thread);
   }
-  out_->put('}');
-  end(place, "loss_", process);
+  out = put(out, "}");
+  out = put_correlation_id(out, "loss_", place.span_id);
+  out_->end_line(put(out, process.tail));
 }
 
 }  // namespace telinject

@@ -1,8 +1,8 @@
 // Telemetry v3 events as lines of JSON. The schema is telemetry-v3.schema.json, in this folder; it
 // names each field's source.
 //
-// What is constant for a process, a function's call site or a thread is prepared text; an event is
-// a few copies of it and a few numbers.
+// What is constant for a process, a function's call site, a thread, a trace or a second is prepared
+// text; an event is some copies of it and a few numbers.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "shim/channel/ids.h"
-#include "shim/events/json_text.h"
+#include "shim/events/line_buffer.h"
 
 namespace telinject {
 
@@ -21,10 +21,20 @@ struct ProcessText {
   std::string tail;      // ,"service":{...}, ... }\n
 };
 
+// What is constant in the events of a function that is called from one place.
+struct FunctionText {
+  std::string name;         // ,"function_name":"f"
+  std::string entry;        // ,"message":"Function 'f' entry",...,"attributes":{...,
+  std::string exit_before;  // ,"message":"Function 'f' exit (
+  std::string exit_after;   // ms)",...,"attributes":{...,
+};
+// `name` is plain text; `attributes` are JSON members that each end in a comma, or empty.
+FunctionText make_function_text(std::string_view name, std::string_view attributes);
+
 // Ids and time of one event.
 struct EventPlace {
   uint64_t sequence = 0;
-  int64_t timestamp_ns = 0;
+  int64_t timestamp_ns = 0;  // since 1970
   TraceId trace = {};
   uint64_t span_id = 0;
   uint64_t parent_span_id = 0;  // 0: null
@@ -34,7 +44,7 @@ struct EventPlace {
 struct ExitNote {
   std::string_view exit_kind;   // "telinject.exit", or empty for a plain return
   bool upper_bound = false;     // "telinject.duration_bound":"upper"
-  std::string_view error_type;  // empty: no error
+  std::string_view error_type;  // empty: no error. Both are JSON text, escaped
   std::string_view error_message;
 };
 
@@ -42,25 +52,28 @@ class EventEncoder {
  public:
   explicit EventEncoder(LineBuffer* out) : out_(out) {}
 
-  // `name` and the attributes are escaped JSON (sites.h); attributes end in a comma or are empty.
-  void function_entry(const EventPlace& place, std::string_view name, std::string_view attributes,
-                      std::string_view thread_attributes, const ProcessText& process);
-  void function_exit(const EventPlace& place, int64_t duration_ns, std::string_view name,
-                     std::string_view attributes, std::string_view thread_attributes,
-                     const ExitNote* note, const ProcessText& process);
-  // Calls that were not recorded: severity WARN.
+  // `thread` are the thread's attributes, JSON members without a comma at the end.
+  void function_entry(const EventPlace& place, const FunctionText& function,
+                      std::string_view thread, const ProcessText& process);
+  void function_exit(const EventPlace& place, int64_t duration_ns, const FunctionText& function,
+                     std::string_view thread, const ExitNote* note, const ProcessText& process);
+  // Calls that were not recorded: severity WARN. `thread` may be empty.
   void loss(const EventPlace& place, std::string_view reason, uint64_t calls,
-            std::string_view thread_attributes, const ProcessText& process);
+            std::string_view thread, const ProcessText& process);
 
  private:
-  void begin(const EventPlace& place, std::string_view type_and_severity, std::string_view name);
-  void ids(const EventPlace& place, const ProcessText& process);
-  void end(const EventPlace& place, std::string_view prefix, const ProcessText& process);
-  void timestamp(int64_t ns);
+  char* begin(char* out, const EventPlace& place, std::string_view type_and_severity);
+  char* ids(char* out, const EventPlace& place, const ProcessText& process);
+  void prepare_second(int64_t second);
+  void prepare_trace(TraceId trace);
 
   LineBuffer* out_;
-  int64_t second_ = -1;        // of the prepared text
-  char second_text_[20] = {};  // 2026-11-21T12:34:56
+  // Prepared text: events come in the order of time, thousands in a second and in a trace.
+  int64_t second_ = -1;
+  std::string second_text_;  // {"schema":...,"timestamp":"2026-11-21T12:34:56.
+  std::string epoch_text_;   // Z","timestamp_ns":1795264496
+  TraceId trace_ = {};
+  std::string trace_text_;  // ,"trace_id":"...","span_id":"
 };
 
 }  // namespace telinject

@@ -1,19 +1,8 @@
 #include "shim/events/json_text.h"
 
-#include <array>
-
 namespace telinject {
 
 namespace {
-
-constexpr std::array<char, 200> kPairs = [] {
-  std::array<char, 200> pairs{};
-  for (size_t i = 0; i < 100; i++) {
-    pairs[2 * i] = static_cast<char>('0' + i / 10);
-    pairs[2 * i + 1] = static_cast<char>('0' + i % 10);
-  }
-  return pairs;
-}();
 
 constexpr char kHex[] = "0123456789abcdef";
 
@@ -99,39 +88,6 @@ void append_json_member(std::string* out, std::string_view name, uint64_t value)
   *out += '"';
   append_json_escaped(out, name);
   *out += "\":" + std::to_string(value) + ",";
-}
-
-void LineBuffer::number(uint64_t value) {
-  char digits[20];
-  char* p = digits + sizeof digits;
-  while (value >= 100) {
-    p -= 2;
-    std::memcpy(p, kPairs.data() + value % 100 * 2, 2);
-    value /= 100;
-  }
-  if (value >= 10) {
-    p -= 2;
-    std::memcpy(p, kPairs.data() + value * 2, 2);
-  } else {
-    *--p = static_cast<char>('0' + value);
-  }
-  put({p, static_cast<size_t>(digits + sizeof digits - p)});
-}
-
-void LineBuffer::padded(uint64_t value, int digits) {
-  for (int i = digits - 1; i >= 0; i--) {
-    data_[size_ + static_cast<size_t>(i)] = static_cast<char>('0' + value % 10);
-    value /= 10;
-  }
-  size_ += static_cast<size_t>(digits);
-}
-
-void LineBuffer::hex16(uint64_t value) {
-  for (int shift = 60; shift >= 0; shift -= 4) put(kHex[value >> shift & 15]);
-}
-
-void LineBuffer::hex8(uint32_t value) {
-  for (int shift = 28; shift >= 0; shift -= 4) put(kHex[value >> shift & 15]);
 }
 
 }  // namespace telinject
