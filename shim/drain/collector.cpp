@@ -148,8 +148,8 @@ void Collector::find_new_lanes(OpenSegment* segment) {
       if (lane >= segment->view->lane_count() || segment->lanes.contains(lane)) continue;
       LaneHeader* lane_header = segment->view->lane(lane);
       segment->lanes.emplace(
-          lane, OpenLane{LaneReader(segment->view.get(), lane), lane_header->lost_calls.load(),
-                         lane_header->merged_exits.load()});
+          lane, OpenLane{LaneReader(segment->view.get(), lane, &memory_),
+                         lane_header->lost_calls.load(), lane_header->merged_exits.load()});
     }
   }
 }

@@ -76,6 +76,7 @@ class Collector {
   BatchQueue* queue_;
   ClockKind clock_;
   const std::atomic<uint64_t>* progress_;
+  RecordMemory memory_;
   RobustList robust_list_{SegmentView::kWordDistance};
   std::map<SegmentId, OpenSegment> segments_;
   SegmentId next_id_ = 1;

@@ -27,8 +27,9 @@ bool is_wrap(const uint64_t* record) {
 
 }  // namespace
 
-LaneReader::LaneReader(SegmentView* segment, uint32_t lane)
-    : header_(segment->lane(lane)),
+LaneReader::LaneReader(SegmentView* segment, uint32_t lane, RecordMemory* memory)
+    : memory_(memory),
+      header_(segment->lane(lane)),
       ring_(segment->ring(lane)),
       ring_bytes_(segment->ring_bytes()),
       end_(ring_bytes_ + kSpillBytes),
@@ -61,10 +62,7 @@ bool LaneReader::read_lap(std::vector<Run>* out) {
     at += bytes;
   }
   if (at > offset_) {
-    Run run;
-    run.position = lane_position(lap_, offset_);
-    run.bytes.assign(ring_ + offset_, ring_ + at);
-    out->push_back(std::move(run));
+    out->push_back({lane_position(lap_, offset_), memory_->copy(ring_ + offset_, at - offset_)});
   }
   offset_ = at;
   if (wrapped) {

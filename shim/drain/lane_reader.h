@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "shim/drain/record_memory.h"
 #include "shim/drain/segment_view.h"
 
 namespace telinject {
@@ -12,12 +13,13 @@ namespace telinject {
 // Whole records that lie one behind the other in a lane; Wrap records are left out.
 struct Run {
   uint64_t position = 0;  // of the first record; the others follow
-  std::vector<std::byte> bytes;
+  RecordBytes bytes;
 };
 
 class LaneReader {
  public:
-  LaneReader(SegmentView* segment, uint32_t lane);
+  // `memory` must outlive the reader.
+  LaneReader(SegmentView* segment, uint32_t lane, RecordMemory* memory);
 
   // Appends what has been written since the last call, one run for each lap of the ring it lies in.
   // Returns the bytes appended; at most a ring full.
@@ -46,6 +48,7 @@ class LaneReader {
   void release_to(uint64_t lap, uint64_t offset);
   void zero(uint64_t from, uint64_t to);
 
+  RecordMemory* memory_;
   LaneHeader* header_;
   std::byte* ring_;
   uint64_t ring_bytes_;

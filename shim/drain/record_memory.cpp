@@ -1,0 +1,63 @@
+#include "shim/drain/record_memory.h"
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "shim/channel/layout.h"
+
+namespace telinject {
+
+namespace {
+
+constexpr size_t kBlockBytes = 2 << 20;  // a huge page
+static_assert(kBlockBytes >= kMaxRingBytes + kSpillBytes, "a run fits in a block");
+constexpr size_t kKeptBlocks = 8;
+
+}  // namespace
+
+std::byte* RecordMemory::Pool::take(size_t bytes) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!free_.empty()) {
+      std::byte* block = free_.back();
+      free_.pop_back();
+      return block;
+    }
+  }
+  void* block = std::aligned_alloc(bytes, bytes);
+  if (block == nullptr) throw std::bad_alloc();
+  madvise(block, bytes, MADV_HUGEPAGE);  // without them it is slower, no more
+  return static_cast<std::byte*>(block);
+}
+
+void RecordMemory::Pool::give(std::byte* block) {
+  {
+    std::lock_guard lock(mutex_);
+    if (free_.size() < kKeptBlocks) {
+      free_.push_back(block);
+      return;
+    }
+  }
+  std::free(block);
+}
+
+RecordMemory::Pool::~Pool() {
+  for (std::byte* block : free_) std::free(block);
+}
+
+RecordBytes RecordMemory::copy(const std::byte* from, size_t size) {
+  if (block_ == nullptr || used_ + size > kBlockBytes) {
+    block_ = std::shared_ptr<std::byte>(pool_->take(kBlockBytes),
+                                        [pool = pool_](std::byte* block) { pool->give(block); });
+    used_ = 0;
+  }
+  std::byte* place = block_.get() + used_;
+  std::memcpy(place, from, size);
+  used_ += size;
+  return {std::shared_ptr<const std::byte>(block_, place), size};
+}
+
+}  // namespace telinject

@@ -1,0 +1,53 @@
+// Memory for records between collector and processor.
+//
+// The collector must copy faster than the program writes, and the first touch of a page costs as
+// much as copying ten. So the memory is taken in huge pages, filled one run behind the other, and
+// used again when all runs in it have been processed.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace telinject {
+
+// Bytes that stay where they are until the last owner is gone. Copies share them.
+class RecordBytes {
+ public:
+  RecordBytes() = default;
+  RecordBytes(std::shared_ptr<const std::byte> bytes, size_t size)
+      : bytes_(std::move(bytes)), size_(size) {}
+
+  const std::byte* data() const { return bytes_.get(); }
+  size_t size() const { return size_; }
+
+ private:
+  std::shared_ptr<const std::byte> bytes_;
+  size_t size_ = 0;
+};
+
+class RecordMemory {
+ public:
+  // A copy. For one thread at a time; what it returns may go to any.
+  RecordBytes copy(const std::byte* from, size_t size);
+
+ private:
+  // Blocks that nobody uses, for threads in any order. Outlives the memory as long as blocks do.
+  class Pool {
+   public:
+    std::byte* take(size_t bytes);
+    void give(std::byte* block);
+    ~Pool();
+
+   private:
+    std::mutex mutex_;
+    std::vector<std::byte*> free_;
+  };
+
+  std::shared_ptr<Pool> pool_ = std::make_shared<Pool>();
+  std::shared_ptr<std::byte> block_;
+  size_t used_ = 0;
+};
+
+}  // namespace telinject
