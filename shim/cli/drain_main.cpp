@@ -136,6 +136,7 @@ int run_drain(bool under_telrun) {
     complain("is started by telrun or by libtelinject.so, not by hand (no ", kSessionVariable, ")");
     return kUsage;
   }
+  ClockKeeper clock(session.clock);
   Settings settings = read_own_settings(/*tell_problems=*/!under_telrun);
   std::string directory = working_directory();
   std::string file = absolute(settings.text[kFile], directory);
@@ -149,10 +150,6 @@ int run_drain(bool under_telrun) {
   // A folder that we stand in cannot be unmounted.
   [[maybe_unused]] int changed = chdir("/");
 
-  timespec realtime = {};
-  clock_gettime(CLOCK_REALTIME, &realtime);
-  ClockMap clock(session.clock, ClockMap::take_anchor(session.clock),
-                 realtime.tv_sec * 1000000000 + realtime.tv_nsec);
   BatchQueue queue(settings.number[kQueueBytes]);
   Collector* collector = nullptr;
   Control* control = nullptr;

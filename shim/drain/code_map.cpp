@@ -5,11 +5,12 @@
 
 namespace telinject {
 
-std::shared_ptr<Module> ModuleCache::open(const ModuleIdentity& identity) {
+std::shared_ptr<Module> ModuleCache::open(ModuleIdentity identity, uint64_t mapped_at_ticks) {
   std::string key = absl::StrCat(identity.path, absl::string_view("\0", 1), identity.build_id,
                                  absl::string_view("\0", 1), identity.inode);
   std::shared_ptr<Module>& module = modules_[key];
   if (module == nullptr) {
+    identity.mapped_at_ns = clock_(mapped_at_ticks);
     std::string problem;
     module = Module::open(identity, &problem);
     if (!problem.empty()) complain(problem);
@@ -17,10 +18,11 @@ std::shared_ptr<Module> ModuleCache::open(const ModuleIdentity& identity) {
   return module;
 }
 
-void CodeMap::add(uint64_t start, uint64_t end, uint64_t file_offset, ModuleIdentity identity) {
+void CodeMap::add(uint64_t start, uint64_t end, uint64_t file_offset, ModuleIdentity identity,
+                  uint64_t ticks) {
   remove(start, end);
   if (mappings_.empty() && generation_ == 0) main_start_ = start;
-  mappings_[start] = {end, file_offset, std::move(identity), nullptr};
+  mappings_[start] = {end, file_offset, std::move(identity), ticks, nullptr};
   generation_++;
 }
 
@@ -48,7 +50,7 @@ bool CodeMap::contains(uint64_t address) const {
 }
 
 Module* CodeMap::open(Mapping* mapping) {
-  if (mapping->module == nullptr) mapping->module = cache_->open(mapping->identity);
+  if (mapping->module == nullptr) mapping->module = cache_->open(mapping->identity, mapping->ticks);
   return mapping->module.get();
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -16,9 +17,16 @@ namespace telinject {
 // Modules are shared by all processes that map the same file.
 class ModuleCache {
  public:
-  std::shared_ptr<Module> open(const ModuleIdentity& identity);
+  // Converts the hooks' clock to nanoseconds since the epoch.
+  using Clock = std::function<int64_t(uint64_t ticks)>;
+  explicit ModuleCache(Clock clock) : clock_(std::move(clock)) {}
+
+  // `identity` without its time, which is given in ticks: that it is converted only now keeps a
+  // program that makes no call from waiting for the clock's rate.
+  std::shared_ptr<Module> open(ModuleIdentity identity, uint64_t mapped_at_ticks);
 
  private:
+  Clock clock_;
   std::map<std::string, std::shared_ptr<Module>> modules_;
 };
 
@@ -34,7 +42,8 @@ class CodeMap {
  public:
   explicit CodeMap(ModuleCache* cache) : cache_(cache) {}
 
-  void add(uint64_t start, uint64_t end, uint64_t file_offset, ModuleIdentity identity);
+  void add(uint64_t start, uint64_t end, uint64_t file_offset, ModuleIdentity identity,
+           uint64_t ticks);
   void remove(uint64_t start, uint64_t end);
 
   CodePlace find(uint64_t address);
@@ -51,6 +60,7 @@ class CodeMap {
   struct Mapping {
     uint64_t end, file_offset;
     ModuleIdentity identity;
+    uint64_t ticks;                  // when it was seen to be mapped
     std::shared_ptr<Module> module;  // opened at the first question
   };
   Mapping* mapping_at(uint64_t address, uint64_t* start);

@@ -16,9 +16,6 @@ namespace {
 
 constexpr uint64_t kMillisecond = 1000000;
 constexpr uint64_t kSecond = 1000 * kMillisecond;
-// The clock's rate needs two readings this far apart.
-constexpr uint64_t kCalibrationNs = 10 * kMillisecond;
-constexpr double kSuspiciousPpm = 50;
 // After a thread has ended with open spans: for the news that its process has. While other threads
 // of it are seen alive that is not long: a process takes its threads with it within milliseconds.
 constexpr uint64_t kVerdictNs = 200 * kMillisecond;
@@ -28,11 +25,6 @@ uint64_t monotonic_ns() {
   timespec time = {};
   clock_gettime(CLOCK_MONOTONIC, &time);
   return static_cast<uint64_t>(time.tv_sec) * kSecond + static_cast<uint64_t>(time.tv_nsec);
-}
-
-void sleep_ns(uint64_t ns) {
-  timespec time = {static_cast<time_t>(ns / kSecond), static_cast<long>(ns % kSecond)};
-  nanosleep(&time, nullptr);
 }
 
 uint64_t count_entries(const Run& run) {
@@ -48,7 +40,7 @@ uint64_t count_entries(const Run& run) {
 
 }  // namespace
 
-Processor::Processor(BatchQueue* queue, ClockMap* clock, std::unique_ptr<Sink> sink,
+Processor::Processor(BatchQueue* queue, ClockKeeper* clock, std::unique_ptr<Sink> sink,
                      Options options, Hooks hooks)
     : queue_(queue),
       clock_(clock),
@@ -56,7 +48,6 @@ Processor::Processor(BatchQueue* queue, ClockMap* clock, std::unique_ptr<Sink> s
       options_(std::move(options)),
       hooks_(std::move(hooks)),
       lines_(2 << 20) {
-  first_ns_ = last_anchor_ns_ = monotonic_ns();
   facts_.destination = sink_->describe();
   facts_.file = options_.output;
 }
@@ -71,27 +62,8 @@ void Processor::run() {
   flush();
 }
 
-// The rate of the clock is measured before anything is converted, and renewed once a second.
-void Processor::keep_time() {
-  uint64_t now = monotonic_ns();
-  if (!calibrated_) {
-    if (now - first_ns_ < kCalibrationNs) sleep_ns(kCalibrationNs - (now - first_ns_));
-    clock_->add_anchor_now();
-    calibrated_ = true;
-    last_anchor_ns_ = monotonic_ns();
-  } else if (now - last_anchor_ns_ >= kSecond) {
-    double ppm = clock_->add_anchor_now();
-    if (ppm > kSuspiciousPpm && clock_->kind() == ClockKind::kTsc) {
-      complain(
-          "the TSC's rate changed by more than 50 ppm within a second: durations may be off; "
-          "TELEMETRY_CLOCK=monotonic is slower and steady");
-    }
-    last_anchor_ns_ = now;
-  }
-}
-
 void Processor::take(Batch* batch) {
-  if (!batch->runs.empty()) keep_time();
+  clock_->keep_time();
   std::vector<LaneStream*> streams;
   std::vector<std::tuple<SegmentState*, uint32_t, LaneTrack*>> lanes;
   for (LaneRun& run : batch->runs) {
@@ -147,7 +119,7 @@ void Processor::notice(Notice* notice) {
       decide_ended_threads(/*all=*/true);
       sink_->hurry();
       flush();
-      if (options_.summary) print_summary(*notice);
+      if (options_.summary) print_summary();
       hooks_.written();
       break;
     case Notice::Kind::kStop:
@@ -296,9 +268,8 @@ void Processor::close_segment(const Notice& notice) {
   segments_.erase(notice.segment);
 }
 
-void Processor::print_summary(const Notice& notice) {
+void Processor::print_summary() {
   facts_.bytes = sink_->bytes_written();
-  facts_.run_ns = clock_->to_ns(notice.ticks);
   StandardError::get().write(summary_text(facts_, losses_, sites_.totals()), 2000);
 }
 

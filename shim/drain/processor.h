@@ -12,7 +12,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "shim/channel/settings.h"
 #include "shim/drain/batch_queue.h"
-#include "shim/drain/clock_map.h"
+#include "shim/drain/clock_keeper.h"
 #include "shim/drain/losses.h"
 #include "shim/drain/process_model.h"
 #include "shim/drain/summary.h"
@@ -39,7 +39,7 @@ class Processor final : SpanWriter {
     std::atomic<uint64_t>* progress;     // bumped with each batch
   };
 
-  Processor(BatchQueue* queue, ClockMap* clock, std::unique_ptr<Sink> sink, Options options,
+  Processor(BatchQueue* queue, ClockKeeper* clock, std::unique_ptr<Sink> sink, Options options,
             Hooks hooks);
 
   // Runs until kLastWords.
@@ -91,17 +91,16 @@ class Processor final : SpanWriter {
   const ProcessText& text_of(Process* process);
   void flush();
   void flush_if_large();
-  void keep_time();
-  void print_summary(const Notice& notice);
+  void print_summary();
 
   BatchQueue* queue_;
-  ClockMap* clock_;
+  ClockKeeper* clock_;
   std::unique_ptr<Sink> sink_;
   Options options_;
   Hooks hooks_;
   LineBuffer lines_;
   EventEncoder encoder_{&lines_};
-  ModuleCache modules_;
+  ModuleCache modules_{[this](uint64_t ticks) { return clock_->to_ns(ticks); }};
   SiteCache sites_;
   std::map<SegmentId, SegmentState> segments_;
   std::map<int, std::shared_ptr<uint64_t>> sequences_;  // by os_pid, across exec
@@ -111,8 +110,6 @@ class Processor final : SpanWriter {
   Losses losses_;
   SummaryFacts facts_;
   std::atomic<bool> stopping_{false};
-  bool calibrated_ = false;
-  uint64_t first_ns_ = 0, last_anchor_ns_ = 0;
   bool over_ = false;
 };
 

@@ -181,9 +181,8 @@ void Processor::add_module(Process* process, const AssembledMessage& message, ui
   identity.inode = head->inode;
   identity.device_major = head->device_major;
   identity.device_minor = head->device_minor;
-  identity.mapped_at_ns = clock_->to_ns(ticks);
   if (process->os_pid != 0) identity.root = "/proc/" + std::to_string(process->os_pid) + "/root";
-  process->code.add(head->start, head->end, head->file_offset, std::move(identity));
+  process->code.add(head->start, head->end, head->file_offset, std::move(identity), ticks);
 }
 
 }  // namespace telinject

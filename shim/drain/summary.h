@@ -22,7 +22,6 @@ struct SummaryFacts {
   std::string destination;            // as the sink describes itself
   std::string file;                   // "" if it is not a file
   std::string program;                // path of what telrun started
-  int64_t run_ns = 0;                 // from its start to its end
   std::vector<std::string> untraced;  // why processes could not be traced
 };
 

@@ -1,0 +1,33 @@
+// The clock map of a drain that is running: takes the anchors when they are due.
+#pragma once
+
+#include <cstdint>
+
+#include "shim/drain/clock_map.h"
+
+namespace telinject {
+
+class ClockKeeper {
+ public:
+  explicit ClockKeeper(ClockKind kind);
+
+  // Nanoseconds since the epoch. The first call waits until the rate of the clock can be measured,
+  // ten milliseconds after the keeper was made: a program that makes no call never waits for it.
+  int64_t to_ns(uint64_t ticks) {
+    if (!calibrated_) [[unlikely]]
+      calibrate();
+    return map_.to_ns(ticks);
+  }
+
+  // Call it often: takes an anchor once a second, and complains of a clock that is not steady.
+  void keep_time();
+
+ private:
+  void calibrate();
+
+  ClockMap map_;
+  bool calibrated_ = false;
+  uint64_t first_ns_, last_anchor_ns_;  // monotonic
+};
+
+}  // namespace telinject
