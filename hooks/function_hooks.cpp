@@ -35,21 +35,22 @@ using namespace telinject;
   __asm__("" : "+r"(sp))
 
 TELINJECT_HOOK void __cyg_profile_func_enter(void* function, void* call_site) {
-  uint64_t ticks = __builtin_ia32_rdtsc();
   TELINJECT_FRAME(sp);
   if (TELINJECT_UNLIKELY(t_hook.cursor >= (t_hook.entry_limit & g_alive.mask)) ||
       TELINJECT_UNLIKELY(sp - t_hook.stack_lo >= t_hook.entry_span)) {
-    return telinject_slow_enter(function, call_site);
+    return telinject_slow_enter(function, call_site, sp, __builtin_return_address(0));
   }
+  uint64_t ticks = __builtin_ia32_rdtsc();
   put_entry(reserve(kEntryBytes), ticks, function, call_site, sp, __builtin_return_address(0));
 }
 
 TELINJECT_HOOK void __cyg_profile_func_exit(void* function, void* call_site) {
-  uint64_t ticks = __builtin_ia32_rdtsc();
   if (TELINJECT_UNLIKELY(reinterpret_cast<uintptr_t>(call_site) == t_hook.root_call_site) ||
       TELINJECT_UNLIKELY(t_hook.cursor >= (t_hook.exit_limit & g_alive.mask))) {
-    return telinject_slow_exit(function, call_site);
+    TELINJECT_FRAME(sp);
+    return telinject_slow_exit(function, call_site, sp, __builtin_return_address(0));
   }
+  uint64_t ticks = __builtin_ia32_rdtsc();
   TELINJECT_FRAME(sp);
   put_exit(reserve(kExitBytes), ticks, function, sp);
 }

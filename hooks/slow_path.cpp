@@ -320,32 +320,55 @@ void close_root(Lane* lane) {
 
 using namespace telinject;
 
-void telinject_slow_enter(void* function, void* call_site) {
-  Lane* lane = t_hook.lane;
-  auto sp = reinterpret_cast<uintptr_t>(__builtin_dwarf_cfa());
-  if (TELINJECT_UNLIKELY(lane == nullptr || g_alive.mask == 0)) {
-    lane = attach_thread(sp);
-    if (lane == nullptr) return;
-  }
-  if (lane->mute && sp - t_hook.stack_lo < t_hook.entry_span) return;
+namespace {
+
+// Not inlined, so that what they need of registers and stack is not paid for by the two cases that
+// come first below.
+
+[[gnu::noinline]] void enter_attached(Lane* lane, void* function, void* call_site, uintptr_t sp,
+                                      void* return_address) {
   if (is_foreign_task(lane, sp)) return count_loss(LossReason::kForeignTask);
-  Call call = {function, call_site, __builtin_return_address(0), sp, read_ticks()};
+  Call call = {function, call_site, return_address, sp, read_ticks()};
   SlowPath slow(lane, sp);
   if (!slow.entered()) return enter_nested(lane, call);
   enter(lane, call);
   publish_hook_state(lane);
 }
 
-void telinject_slow_exit(void* function, void* call_site) {
-  Lane* lane = t_hook.lane;
-  // A forked child that has made no call yet returns through its parent's frames: not its spans.
-  if (lane == nullptr || g_alive.mask == 0) return;
-  if (lane->mute && reinterpret_cast<uintptr_t>(call_site) != t_hook.root_call_site) return;
-  auto sp = reinterpret_cast<uintptr_t>(__builtin_dwarf_cfa());
+TELINJECT_COLD void attach_and_enter(void* function, void* call_site, uintptr_t sp,
+                                     void* return_address) {
+  Lane* lane = attach_thread(sp);
+  if (lane != nullptr) enter_attached(lane, function, call_site, sp, return_address);
+}
+
+[[gnu::noinline]] void leave_attached(Lane* lane, void* function, void* call_site, uintptr_t sp,
+                                      void* return_address) {
   if (is_foreign_task(lane, sp)) return;
-  Call call = {function, call_site, __builtin_return_address(0), sp, read_ticks()};
+  Call call = {function, call_site, return_address, sp, read_ticks()};
   SlowPath slow(lane, sp);
   if (!slow.entered()) return leave_nested(lane, call);
   leave(lane, call);
   publish_hook_state(lane);
+}
+
+}  // namespace
+
+// Tracing is off, or the call is below a root that was not sampled: these two return at once.
+
+void telinject_slow_enter(void* function, void* call_site, uintptr_t sp, void* return_address) {
+  Lane* lane = t_hook.lane;
+  if (TELINJECT_UNLIKELY(lane == nullptr || g_alive.mask == 0)) {
+    if (g_process.state.load(std::memory_order_relaxed) == ProcessState::kOff) return;
+    return attach_and_enter(function, call_site, sp, return_address);
+  }
+  if (lane->mute && sp - t_hook.stack_lo < t_hook.entry_span) return;
+  return enter_attached(lane, function, call_site, sp, return_address);
+}
+
+void telinject_slow_exit(void* function, void* call_site, uintptr_t sp, void* return_address) {
+  Lane* lane = t_hook.lane;
+  // A forked child that has made no call yet returns through its parent's frames: not its spans.
+  if (lane == nullptr || g_alive.mask == 0) return;
+  if (lane->mute && reinterpret_cast<uintptr_t>(call_site) != t_hook.root_call_site) return;
+  return leave_attached(lane, function, call_site, sp, return_address);
 }

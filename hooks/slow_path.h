@@ -1,12 +1,12 @@
-// What the fast path hands over. The two functions are reached by a tail jump, so they see the very
-// stack pointer and return address that the hook was called with.
+// What the fast path hands over, with the stack pointer of the instrumented function at the call of
+// the hook, and the hook's return address.
 #pragma once
 
 #include "hooks/state.h"
 
 extern "C" {
-TELINJECT_COLD void telinject_slow_enter(void* function, void* call_site);
-TELINJECT_COLD void telinject_slow_exit(void* function, void* call_site);
+void telinject_slow_enter(void* function, void* call_site, uintptr_t sp, void* return_address);
+void telinject_slow_exit(void* function, void* call_site, uintptr_t sp, void* return_address);
 }
 
 namespace telinject {
