@@ -183,6 +183,7 @@ bool start_child() {
       keyed_mix(g_process.id ^ read_tsc(), g_process.key.k0, static_cast<uint64_t>(g_process.pid)) |
       1;
   g_process.growing.store(0, std::memory_order_relaxed);
+  g_process.recorded.store(0, std::memory_order_relaxed);
   reset_services_in_child();
   if (t_hook.lane != nullptr) {
     if (!t_birth.of_fork) inherit_open_root(t_hook.lane);

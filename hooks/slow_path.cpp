@@ -153,6 +153,7 @@ uint64_t open_root(Lane* lane, const Call& call) {
     root.sampled = sampled(id, g_process.sampling_threshold);
     root.context = {id.hi, id.lo, 0, 1, root.sampled ? 1u : 0u};
   }
+  if (root.sampled) g_process.recorded.store(1, std::memory_order_relaxed);
   return number << 8 | flags;
 }
 

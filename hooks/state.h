@@ -149,6 +149,7 @@ struct Process {
   Threads threads;
   ClockKind clock;
   std::atomic<uint32_t> restricted;  // a seccomp filter is on: make no system call
+  std::atomic<uint32_t> recorded;    // a call has been: there is something to wait for at the end
   std::atomic<uint32_t> drain_gone;  // noticed by a producer: never wait again
   int32_t pid;
   uint64_t id, parent_id;  // ThreadMessage::process and parent_process
