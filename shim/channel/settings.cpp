@@ -31,6 +31,11 @@ const Setting kSettings[kSettingCount] = {
     {kQueueBytes, "TELEMETRY_QUEUE_BYTES", nullptr, SettingType::kNumber, "134217728",
      "1048576..17179869184", 0, "queue-bytes", "BYTES",
      "memory in which the drain keeps records that are not encoded yet"},
+    {kSpoolMax, "TELEMETRY_SPOOL_MAX", nullptr, SettingType::kNumber, "1073741824",
+     "0..1099511627776", 0, "spool-max", "BYTES",
+     "disk on which the drain keeps records beyond that; what comes then is dropped, or waits"},
+    {kSpoolDirectory, "TELEMETRY_SPOOL_DIR", "TMPDIR", SettingType::kPath, "/var/tmp", "", 0,
+     "spool-dir", "PATH", "folder for that; on a disk, not in memory"},
     {kExitWait, "TELEMETRY_EXIT_WAIT", nullptr, SettingType::kNumber, "10000", "0..600000", 0,
      nullptr, nullptr,
      "without telrun: milliseconds that a program's end waits at most for its events to be "

@@ -26,6 +26,8 @@ enum SettingId : uint32_t {
   kThreads,
   kSummary,
   kQueueBytes,
+  kSpoolMax,
+  kSpoolDirectory,
   kExitWait,
   kClock,
   kSettingCount,

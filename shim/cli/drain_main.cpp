@@ -150,7 +150,8 @@ int run_drain(bool under_telrun) {
   // A folder that we stand in cannot be unmounted.
   [[maybe_unused]] int changed = chdir("/");
 
-  BatchQueue queue(settings.number[kQueueBytes]);
+  Spool spool(absolute(settings.text[kSpoolDirectory], directory), settings.number[kSpoolMax]);
+  BatchQueue queue(settings.number[kQueueBytes], &spool);
   Collector* collector = nullptr;
   Control* control = nullptr;
   std::atomic<uint64_t> progress{0};

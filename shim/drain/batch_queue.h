@@ -15,6 +15,7 @@
 
 #include "shim/drain/lane_reader.h"
 #include "shim/drain/segment_view.h"
+#include "shim/drain/spool.h"
 
 namespace telinject {
 
@@ -72,43 +73,40 @@ struct Batch {
   uint64_t watermark = 0;
   std::vector<LaneRun> runs;
   std::vector<Notice> notices;  // after the runs
-  size_t bytes = 0;
+  size_t bytes = 0;             // of all runs
 };
 
+// Holds at most `limit_bytes` of records in memory, and what the spool takes on disk. One thread
+// pushes, one pops.
 class BatchQueue {
  public:
-  explicit BatchQueue(size_t limit_bytes) : limit_bytes_(limit_bytes) {}
+  BatchQueue(size_t limit_bytes, Spool* spool) : limit_bytes_(limit_bytes), spool_(spool) {}
 
-  // Never waits: the collector asks full() first, and notices must always get through.
-  void push(Batch batch) {
-    std::lock_guard lock(mutex_);
-    bytes_ += batch.bytes;
-    batches_.push_back(std::move(batch));
-    filled_.notify_one();
-  }
-  Batch pop() {
-    std::unique_lock lock(mutex_);
-    filled_.wait(lock, [this] { return !batches_.empty(); });
-    Batch batch = std::move(batches_.front());
-    batches_.pop_front();
-    bytes_ -= batch.bytes;
-    return batch;
-  }
-  bool full() const {
-    std::lock_guard lock(mutex_);
-    return bytes_ >= limit_bytes_;
-  }
-  bool empty() const {
-    std::lock_guard lock(mutex_);
-    return batches_.empty();
-  }
+  // Never waits for the other side: the collector asks full() first, and notices must always get
+  // through.
+  void push(Batch batch);
+  Batch pop();
+  bool full() const;
+  bool empty() const;
+  uint64_t bytes() const;  // of all that waits, in memory and on disk
 
  private:
+  struct Waiting {
+    Batch batch;
+    bool spooled = false;
+    uint64_t offset = 0;            // in the spool: the runs' bytes, one behind the other
+    std::vector<size_t> run_bytes;  // of each run, if spooled
+  };
+  bool spool(Waiting* waiting);
+
   const size_t limit_bytes_;
+  Spool* spool_;
+  RecordMemory memory_;  // for what comes back from disk
   mutable std::mutex mutex_;
   std::condition_variable filled_;
-  std::deque<Batch> batches_;
-  size_t bytes_ = 0;
+  std::deque<Waiting> batches_;
+  size_t bytes_ = 0;  // in memory
+  uint64_t spooled_ = 0;
 };
 
 }  // namespace telinject

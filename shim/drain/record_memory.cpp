@@ -12,7 +12,7 @@ namespace telinject {
 
 namespace {
 
-constexpr size_t kBlockBytes = 2 << 20;  // a huge page
+constexpr size_t kBlockBytes = RecordMemory::kMaxBytes;  // a huge page
 static_assert(kBlockBytes >= kMaxRingBytes + kSpillBytes, "a run fits in a block");
 constexpr size_t kKeptBlocks = 8;
 
@@ -48,16 +48,22 @@ RecordMemory::Pool::~Pool() {
   for (std::byte* block : free_) std::free(block);
 }
 
-RecordBytes RecordMemory::copy(const std::byte* from, size_t size) {
+RecordBytes RecordMemory::reserve(size_t size, std::byte** place) {
   if (block_ == nullptr || used_ + size > kBlockBytes) {
     block_ = std::shared_ptr<std::byte>(pool_->take(kBlockBytes),
                                         [pool = pool_](std::byte* block) { pool->give(block); });
     used_ = 0;
   }
-  std::byte* place = block_.get() + used_;
-  std::memcpy(place, from, size);
+  *place = block_.get() + used_;
   used_ += size;
-  return {std::shared_ptr<const std::byte>(block_, place), size};
+  return {std::shared_ptr<const std::byte>(block_, *place), size};
+}
+
+RecordBytes RecordMemory::copy(const std::byte* from, size_t size) {
+  std::byte* place;
+  RecordBytes bytes = reserve(size, &place);
+  std::memcpy(place, from, size);
+  return bytes;
 }
 
 }  // namespace telinject

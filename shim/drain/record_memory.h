@@ -29,8 +29,11 @@ class RecordBytes {
 
 class RecordMemory {
  public:
-  // A copy. For one thread at a time; what it returns may go to any.
+  // Both are for one thread at a time; what they return may go to any. At most kMaxBytes.
+  static constexpr size_t kMaxBytes = 2 << 20;
   RecordBytes copy(const std::byte* from, size_t size);
+  // To be filled through *place, before anybody else sees it.
+  RecordBytes reserve(size_t size, std::byte** place);
 
  private:
   // Blocks that nobody uses, for threads in any order. Outlives the memory as long as blocks do.

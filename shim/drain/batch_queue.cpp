@@ -1,0 +1,69 @@
+#include "shim/drain/batch_queue.h"
+
+namespace telinject {
+
+bool BatchQueue::spool(Waiting* waiting) {
+  std::vector<iovec> pieces;
+  for (const LaneRun& run : waiting->batch.runs) {
+    const RecordBytes& bytes = run.run.bytes;
+    pieces.push_back({const_cast<std::byte*>(bytes.data()), bytes.size()});
+    waiting->run_bytes.push_back(bytes.size());
+  }
+  if (!spool_->write(std::move(pieces), &waiting->offset)) return false;
+  for (LaneRun& run : waiting->batch.runs) run.run.bytes = {};
+  return waiting->spooled = true;
+}
+
+void BatchQueue::push(Batch batch) {
+  Waiting waiting;
+  waiting.batch = std::move(batch);
+  bool large;
+  {
+    std::lock_guard lock(mutex_);
+    large = bytes_ + waiting.batch.bytes > limit_bytes_;
+  }
+  if (large && waiting.batch.bytes > 0 && spool_ != nullptr && spool_->has_room()) {
+    spool(&waiting);
+  }
+  std::lock_guard lock(mutex_);
+  (waiting.spooled ? spooled_ : bytes_) += waiting.batch.bytes;
+  batches_.push_back(std::move(waiting));
+  filled_.notify_one();
+}
+
+Batch BatchQueue::pop() {
+  Waiting waiting;
+  {
+    std::unique_lock lock(mutex_);
+    filled_.wait(lock, [this] { return !batches_.empty(); });
+    waiting = std::move(batches_.front());
+    batches_.pop_front();
+    (waiting.spooled ? spooled_ : bytes_) -= waiting.batch.bytes;
+  }
+  Batch& batch = waiting.batch;
+  if (waiting.spooled) {
+    uint64_t offset = waiting.offset;
+    for (size_t i = 0; i < batch.runs.size(); i++) {
+      batch.runs[i].run.bytes = spool_->read(offset, waiting.run_bytes[i], &memory_);
+      offset += waiting.run_bytes[i];
+    }
+  }
+  return std::move(batch);
+}
+
+bool BatchQueue::full() const {
+  std::lock_guard lock(mutex_);
+  return bytes_ >= limit_bytes_ && (spool_ == nullptr || !spool_->has_room());
+}
+
+bool BatchQueue::empty() const {
+  std::lock_guard lock(mutex_);
+  return batches_.empty();
+}
+
+uint64_t BatchQueue::bytes() const {
+  std::lock_guard lock(mutex_);
+  return bytes_ + spooled_;
+}
+
+}  // namespace telinject

@@ -1,0 +1,108 @@
+#include "shim/drain/spool.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "shim/drain/complain.h"
+
+namespace telinject {
+
+Spool::Spool(std::string directory, uint64_t limit_bytes)
+    : directory_(std::move(directory)), limit_bytes_(limit_bytes) {}
+
+Spool::~Spool() {
+  if (fd_ >= 0) close(fd_);
+}
+
+bool Spool::has_room() const {
+  std::lock_guard lock(mutex_);
+  return !failed_ && left_ < limit_bytes_;
+}
+
+uint64_t Spool::bytes() const {
+  std::lock_guard lock(mutex_);
+  return left_;
+}
+
+void Spool::give_up(const char* what, int error) {
+  complain("cannot ", what, " a spool file in ", directory_, ": ", strerror(error),
+           "; records wait in memory only: choose another folder with TELEMETRY_SPOOL_DIR");
+  std::lock_guard lock(mutex_);
+  failed_ = true;
+}
+
+bool Spool::open() {
+  if (fd_ >= 0) return true;
+  fd_ = ::open(directory_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (fd_ < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {  // a file system without O_TMPFILE
+    std::string name = directory_ + "/telinject-spool-XXXXXX";
+    fd_ = mkostemp(name.data(), O_CLOEXEC);
+    if (fd_ >= 0) unlink(name.c_str());
+  }
+  if (fd_ < 0) give_up("make", errno);
+  return fd_ >= 0;
+}
+
+bool Spool::write(std::vector<iovec> pieces, uint64_t* offset) {
+  if (!open()) return false;
+  size_t size = 0;
+  for (const iovec& piece : pieces) size += piece.iov_len;
+  {
+    std::lock_guard lock(mutex_);
+    if (left_ == 0) end_ = 0;  // all was read, and its space given back
+    *offset = end_;
+    end_ += size;
+    left_ += size;
+  }
+  auto at = static_cast<off_t>(*offset);
+  for (size_t first = 0; first < pieces.size();) {
+    iovec* next = pieces.data() + first;
+    auto count = static_cast<int>(std::min<size_t>(pieces.size() - first, IOV_MAX));
+    ssize_t n = pwritev(fd_, next, count, at);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) {
+      give_up("write", n < 0 ? errno : ENOSPC);
+      std::lock_guard lock(mutex_);
+      left_ -= size;
+      return false;
+    }
+    at += n;
+    auto done = static_cast<size_t>(n);
+    for (; first < pieces.size() && done >= pieces[first].iov_len; first++) {
+      done -= pieces[first].iov_len;
+    }
+    if (done == 0) continue;
+    pieces[first].iov_base = static_cast<std::byte*>(pieces[first].iov_base) + done;
+    pieces[first].iov_len -= done;
+  }
+  return true;
+}
+
+RecordBytes Spool::read(uint64_t offset, size_t size, RecordMemory* memory) {
+  std::byte* place;
+  RecordBytes bytes = memory->reserve(size, &place);
+  size_t done = 0;
+  while (done < size) {
+    ssize_t n = pread(fd_, place + done, size - done, static_cast<off_t>(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) {
+      complain("cannot read the spool file in ", directory_, ": ", strerror(n < 0 ? errno : EIO),
+               "; ", size - done, " bytes of records are lost");
+      memset(place + done, 0, size - done);
+      break;
+    }
+    done += static_cast<size_t>(n);
+  }
+  fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+            static_cast<off_t>(size));
+  std::lock_guard lock(mutex_);
+  left_ -= size;
+  return bytes;
+}
+
+}  // namespace telinject
