@@ -36,6 +36,10 @@ const Setting kSettings[kSettingCount] = {
      "disk on which the drain keeps records beyond that; what comes then is dropped, or waits"},
     {kSpoolDirectory, "TELEMETRY_SPOOL_DIR", "TMPDIR", SettingType::kPath, "/var/tmp", "", 0,
      "spool-dir", "PATH", "folder for that; on a disk, not in memory"},
+    {kRecord, "TELEMETRY_RECORD", nullptr, SettingType::kPath, "", "", 0, "record", "DIRECTORY",
+     "write no events but a recording into this folder; telinject convert makes events of it "
+     "later, "
+     "on another machine too"},
     {kExitWait, "TELEMETRY_EXIT_WAIT", nullptr, SettingType::kNumber, "10000", "0..600000", 0,
      nullptr, nullptr,
      "without telrun: milliseconds that a program's end waits at most for its events to be "

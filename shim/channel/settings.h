@@ -28,6 +28,7 @@ enum SettingId : uint32_t {
   kQueueBytes,
   kSpoolMax,
   kSpoolDirectory,
+  kRecord,
   kExitWait,
   kClock,
   kSettingCount,

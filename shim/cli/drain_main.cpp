@@ -2,6 +2,7 @@
 //
 //   telinject-drain --session    started by telrun (shim/cli/README.md says with what)
 //   telinject-drain --preload    started by libtelinject.so in a program without telrun
+//   telinject-drain convert PATH...    started by telinject convert
 #include <limits.h>
 #include <malloc.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <thread>
 
@@ -21,10 +23,13 @@
 #include "shim/channel/control.h"
 #include "shim/channel/session.h"
 #include "shim/channel/settings.h"
+#include "shim/cli/convert.h"
+#include "shim/cli/recorded_facts.h"
 #include "shim/drain/collector.h"
 #include "shim/drain/complain.h"
 #include "shim/drain/control.h"
 #include "shim/drain/processor.h"
+#include "shim/drain/recorder.h"
 #include "shim/metadata/host.h"
 #include "shim/metadata/service.h"
 #include "shim/sinks/sink.h"
@@ -121,9 +126,56 @@ void remove_session_files(const Session& session) {
   rmdir(directory.c_str());
 }
 
+int64_t realtime_ns() {
+  timespec time = {};
+  clock_gettime(CLOCK_REALTIME, &time);
+  return time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
 bool is_socket(int fd) {
   struct stat status = {};
   return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
+}
+
+// The recording's file: one a drain, for a folder may take several.
+std::unique_ptr<RecordingWriter> open_recording(const std::string& folder, const Session& session) {
+  std::error_code error;
+  std::filesystem::create_directory(folder, error);
+  std::string problem;
+  auto writer = RecordingWriter::create(
+      absl::StrCat(folder, "/", std::string(session.name, 8), ".telrec"), &problem);
+  if (writer == nullptr) {
+    complain(problem, "; nothing is recorded, the program runs on: choose another folder");
+  }
+  return writer;
+}
+
+// Starts the threads beside the processor (or recorder), which `consume` runs here.
+void run_threads(const Session& session, bool under_telrun, BatchQueue* queue,
+                 std::atomic<uint64_t>* progress, Control** control,
+                 const std::function<void()>& stop, const std::function<void()>& consume) {
+  Collector* collector = nullptr;
+  // The collector's robust list belongs to its thread, so it is made there.
+  std::atomic<bool> ready{false};
+  std::thread collecting([&] {
+    Collector own(queue, session.clock, progress);
+    collector = &own;
+    ready.store(true);
+    ready.notify_one();
+    own.run();
+  });
+  ready.wait(false);
+  ControlFds fds;
+  if (under_telrun) fds.supervisor = kDrainControlFd;
+  if (is_socket(kDrainListenFd)) fds.listener = kDrainListenFd;
+  if (is_socket(kDrainAbstractFd)) fds.abstract_listener = kDrainAbstractFd;
+  Control own_control(fds, session, collector, stop);
+  *control = &own_control;
+  if (!under_telrun) own_control.add_program(kDrainSegmentFd, kDrainPidfdFd);
+  std::thread controlling([&] { own_control.run(); });
+  consume();
+  controlling.join();
+  collecting.join();
 }
 
 int run_drain(bool under_telrun) {
@@ -140,47 +192,64 @@ int run_drain(bool under_telrun) {
   Settings settings = read_own_settings(/*tell_problems=*/!under_telrun);
   std::string directory = working_directory();
   std::string file = absolute(settings.text[kFile], directory);
-  std::unique_ptr<Sink> sink = open_sink(settings, file);
+  std::string record = absolute(settings.text[kRecord], directory);
   Processor::Options options;
   options.service = own_service(settings, directory);
   options.host = find_host();
   options.sample_rate = settings.number[kSampleRate];
   options.summary = under_telrun && wants_summary(settings, terminal);
   if (settings.number[kOutput] == kOutputFile) options.output = file;
+  std::unique_ptr<Sink> sink;
+  std::unique_ptr<RecordingWriter> recording;
+  if (!record.empty()) recording = open_recording(record, session);
+  if (record.empty()) {
+    sink = open_sink(settings, file);
+  } else if (recording == nullptr) {
+    sink = std::make_unique<NoSink>();
+  }
   // A folder that we stand in cannot be unmounted.
   [[maybe_unused]] int changed = chdir("/");
 
   Spool spool(absolute(settings.text[kSpoolDirectory], directory), settings.number[kSpoolMax]);
   BatchQueue queue(settings.number[kQueueBytes], &spool);
-  Collector* collector = nullptr;
   Control* control = nullptr;
   std::atomic<uint64_t> progress{0};
-  Processor processor(
-      &queue, &clock, std::move(sink), std::move(options),
-      {[&](int pid) { control->watch(pid); }, [&] { control->written(); }, &progress});
-  // The collector's robust list belongs to its thread, so it is made there.
-  std::atomic<bool> ready{false};
-  std::thread collecting([&] {
-    Collector own(&queue, session.clock, &progress);
-    collector = &own;
-    ready.store(true);
-    ready.notify_one();
-    own.run();
-  });
-  ready.wait(false);
-  ControlFds fds;
-  if (under_telrun) fds.supervisor = kDrainControlFd;
-  if (is_socket(kDrainListenFd)) fds.listener = kDrainListenFd;
-  if (is_socket(kDrainAbstractFd)) fds.abstract_listener = kDrainAbstractFd;
-  Control own_control(fds, session, collector, [&] { processor.stop(); });
-  control = &own_control;
-  if (!under_telrun) control->add_program(kDrainSegmentFd, kDrainPidfdFd);
-  std::thread controlling([&] { control->run(); });
-  processor.run();
-  controlling.join();
-  collecting.join();
+  auto watch = [&](int pid) { control->watch(pid); };
+  auto written = [&] { control->written(); };
+  if (recording != nullptr) {
+    ClockAnchor first = ClockMap::take_anchor(session.clock);
+    RecordedFacts facts = {session.clock, realtime_ns(), options.service, options.host,
+                           options.sample_rate};
+    Recorder recorder(&queue, session.clock, std::move(recording), facts_to_json(facts), first,
+                      {watch, written, &progress});
+    run_threads(
+        session, under_telrun, &queue, &progress, &control, [] {}, [&] { recorder.run(); });
+  } else {
+    Processor processor(&queue, &clock, std::move(sink), std::move(options),
+                        {watch, written, &progress});
+    run_threads(
+        session, under_telrun, &queue, &progress, &control, [&] { processor.stop(); },
+        [&] { processor.run(); });
+  }
   remove_session_files(session);
   return 0;
+}
+
+int run_convert(int count, char** paths) {
+  bool terminal = isatty(2);
+  StandardError::take_over();
+  Settings settings = read_own_settings(/*tell_problems=*/true);
+  if (count == 0) {
+    complain("convert needs a recording, or the folder that telrun --record was given");
+    return kUsage;
+  }
+  std::string file = absolute(settings.text[kFile], working_directory());
+  ConvertOptions options;
+  if (settings.number[kOutput] == kOutputFile) options.output = file;
+  options.summary = wants_summary(settings, terminal);
+  options.progress = terminal;
+  return convert(std::vector<std::string>(paths, paths + count), open_sink(settings, file),
+                 options);
 }
 
 }  // namespace
@@ -188,8 +257,9 @@ int run_drain(bool under_telrun) {
 }  // namespace telinject
 
 int main(int argc, char** argv) {
-  std::string mode = argc == 2 ? argv[1] : "";
+  std::string mode = argc >= 2 ? argv[1] : "";
   if (mode == "--session" || mode == "--preload") return telinject::run_drain(mode == "--session");
+  if (mode == "convert") return telinject::run_convert(argc - 2, argv + 2);
   fprintf(stderr, "telinject: unknown command '%s'; 'telinject help' lists them\n", mode.c_str());
   return telinject::kUsage;
 }

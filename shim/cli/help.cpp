@@ -100,8 +100,10 @@ int print_commands() {
       "Usage: telinject <command> [arguments...]\n"
       "\n"
       "  run [options] [--] program...  run a program and trace it: the same as telrun\n"
+      "  convert [options] path...      make events of recordings (telrun --record)\n"
       "  help                           this text\n"
       "  help run                       telrun's options\n"
+      "  help convert                   convert's options\n"
       "  help settings [--markdown]     the environment variables, with defaults and values\n"
       "  version                        the version\n",
       stdout);
@@ -150,6 +152,26 @@ int print_run_help() {
   print_option("-h, --help", "this text");
   print_option("-V, --version", "the version");
   fputs("\nAll settings: telinject help settings\n", stdout);
+  return finish();
+}
+
+int print_convert_help() {
+  fputs(
+      "Usage: telinject convert [options] path...\n"
+      "\n"
+      "Makes events of recordings: the files, or all those in the folders, that telrun --record\n"
+      "left. They are the events that the program would have had; files of the modules are looked\n"
+      "for by path and build id on this machine.\n"
+      "\n"
+      "  telrun --record trace ./app\n"
+      "  telinject convert -o trace.jsonl trace\n"
+      "\n"
+      "  -o, --file=PATH               append events to this file [TELEMETRY_FILE]\n"
+      "  -O, --output=KIND             stderr or file [TELEMETRY_OUTPUT, default stderr]\n"
+      "  -q, --quiet, --summary        no summary, or one in any case [TELEMETRY_SUMMARY]\n"
+      "\n"
+      "The status is 1 if something could not be read or written.\n",
+      stdout);
   return finish();
 }
 

@@ -7,6 +7,7 @@ namespace telinject {
 int print_version();
 int print_commands();
 int print_run_help();
+int print_convert_help();
 int print_settings();
 int print_settings_markdown();  // docs/settings.md is this
 

@@ -16,6 +16,7 @@
 #include "shim/channel/text.h"
 #include "shim/cli/help.h"
 #include "shim/cli/installation.h"
+#include "shim/cli/options.h"
 #include "shim/cli/program.h"
 #include "shim/cli/run.h"
 #include "shim/cli/say.h"
@@ -43,6 +44,7 @@ bool is_telrun(const char* path) {
 int help(char** argv) {
   if (argv[0] == nullptr) return print_commands();
   if (text_equal(argv[0], "run")) return print_run_help();
+  if (text_equal(argv[0], "convert")) return print_convert_help();
   if (text_equal(argv[0], "settings")) {
     bool markdown = argv[1] != nullptr && text_equal(argv[1], "--markdown");
     return markdown ? print_settings_markdown() : print_settings();
@@ -61,6 +63,26 @@ int execute_drain(char** argv) {
   execv(file, argv);
   say("cannot execute ", file, ": ", strerror(errno));
   return kExitCannotExecute;
+}
+
+// The options are telrun's: they set the environment that the drain reads.
+int convert(int argc, char** argv) {
+  RunOptions options;
+  switch (
+      parse_run_options(argc, argv, "no recording given; try telinject help convert", &options)) {
+    case Parsed::kHelp:
+      return print_convert_help();
+    case Parsed::kVersion:
+      return print_version();
+    case Parsed::kBad:
+      return kExitOwnFailure;
+    case Parsed::kRun:
+      break;
+  }
+  // Behind the options there is room for the drain's name and the command.
+  char** drain = options.program - 1;
+  drain[0] = const_cast<char*>("convert");
+  return execute_drain(drain - 1);
 }
 
 int main(int argc, char** argv) {
@@ -84,6 +106,7 @@ int main(int argc, char** argv) {
   for (const char* word : {"version", "--version", "-V"}) {
     if (text_equal(command, word)) return print_version();
   }
+  if (text_equal(command, "convert")) return convert(argc - 1, argv + 1);
   return execute_drain(argv);
 }
 

@@ -98,7 +98,7 @@ void complain(int code, char** argv) {
 
 }  // namespace
 
-Parsed parse_run_options(int argc, char** argv, RunOptions* out) {
+Parsed parse_run_options(int argc, char** argv, const char* missing, RunOptions* out) {
   *out = {};
   char shorts[kShortBytes];
   option longs[kLongOptions];
@@ -131,7 +131,7 @@ Parsed parse_run_options(int argc, char** argv, RunOptions* out) {
     if (!fine) return Parsed::kBad;
   }
   if (argv[optind] == nullptr) {
-    say("no program given; try telrun --help");
+    say(missing);
     return Parsed::kBad;
   }
   out->program = argv + optind;

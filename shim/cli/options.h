@@ -11,7 +11,8 @@ struct RunOptions {
 
 enum class Parsed { kRun, kHelp, kVersion, kBad };
 
-// Puts the options' values into our environment. kBad: said on one line what is wrong.
-Parsed parse_run_options(int argc, char** argv, RunOptions* out);
+// Puts the options' values into our environment. kBad: said on one line what is wrong; `missing` if
+// nothing follows the options.
+Parsed parse_run_options(int argc, char** argv, const char* missing, RunOptions* out);
 
 }  // namespace telinject

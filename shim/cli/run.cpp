@@ -154,7 +154,7 @@ int supervise(const Settings& settings, const Program& program, char* const* env
 
 int run(int argc, char** argv) {
   RunOptions options;
-  switch (parse_run_options(argc, argv, &options)) {
+  switch (parse_run_options(argc, argv, "no program given; try telrun --help", &options)) {
     case Parsed::kHelp:
       return print_run_help();
     case Parsed::kVersion:

@@ -29,6 +29,11 @@ ClockMap start_map(ClockKind kind) {
 ClockKeeper::ClockKeeper(ClockKind kind)
     : map_(start_map(kind)), first_ns_(ns_of(CLOCK_MONOTONIC)), last_anchor_ns_(first_ns_) {}
 
+ClockKeeper::ClockKeeper(ClockKind kind, ClockAnchor first, int64_t realtime_ns, ClockAnchor second)
+    : map_(kind, first, realtime_ns), calibrated_(true), recorded_(true) {
+  map_.add_anchor(second);
+}
+
 void ClockKeeper::calibrate() {
   uint64_t age = ns_of(CLOCK_MONOTONIC) - first_ns_;
   if (age < kCalibrationNs && map_.kind() == ClockKind::kTsc) {
@@ -41,7 +46,7 @@ void ClockKeeper::calibrate() {
 }
 
 void ClockKeeper::keep_time() {
-  if (!calibrated_) return;
+  if (!calibrated_ || recorded_) return;
   uint64_t now = ns_of(CLOCK_MONOTONIC);
   if (now - last_anchor_ns_ < kSecond) return;
   double ppm = map_.add_anchor_now();

@@ -10,6 +10,9 @@ namespace telinject {
 class ClockKeeper {
  public:
   explicit ClockKeeper(ClockKind kind);
+  // Of a recording: the rate follows from its first two anchors, later ones are told.
+  ClockKeeper(ClockKind kind, ClockAnchor first, int64_t realtime_ns, ClockAnchor second);
+  void add_anchor(ClockAnchor anchor) { map_.add_anchor(anchor); }
 
   // Nanoseconds since the epoch. The first call waits until the rate of the clock can be measured,
   // ten milliseconds after the keeper was made: a program that makes no call never waits for it.
@@ -27,7 +30,8 @@ class ClockKeeper {
 
   ClockMap map_;
   bool calibrated_ = false;
-  uint64_t first_ns_, last_anchor_ns_;  // monotonic
+  bool recorded_ = false;
+  uint64_t first_ns_ = 0, last_anchor_ns_ = 0;  // monotonic
 };
 
 }  // namespace telinject

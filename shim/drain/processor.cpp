@@ -62,6 +62,26 @@ void Processor::run() {
   flush();
 }
 
+// For what is decided after a while.
+uint64_t Processor::now_ns() const {
+  return options_.replay ? static_cast<uint64_t>(clock_->to_ns(replay_ticks_)) : monotonic_ns();
+}
+
+void Processor::replay(Batch batch) {
+  replay_ticks_ = std::max(replay_ticks_, batch.watermark);
+  take(&batch);
+}
+
+void Processor::finish_replay() {
+  while (!segments_.empty()) {
+    Notice closed(Notice::Kind::kSegmentClosed);
+    closed.segment = segments_.begin()->first;
+    closed.ticks = replay_ticks_;
+    close_segment(closed);
+  }
+  flush();
+}
+
 void Processor::take(Batch* batch) {
   clock_->keep_time();
   std::vector<LaneStream*> streams;
@@ -107,7 +127,9 @@ void Processor::notice(Notice* notice) {
     case Notice::Kind::kFlush:
       end_exiting(&segments_[notice->segment], notice->ticks);
       flush();
-      notice->flushed->store(notice->value, std::memory_order_release);
+      if (notice->flushed != nullptr) {
+        notice->flushed->store(notice->value, std::memory_order_release);
+      }
       break;
     case Notice::Kind::kUntraced:
       facts_.untraced.push_back(notice->text);
@@ -168,7 +190,7 @@ void Processor::end_lane(const Notice& notice) {
     finish_thread(thread, ExitKind::kExec);
   } else {
     // Alone, or with its process? That is known in a moment.
-    thread->decide_by_ns = monotonic_ns() + kVerdictNs;
+    thread->decide_by_ns = now_ns() + kVerdictNs;
     undecided_.push_back(thread);
   }
 }
@@ -190,7 +212,7 @@ void Processor::finish_thread(Thread* thread, ExitKind kind) {
 
 void Processor::decide_ended_threads(bool all) {
   if (undecided_.empty()) return;
-  uint64_t now = monotonic_ns();
+  uint64_t now = now_ns();
   std::vector<Thread*> threads(undecided_.begin(), undecided_.end());
   for (Thread* thread : threads) {
     Process* process = thread->process;

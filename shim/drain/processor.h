@@ -30,7 +30,8 @@ class Processor final : SpanWriter {
     Host host;
     uint64_t sample_rate = kRateOne;
     bool summary = false;
-    std::string output;  // the settings' word for the sink's file, for the summary's next command
+    bool replay = false;  // of a recording: nothing of it is to be looked up on this machine
+    std::string output;   // the settings' word for the sink's file, for the summary's next command
   };
   // What the processor asks of the rest.
   struct Hooks {
@@ -44,6 +45,12 @@ class Processor final : SpanWriter {
 
   // Runs until kLastWords.
   void run();
+
+  // One batch, by hand: for a recording, whose time is that of its batches.
+  void replay(Batch batch);
+  // The recording is over: ends what it left open, if it broke off, and writes all.
+  void finish_replay();
+  uint64_t lost_in_sink() const { return losses_.count(LossReason::kSinkError); }
 
   // From any thread: from now on records are counted as lost rather than written.
   void stop() { stopping_.store(true); }
@@ -60,6 +67,7 @@ class Processor final : SpanWriter {
   };
 
   void take(Batch* batch);
+  uint64_t now_ns() const;
   void consume(SegmentState* segment, uint32_t lane_number, LaneTrack* lane, uint64_t until);
   void control_record(SegmentState* segment, uint32_t lane_number, LaneTrack* lane,
                       const uint64_t* record, uint64_t position, uint64_t ticks);
@@ -110,6 +118,7 @@ class Processor final : SpanWriter {
   Losses losses_;
   SummaryFacts facts_;
   std::atomic<bool> stopping_{false};
+  uint64_t replay_ticks_ = 0;
   bool over_ = false;
 };
 

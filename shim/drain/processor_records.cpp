@@ -181,7 +181,8 @@ void Processor::add_module(Process* process, const AssembledMessage& message, ui
   identity.inode = head->inode;
   identity.device_major = head->device_major;
   identity.device_minor = head->device_minor;
-  if (process->os_pid != 0) identity.root = "/proc/" + std::to_string(process->os_pid) + "/root";
+  if (process->os_pid != 0 && !options_.replay)
+    identity.root = "/proc/" + std::to_string(process->os_pid) + "/root";
   process->code.add(head->start, head->end, head->file_offset, std::move(identity), ticks);
 }
 

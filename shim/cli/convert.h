@@ -1,0 +1,24 @@
+// telinject convert: events from recordings.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "shim/sinks/sink.h"
+
+namespace telinject {
+
+struct ConvertOptions {
+  std::string output;     // the sink's file, for the summary's next command; "" if it is none
+  bool summary = false;   // print one for each recording
+  bool progress = false;  // standard error is a terminal
+};
+
+// Converts each path, a recording or a folder of them, one after the other. The sink is used up.
+// Returns the exit status: 0, or 1 if anything could not be read or written; one line each on
+// standard error says what.
+int convert(const std::vector<std::string>& paths, std::unique_ptr<Sink> sink,
+            const ConvertOptions& options);
+
+}  // namespace telinject

@@ -1,0 +1,25 @@
+// What a recording says of where it was made: as JSON, its first frame.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "shim/channel/layout.h"
+#include "shim/drain/processor.h"
+
+namespace telinject {
+
+struct RecordedFacts {
+  ClockKind clock = ClockKind::kTsc;
+  int64_t realtime_ns = 0;  // since the epoch, at the recording's first anchor
+  Service service;
+  Host host;
+  uint64_t sample_rate = kRateOne;
+};
+
+std::string facts_to_json(const RecordedFacts& facts);
+// Nullopt if it is none of ours.
+std::optional<RecordedFacts> facts_from_json(const std::string& json);
+
+}  // namespace telinject

@@ -1,0 +1,125 @@
+#include "shim/drain/recorder.h"
+
+#include <string.h>
+#include <time.h>
+
+#include <cerrno>
+
+#include "shim/drain/complain.h"
+
+namespace telinject {
+
+namespace {
+
+constexpr uint64_t kSecond = 1000000000;
+// The clock's rate needs two readings this far apart.
+constexpr uint64_t kCalibrationNs = 10 * 1000000;
+
+uint64_t monotonic_ns() {
+  timespec time = {};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<uint64_t>(time.tv_sec) * kSecond + static_cast<uint64_t>(time.tv_nsec);
+}
+
+}  // namespace
+
+Recorder::Recorder(BatchQueue* queue, ClockKind clock, std::unique_ptr<RecordingWriter> writer,
+                   const std::string& facts, ClockAnchor first, Hooks hooks)
+    : queue_(queue), clock_(clock), writer_(std::move(writer)), hooks_(std::move(hooks)) {
+  writer_->facts(facts);
+  writer_->anchor(first);
+  next_anchor_ns_ = monotonic_ns() + kCalibrationNs;
+}
+
+// The second anchor follows the first as soon as the rate can be told from them, the others once a
+// second; and there is one at the end.
+void Recorder::keep_time() {
+  uint64_t now = monotonic_ns();
+  if (now < next_anchor_ns_) return;
+  writer_->anchor(ClockMap::take_anchor(clock_));
+  calibrated_ = true;
+  next_anchor_ns_ = now + kSecond;
+}
+
+void Recorder::run() {
+  while (!over_) {
+    keep_time();
+    Batch batch = queue_->pop();
+    if (!writer_->batch(batch)) {
+      if (lost_batches_++ == 0) {
+        complain("cannot write the recording: ", strerror(errno),
+                 "; what does not fit is left out, the program runs on");
+      }
+    }
+    take(batch);
+    hooks_.progress->fetch_add(1, std::memory_order_relaxed);
+  }
+  if (!calibrated_) {
+    timespec rest = {0, static_cast<long>(kCalibrationNs)};
+    nanosleep(&rest, nullptr);
+  }
+  writer_->anchor(ClockMap::take_anchor(clock_));
+}
+
+void Recorder::take(const Batch& batch) {
+  for (const LaneRun& run : batch.runs) look_for_processes(run);
+  for (const Notice& each : batch.notices) notice(each);
+}
+
+// Forked children join their parent's segment without a word to the drain: their first thread's
+// message tells of them.
+void Recorder::look_for_processes(const LaneRun& run) {
+  Newcomer& lane = lanes_[{run.segment, run.lane}];
+  if (lane.known) return;
+  Segment& segment = segments_[run.segment];
+  lane.stream.append(run.run);
+  while (const uint64_t* record = lane.stream.peek()) {
+    if (!is_exit(*record) && is_control(record[1])) {
+      ControlKind kind = control_kind(record[1]);
+      if (kind == ControlKind::kMessage) {
+        lane.messages.begin(control_a(record[1]), control_b(record[2]));
+      } else if (kind == ControlKind::kMessageData) {
+        auto message = lane.messages.add(record);
+        if (message.has_value() && message->type == MessageType::kThread) {
+          auto thread = message->head<ThreadMessage>();
+          bool child = thread.has_value() && thread->parent_process != 0;
+          if (child && segment.info != nullptr && segment.info->pid == segment.os_pid &&
+              segment.processes.insert(thread->process).second) {
+            hooks_.watch(thread->pid);
+          }
+          lane = {};
+          lane.known = true;
+          return;
+        }
+      }
+    }
+    lane.stream.next();
+  }
+}
+
+void Recorder::notice(const Notice& notice) {
+  switch (notice.kind) {
+    case Notice::Kind::kSegmentOpened:
+      segments_[notice.segment] = {notice.info, notice.os_pid, {}};
+      break;
+    case Notice::Kind::kSegmentClosed:
+      segments_.erase(notice.segment);
+      break;
+    case Notice::Kind::kLaneEnded:
+      lanes_.erase({notice.segment, notice.lane});
+      break;
+    case Notice::Kind::kFlush:
+      notice.flushed->store(notice.value, std::memory_order_release);
+      break;
+    case Notice::Kind::kProgramEnded:
+      hooks_.written();
+      break;
+    case Notice::Kind::kLastWords:
+      over_ = true;
+      break;
+    default:
+      break;
+  }
+}
+
+}  // namespace telinject

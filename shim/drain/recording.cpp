@@ -1,0 +1,364 @@
+#include "shim/drain/recording.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <type_traits>
+
+#include "absl/strings/str_cat.h"
+#include "shim/channel/record.h"
+
+namespace telinject {
+
+namespace {
+
+constexpr char kMagic[] = "TELREC1\n";
+constexpr size_t kMagicBytes = sizeof kMagic - 1;
+
+enum FrameKind : uint32_t { kFacts = 1, kAnchor = 2, kBatch = 3 };
+
+// A batch's numbers and texts are small; its records are what is large.
+constexpr uint64_t kMaxMetaBytes = 64 << 20;
+
+class Writer {
+ public:
+  template <typename T>
+  void put(const T& value) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    text_.append(reinterpret_cast<const char*>(&value), sizeof value);
+  }
+  void put_text(const std::string& text) {
+    put(static_cast<uint32_t>(text.size()));
+    text_.append(text);
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+// After the end, or a length beyond it, everything is zero and good() is false.
+class Reader {
+ public:
+  explicit Reader(std::string_view text) : text_(text) {}
+
+  template <typename T>
+  T get() {
+    T value = {};
+    if (text_.size() < sizeof value) {
+      good_ = false;
+      text_ = {};
+      return value;
+    }
+    memcpy(&value, text_.data(), sizeof value);
+    text_.remove_prefix(sizeof value);
+    return value;
+  }
+  std::string get_text() {
+    auto size = get<uint32_t>();
+    if (size > text_.size()) {
+      good_ = false;
+      text_ = {};
+      return {};
+    }
+    std::string text(text_.substr(0, size));
+    text_.remove_prefix(size);
+    return text;
+  }
+  bool good() const { return good_; }
+
+ private:
+  std::string_view text_;
+  bool good_ = true;
+};
+
+void put_info(Writer* out, const SegmentInfo& info) {
+  out->put(info.key);
+  out->put(info.pid);
+  out->put(info.clock);
+  out->put(info.start_ticks);
+  out->put(info.start_monotonic_ns);
+  out->put(info.start_realtime_ns);
+  out->put(info.inherited);
+  out->put(info.parent);
+  out->put_text(info.path);
+  out->put_text(info.command_line);
+}
+
+SegmentInfo get_info(Reader* in) {
+  SegmentInfo info = {};
+  info.key = in->get<SegmentKey>();
+  info.pid = in->get<int>();
+  info.clock = in->get<ClockKind>();
+  info.start_ticks = in->get<uint64_t>();
+  info.start_monotonic_ns = in->get<int64_t>();
+  info.start_realtime_ns = in->get<int64_t>();
+  info.inherited = in->get<TraceContext>();
+  info.parent = in->get<RecordRef>();
+  info.path = in->get_text();
+  info.command_line = in->get_text();
+  return info;
+}
+
+void put_notice(Writer* out, const Notice& notice) {
+  out->put(static_cast<uint32_t>(notice.kind));
+  out->put(notice.segment);
+  out->put(notice.lane);
+  out->put(notice.os_pid);
+  out->put(notice.value);
+  out->put(notice.ticks);
+  out->put(notice.lost_calls);
+  out->put(notice.merged_exits);
+  out->put(notice.lost_records);
+  out->put(notice.lost);
+  out->put(static_cast<uint32_t>(notice.end.known));
+  out->put(notice.end.status);
+  out->put_text(notice.text);
+  out->put(static_cast<uint32_t>(notice.info != nullptr));
+  if (notice.info != nullptr) put_info(out, *notice.info);
+}
+
+// False if it is none.
+bool get_notice(Reader* in, Notice* notice) {
+  auto kind = in->get<uint32_t>();
+  if (kind > static_cast<uint32_t>(Notice::Kind::kLastWords)) return false;
+  notice->kind = static_cast<Notice::Kind>(kind);
+  notice->segment = in->get<SegmentId>();
+  notice->lane = in->get<uint32_t>();
+  notice->os_pid = in->get<int>();
+  notice->value = in->get<uint32_t>();
+  notice->ticks = in->get<uint64_t>();
+  notice->lost_calls = in->get<uint64_t>();
+  notice->merged_exits = in->get<uint64_t>();
+  notice->lost_records = in->get<uint64_t>();
+  notice->lost = in->get<decltype(notice->lost)>();
+  notice->end.known = in->get<uint32_t>() != 0;
+  notice->end.status = in->get<int>();
+  notice->text = in->get_text();
+  if (in->get<uint32_t>() != 0) notice->info = std::make_shared<SegmentInfo>(get_info(in));
+  bool opens = notice->kind == Notice::Kind::kSegmentOpened;
+  return in->good() && opens == (notice->info != nullptr);
+}
+
+iovec piece(const void* data, size_t bytes) {
+  return {const_cast<void*>(data), bytes};
+}
+
+}  // namespace
+
+struct RecordingReader::Head {
+  uint32_t kind, reserved;
+  uint64_t bytes;
+};
+
+std::unique_ptr<RecordingWriter> RecordingWriter::create(const std::string& path,
+                                                         std::string* problem) {
+  int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (fd < 0) {
+    *problem = absl::StrCat("cannot make ", path, ": ", strerror(errno));
+    return nullptr;
+  }
+  std::unique_ptr<RecordingWriter> writer(new RecordingWriter(fd));
+  if (write(fd, kMagic, kMagicBytes) != static_cast<ssize_t>(kMagicBytes)) {
+    *problem = absl::StrCat("cannot write ", path, ": ", strerror(errno));
+    return nullptr;
+  }
+  writer->bytes_ = kMagicBytes;
+  return writer;
+}
+
+RecordingWriter::~RecordingWriter() {
+  close(fd_);
+}
+
+bool RecordingWriter::frame(uint32_t kind, std::vector<iovec> pieces) {
+  uint64_t bytes = 0;
+  for (const iovec& each : pieces) bytes += each.iov_len;
+  struct {
+    uint32_t kind, reserved;
+    uint64_t bytes;
+  } head = {kind, 0, bytes};
+  pieces.insert(pieces.begin(), piece(&head, sizeof head));
+  for (size_t first = 0; first < pieces.size();) {
+    auto count = static_cast<int>(std::min<size_t>(pieces.size() - first, IOV_MAX));
+    ssize_t n = writev(fd_, pieces.data() + first, count);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) {
+      int error = n < 0 ? errno : ENOSPC;
+      // Half a frame would hide the frames behind it.
+      auto whole = static_cast<off_t>(bytes_);
+      if (ftruncate(fd_, whole) == 0) lseek(fd_, whole, SEEK_SET);
+      errno = error;
+      return false;
+    }
+    auto done = static_cast<size_t>(n);
+    for (; first < pieces.size() && done >= pieces[first].iov_len; first++) {
+      done -= pieces[first].iov_len;
+    }
+    if (done == 0) continue;
+    pieces[first].iov_base = static_cast<std::byte*>(pieces[first].iov_base) + done;
+    pieces[first].iov_len -= done;
+  }
+  bytes_ += sizeof head + bytes;
+  return true;
+}
+
+bool RecordingWriter::facts(const std::string& json) {
+  return frame(kFacts, {piece(json.data(), json.size())});
+}
+
+bool RecordingWriter::anchor(const ClockAnchor& anchor) {
+  return frame(kAnchor, {piece(&anchor, sizeof anchor)});
+}
+
+bool RecordingWriter::batch(const Batch& batch) {
+  Writer meta;
+  meta.put(batch.watermark);
+  meta.put(static_cast<uint32_t>(batch.runs.size()));
+  meta.put(static_cast<uint32_t>(batch.notices.size()));
+  for (const LaneRun& run : batch.runs) {
+    meta.put(run.segment);
+    meta.put(run.lane);
+    meta.put(run.run.position);
+    meta.put(static_cast<uint64_t>(run.run.bytes.size()));
+  }
+  for (const Notice& notice : batch.notices) put_notice(&meta, notice);
+  uint64_t meta_bytes = meta.text().size();
+  std::vector<iovec> pieces = {piece(&meta_bytes, sizeof meta_bytes),
+                               piece(meta.text().data(), meta.text().size())};
+  for (const LaneRun& run : batch.runs) {
+    pieces.push_back(piece(run.run.bytes.data(), run.run.bytes.size()));
+  }
+  return frame(kBatch, std::move(pieces));
+}
+
+std::unique_ptr<RecordingReader> RecordingReader::open(const std::string& path,
+                                                       std::string* problem) {
+  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  struct stat status = {};
+  if (fd < 0 || fstat(fd, &status) != 0) {
+    *problem = absl::StrCat("cannot read ", path, ": ", strerror(errno));
+    if (fd >= 0) close(fd);
+    return nullptr;
+  }
+  std::unique_ptr<RecordingReader> reader(
+      new RecordingReader(fd, static_cast<uint64_t>(status.st_size)));
+  char magic[kMagicBytes];
+  if (!S_ISREG(status.st_mode) || !reader->read(0, magic, sizeof magic) ||
+      memcmp(magic, kMagic, sizeof magic) != 0) {
+    *problem = absl::StrCat(path, " is no recording of telinject");
+    return nullptr;
+  }
+  reader->offset_ = kMagicBytes;
+  return reader;
+}
+
+RecordingReader::~RecordingReader() {
+  close(fd_);
+}
+
+bool RecordingReader::read(uint64_t offset, void* to, size_t bytes) {
+  size_t done = 0;
+  while (done < bytes) {
+    ssize_t n =
+        pread(fd_, static_cast<char*>(to) + done, bytes - done, static_cast<off_t>(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    done += static_cast<size_t>(n);
+  }
+  return true;
+}
+
+void RecordingReader::give_up(const char* what) {
+  problem_ = absl::StrCat(what, " at byte ", offset_, " of ", size_, "; what comes before is good");
+  offset_ = size_;
+}
+
+bool RecordingReader::head_at(uint64_t offset, Head* head) {
+  return offset + sizeof *head <= size_ && read(offset, head, sizeof *head) &&
+         head->bytes <= size_ - offset - sizeof *head;
+}
+
+std::optional<RecordingReader::Frame> RecordingReader::next() {
+  while (offset_ < size_) {
+    Head head;
+    if (!head_at(offset_, &head)) {
+      give_up("it breaks off");
+      return std::nullopt;
+    }
+    uint64_t body = offset_ + sizeof head;
+    Frame frame;
+    if (head.kind == kBatch) {
+      frame.batch = read_batch(body, head.bytes);
+      if (!frame.batch.has_value()) {
+        give_up("it makes no sense");
+        return std::nullopt;
+      }
+    } else if (head.kind == kAnchor && head.bytes == sizeof(ClockAnchor)) {
+      frame.anchor.emplace();
+      if (!read(body, &*frame.anchor, sizeof(ClockAnchor))) frame.anchor.reset();
+    } else if (head.kind == kFacts && head.bytes <= kMaxMetaBytes) {
+      frame.facts.resize(head.bytes);
+      if (!read(body, frame.facts.data(), head.bytes)) frame.facts.clear();
+    }
+    offset_ = body + head.bytes;
+    if (frame.batch.has_value() || frame.anchor.has_value() || !frame.facts.empty()) return frame;
+  }
+  return std::nullopt;
+}
+
+std::vector<ClockAnchor> RecordingReader::first_anchors() {
+  std::vector<ClockAnchor> anchors;
+  Head head;
+  for (uint64_t at = kMagicBytes; anchors.size() < 2 && head_at(at, &head);
+       at += sizeof head + head.bytes) {
+    ClockAnchor anchor;
+    if (head.kind != kAnchor || head.bytes != sizeof anchor) continue;
+    if (read(at + sizeof head, &anchor, sizeof anchor)) anchors.push_back(anchor);
+  }
+  return anchors;
+}
+
+std::optional<Batch> RecordingReader::read_batch(uint64_t offset, uint64_t bytes) {
+  uint64_t meta_bytes;
+  if (bytes < sizeof meta_bytes || !read(offset, &meta_bytes, sizeof meta_bytes)) {
+    return std::nullopt;
+  }
+  if (meta_bytes > bytes - sizeof meta_bytes || meta_bytes > kMaxMetaBytes) return std::nullopt;
+  std::string meta(meta_bytes, '\0');
+  if (!read(offset + sizeof meta_bytes, meta.data(), meta_bytes)) return std::nullopt;
+  Reader in(meta);
+  Batch batch;
+  batch.watermark = in.get<uint64_t>();
+  auto runs = in.get<uint32_t>();
+  auto notices = in.get<uint32_t>();
+  uint64_t at = offset + sizeof meta_bytes + meta_bytes, end = offset + bytes;
+  for (uint32_t i = 0; i < runs && in.good(); i++) {
+    LaneRun run = {};
+    run.segment = in.get<SegmentId>();
+    run.lane = in.get<uint32_t>();
+    run.run.position = in.get<uint64_t>();
+    auto size = in.get<uint64_t>();
+    if (size > RecordMemory::kMaxBytes || size % kUnitBytes != 0 || size > end - at) {
+      return std::nullopt;
+    }
+    std::byte* place;
+    run.run.bytes = memory_.reserve(size, &place);
+    if (!read(at, place, size)) return std::nullopt;
+    at += size;
+    batch.bytes += size;
+    batch.runs.push_back(std::move(run));
+  }
+  for (uint32_t i = 0; i < notices && in.good(); i++) {
+    if (!get_notice(&in, &batch.notices.emplace_back())) return std::nullopt;
+  }
+  if (!in.good()) return std::nullopt;
+  return batch;
+}
+
+}  // namespace telinject

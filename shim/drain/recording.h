@@ -1,0 +1,84 @@
+// A recording: all that a processor needs, in a file, for later or for another machine.
+//
+//   "TELREC1\n", then frames: { u32 kind, u32 0, u64 bytes } and that many bytes
+//     kFacts    JSON, first: what the drain knew of where it ran
+//     kAnchor   ClockAnchor: two before the first batch with records, then one a second
+//     kBatch    a batch (batch_queue.h): numbers, texts, and the records themselves
+//
+// Little-endian, as x86-64 lays them out. A file may end in the middle of a frame (a full disk, a
+// drain that was killed): what comes before is good.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "shim/drain/batch_queue.h"
+#include "shim/drain/clock_map.h"
+
+namespace telinject {
+
+class RecordingWriter {
+ public:
+  // Makes the file, readable by its owner only. Null, with a reason, if that fails.
+  static std::unique_ptr<RecordingWriter> create(const std::string& path, std::string* problem);
+  ~RecordingWriter();
+  RecordingWriter(const RecordingWriter&) = delete;
+  RecordingWriter& operator=(const RecordingWriter&) = delete;
+
+  // Each writes a whole frame, or nothing and returns false (a full disk): errno says why.
+  bool facts(const std::string& json);
+  bool anchor(const ClockAnchor& anchor);
+  bool batch(const Batch& batch);
+
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  explicit RecordingWriter(int fd) : fd_(fd) {}
+  bool frame(uint32_t kind, std::vector<iovec> pieces);
+
+  int fd_;
+  uint64_t bytes_ = 0;
+};
+
+class RecordingReader {
+ public:
+  struct Frame {
+    // One of them.
+    std::string facts;
+    std::optional<ClockAnchor> anchor;
+    std::optional<Batch> batch;
+  };
+
+  // Null, with a reason for the user, if it cannot be opened or is no recording.
+  static std::unique_ptr<RecordingReader> open(const std::string& path, std::string* problem);
+  ~RecordingReader();
+  RecordingReader(const RecordingReader&) = delete;
+  RecordingReader& operator=(const RecordingReader&) = delete;
+
+  // The next frame; nullopt at the end, or where the file makes no sense any more.
+  std::optional<Frame> next();
+  // The first two anchors, wherever they are; fewer if there are not two.
+  std::vector<ClockAnchor> first_anchors();
+
+  // What is wrong with the file, "" if nothing was found to be.
+  const std::string& problem() const { return problem_; }
+  uint64_t offset() const { return offset_; }
+  uint64_t size() const { return size_; }
+
+ private:
+  struct Head;
+  RecordingReader(int fd, uint64_t size) : fd_(fd), size_(size) {}
+  bool read(uint64_t offset, void* to, size_t bytes);
+  bool head_at(uint64_t offset, Head* head);
+  std::optional<Batch> read_batch(uint64_t offset, uint64_t bytes);
+  void give_up(const char* what);
+
+  int fd_;
+  uint64_t size_, offset_ = 0;
+  RecordMemory memory_;
+  std::string problem_;
+};
+
+}  // namespace telinject
