@@ -188,6 +188,8 @@ int run_drain(bool under_telrun) {
     complain("is started by telrun or by libtelinject.so, not by hand (no ", kSessionVariable, ")");
     return kUsage;
   }
+  ClockAnchor start = ClockMap::take_anchor(session.clock);
+  int64_t start_realtime_ns = realtime_ns();
   ClockKeeper clock(session.clock);
   Settings settings = read_own_settings(/*tell_problems=*/!under_telrun);
   std::string directory = working_directory();
@@ -217,10 +219,9 @@ int run_drain(bool under_telrun) {
   auto watch = [&](int pid) { control->watch(pid); };
   auto written = [&] { control->written(); };
   if (recording != nullptr) {
-    ClockAnchor first = ClockMap::take_anchor(session.clock);
-    RecordedFacts facts = {session.clock, realtime_ns(), options.service, options.host,
+    RecordedFacts facts = {session.clock, start_realtime_ns, options.service, options.host,
                            options.sample_rate};
-    Recorder recorder(&queue, session.clock, std::move(recording), facts_to_json(facts), first,
+    Recorder recorder(&queue, session.clock, std::move(recording), facts_to_json(facts), start,
                       {watch, written, &progress});
     run_threads(
         session, under_telrun, &queue, &progress, &control, [] {}, [&] { recorder.run(); });

@@ -27,17 +27,18 @@ Recorder::Recorder(BatchQueue* queue, ClockKind clock, std::unique_ptr<Recording
                    const std::string& facts, ClockAnchor first, Hooks hooks)
     : queue_(queue), clock_(clock), writer_(std::move(writer)), hooks_(std::move(hooks)) {
   writer_->facts(facts);
+  // Even if the file breaks off soon there are two.
   writer_->anchor(first);
+  writer_->anchor(ClockMap::take_anchor(clock));
   next_anchor_ns_ = monotonic_ns() + kCalibrationNs;
 }
 
-// The second anchor follows the first as soon as the rate can be told from them, the others once a
-// second; and there is one at the end.
+// The third anchor follows as soon as the rate can be told well, the others once a second; and
+// there is one at the end.
 void Recorder::keep_time() {
   uint64_t now = monotonic_ns();
   if (now < next_anchor_ns_) return;
   writer_->anchor(ClockMap::take_anchor(clock_));
-  calibrated_ = true;
   next_anchor_ns_ = now + kSecond;
 }
 
@@ -53,10 +54,6 @@ void Recorder::run() {
     }
     take(batch);
     hooks_.progress->fetch_add(1, std::memory_order_relaxed);
-  }
-  if (!calibrated_) {
-    timespec rest = {0, static_cast<long>(kCalibrationNs)};
-    nanosleep(&rest, nullptr);
   }
   writer_->anchor(ClockMap::take_anchor(clock_));
 }

@@ -27,7 +27,7 @@ class Recorder {
   };
 
   // `facts` is what the processor of the recording will be told of where it ran.
-  // `first` is the moment whose wall clock time the facts have.
+  // `first` is the moment whose wall clock time the facts have, some time ago.
   Recorder(BatchQueue* queue, ClockKind clock, std::unique_ptr<RecordingWriter> writer,
            const std::string& facts, ClockAnchor first, Hooks hooks);
 
@@ -63,7 +63,6 @@ class Recorder {
   std::map<SegmentId, Segment> segments_;
   std::map<std::pair<SegmentId, uint32_t>, Newcomer> lanes_;
   uint64_t next_anchor_ns_ = 0;
-  bool calibrated_ = false;  // two anchors are written
   uint64_t lost_batches_ = 0;
   bool over_ = false;
 };

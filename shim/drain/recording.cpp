@@ -24,6 +24,8 @@ enum FrameKind : uint32_t { kFacts = 1, kAnchor = 2, kBatch = 3 };
 
 // A batch's numbers and texts are small; its records are what is large.
 constexpr uint64_t kMaxMetaBytes = 64 << 20;
+// The clock's rate needs two readings this far apart.
+constexpr int64_t kCalibrationNs = 10 * 1000000;
 
 class Writer {
  public:
@@ -315,11 +317,13 @@ std::optional<RecordingReader::Frame> RecordingReader::next() {
 std::vector<ClockAnchor> RecordingReader::first_anchors() {
   std::vector<ClockAnchor> anchors;
   Head head;
-  for (uint64_t at = kMagicBytes; anchors.size() < 2 && head_at(at, &head);
-       at += sizeof head + head.bytes) {
+  for (uint64_t at = kMagicBytes; head_at(at, &head); at += sizeof head + head.bytes) {
     ClockAnchor anchor;
     if (head.kind != kAnchor || head.bytes != sizeof anchor) continue;
-    if (read(at + sizeof head, &anchor, sizeof anchor)) anchors.push_back(anchor);
+    if (!read(at + sizeof head, &anchor, sizeof anchor)) break;
+    if (anchors.size() == 2) anchors.pop_back();
+    anchors.push_back(anchor);
+    if (anchor.monotonic_ns - anchors.front().monotonic_ns >= kCalibrationNs) break;
   }
   return anchors;
 }

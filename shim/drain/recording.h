@@ -2,7 +2,8 @@
 //
 //   "TELREC1\n", then frames: { u32 kind, u32 0, u64 bytes } and that many bytes
 //     kFacts    JSON, first: what the drain knew of where it ran
-//     kAnchor   ClockAnchor: two before the first batch with records, then one a second
+//     kAnchor   ClockAnchor: two before the first batch, one ten milliseconds later, then one a
+//               second
 //     kBatch    a batch (batch_queue.h): numbers, texts, and the records themselves
 //
 // Little-endian, as x86-64 lays them out. A file may end in the middle of a frame (a full disk, a
@@ -59,7 +60,7 @@ class RecordingReader {
 
   // The next frame; nullopt at the end, or where the file makes no sense any more.
   std::optional<Frame> next();
-  // The first two anchors, wherever they are; fewer if there are not two.
+  // The first anchor, and the first that tells the clock's rate well; failing that, the last one.
   std::vector<ClockAnchor> first_anchors();
 
   // What is wrong with the file, "" if nothing was found to be.
