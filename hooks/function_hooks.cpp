@@ -19,8 +19,10 @@ namespace telinject {
 
 __thread HookState t_hook;
 __thread Birth t_birth;
-AlivePage g_alive;
-Process g_process;
+// Constant initialisation, or a constructor would wipe them after the first hook, which may come
+// before any constructor does (an instrumented resolver of an indirect function).
+constinit AlivePage g_alive{};
+constinit Process g_process{};
 
 }  // namespace telinject
 

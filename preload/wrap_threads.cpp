@@ -27,7 +27,7 @@ struct Slot {
   Birth birth;
 };
 constexpr uint32_t kSlots = 256;
-Slot g_slots[kSlots];
+constinit Slot g_slots[kSlots]{};
 std::atomic<uint32_t> g_slot_hint;
 
 Slot* take_slot() {
