@@ -1,7 +1,7 @@
 -- Work for the traced Lua interpreter. In C, each error and each yield is a longjmp, so this leaves
 -- call frames in every way that Lua has: errors caught near and far, as texts and as objects, inside
 -- coroutines, callbacks and metamethods; yields from nested coroutines and across pcall.
--- Prints one line a subject; nothing in it depends on addresses, time or hash order.
+-- Prints one line a subject; nothing in it depends on addresses, time, hash order or where this file is.
 
 local function closures()
   local makers = {}
@@ -30,7 +30,7 @@ local function errors()
     assert(not ok and err == object)
     caught = caught + err.code
     ok, err = pcall(fail, i % 5, "plain")
-    text = text + #tostring(err)
+    text = text + #err:match(":%d+: (.*)$") -- without the place, which has the path of this file
     ok, err = xpcall(fail, function(e) return #tostring(e) end, i % 7, object)
     assert(not ok and err == #tostring(object))
   end

@@ -80,7 +80,7 @@ def lua(compiler, level):
 
 _LUA_ANSWER = b"""\
 closures\t1963500
-errors\t2485\t2870
+errors\t2485\t350
 nested\t30
 callbacks\t50
 coroutines\t300970\t1300\t45
