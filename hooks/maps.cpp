@@ -52,7 +52,7 @@ bool MapsReader::next(Mapping* mapping, char* path, size_t capacity) {
               static_cast<uint32_t>(minor),
               permissions[2] == 'x',
               0};
-  int c = after;
+  int c = static_cast<unsigned char>(after);
   while (c == ' ') c = get();
   size_t n = 0;
   while (c >= 0 && c != '\n') {

@@ -67,7 +67,7 @@ void wrap(Lane* lane, const Room& room) {
                      : "+a"(old), "+m"(t_hook.cursor), "=@ccz"(moved)
                      : "r"(lane->ring)
                      : "cc", "memory");
-  } while (!moved);
+  } while (!moved);  // NOLINT(bugprone-infinite-loop): the instruction sets it
   finish_wrap(lane);
 }
 

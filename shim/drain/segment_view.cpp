@@ -82,7 +82,8 @@ bool SegmentView::read_header(std::string* problem) {
 }
 
 bool SegmentView::mapped_elsewhere() {
-  mmap(base_, bytes_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  (void)mmap(base_, bytes_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+             0);
   bool mapped = fcntl(memfd_, F_ADD_SEALS, F_SEAL_WRITE) != 0;
   // Once sealed it can only be mapped privately; there is nobody left to share it with.
   if (!map(mapped ? MAP_SHARED : MAP_PRIVATE)) map(MAP_PRIVATE);

@@ -2,8 +2,8 @@
  *
  * Preloaded before libtelinject.so, it defines the hooks that instrumented code calls, counts each
  * call of the entry hook by function address, and passes both hooks on to the next definition by a
- * tail jump: the tracer reads its caller's stack pointer and return address, so it must see the very
- * ones that we were called with. That the compiler made it a jump is checked by a test on the
+ * tail jump: the tracer reads its caller's stack pointer and return address, so it must see the
+ * very ones that we were called with. That the compiler made it a jump is checked by a test on the
  * disassembly (tests/lib/test_count_hook.py); build it with -O2.
  *
  * Shares nothing with telinject. Async-signal-safe and lock-free: one open-addressing table of
@@ -31,7 +31,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define SLOTS (1u << 18)  /* functions; a power of two. 4 MiB of address space, touched as used */
+#define SLOTS (1u << 18) /* functions; a power of two. 4 MiB of address space, touched as used */
 #define MODULES 512
 #define TEXT_BYTES (64u << 20)
 
@@ -42,8 +42,8 @@ typedef struct {
 } Slot;
 typedef struct {
   Slot slots[SLOTS];
-  _Atomic(uint64_t) overflow;  /* calls of functions for which there was no slot */
-  _Atomic(int) pid;            /* whose table it is: 0 in a forked child until it looks */
+  _Atomic(uint64_t) overflow; /* calls of functions for which there was no slot */
+  _Atomic(int) pid;           /* whose table it is: 0 in a forked child until it looks */
 } Table;
 typedef struct {
   uintptr_t start, end, bias;
@@ -56,19 +56,21 @@ static _Atomic(Hook*) next_exit;
 static void (*next__exit)(int);
 static char output[4096];
 
-static int own_pid(void) { return (int)syscall(SYS_getpid); }
+static int own_pid(void) {
+  return (int)syscall(SYS_getpid);
+}
 
 static Table* find_table(void) {
   Table* t = atomic_load_explicit(&table, memory_order_acquire);
   if (t != NULL) return t;
-  t = mmap(NULL, sizeof(Table), PROT_READ | PROT_WRITE,
-           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  t = mmap(NULL, sizeof(Table), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+           -1, 0);
   if (t == MAP_FAILED) return NULL;
   madvise(t, (sizeof(Table) + 4095) & ~4095ul, MADV_WIPEONFORK);
   atomic_store(&t->pid, own_pid());
   Table* first = NULL;
   if (atomic_compare_exchange_strong(&table, &first, t)) return t;
-  munmap(t, sizeof(Table));  /* another thread, or a handler in this one, was faster */
+  munmap(t, sizeof(Table)); /* another thread, or a handler in this one, was faster */
   return first;
 }
 
@@ -142,9 +144,12 @@ static uintptr_t load_bias(uintptr_t first_page) {
 
 static const char* read_hex(const char* p, uint64_t* value) {
   for (*value = 0;; p++) {
-    if (*p >= '0' && *p <= '9') *value = *value << 4 | (uint64_t)(*p - '0');
-    else if (*p >= 'a' && *p <= 'f') *value = *value << 4 | (uint64_t)(*p - 'a' + 10);
-    else return p;
+    if (*p >= '0' && *p <= '9')
+      *value = *value << 4 | (uint64_t)(*p - '0');
+    else if (*p >= 'a' && *p <= 'f')
+      *value = *value << 4 | (uint64_t)(*p - 'a' + 10);
+    else
+      return p;
   }
 }
 
@@ -237,10 +242,11 @@ static void write_counts(void) {
   if (atomic_load(&t->overflow) != 0) {
     p = put_slot(p, pid, modules, 0, 0, atomic_exchange(&t->overflow, 0));
   }
-  int fd = (int)syscall(SYS_openat, AT_FDCWD, output, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
-                        0644);
+  int fd =
+      (int)syscall(SYS_openat, AT_FDCWD, output, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (fd >= 0) {
-    if (p > text && syscall(SYS_write, fd, text, p - text) < 0) { /* the test misses the lines */ }
+    if (p > text && syscall(SYS_write, fd, text, p - text) < 0) { /* the test misses the lines */
+    }
     syscall(SYS_close, fd);
   }
   munmap(text, TEXT_BYTES);

@@ -11,8 +11,8 @@
 
 enum { kCall = 1, kLeave = 2 };
 typedef struct {
-  int64_t index;    /* kCall: of the parent; kLeave: of the call that returns */
-  int32_t number;   /* kCall: of the function */
+  int64_t index;  /* kCall: of the parent; kLeave: of the call that returns */
+  int32_t number; /* kCall: of the function */
   int32_t kind;
 } Record;
 
@@ -38,7 +38,9 @@ __attribute__((constructor)) static void start(void) {
   if (path != NULL) file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 }
 
-__attribute__((destructor)) static void finish(void) { flush(); }
+__attribute__((destructor)) static void finish(void) {
+  flush();
+}
 
 static void put(int64_t index, int32_t number, int32_t kind) {
   if (used == sizeof records / sizeof records[0]) flush();
@@ -53,4 +55,6 @@ long gt_enter(long parent, int number) {
   return ++calls;
 }
 
-void gt_leave(long me) { put(me, 0, kLeave); }
+void gt_leave(long me) {
+  put(me, 0, kLeave);
+}

@@ -15,7 +15,9 @@
 #include <ranges>
 #endif
 
-int twice(int x) { return 2 * x; }
+int twice(int x) {
+  return 2 * x;
+}
 
 struct Item {
   std::string name;

@@ -1,3 +1,5 @@
 #include <stdlib.h>
 
-int part(const char *text) { return atoi(text); }
+int part(const char* text) {
+  return atoi(text);
+}

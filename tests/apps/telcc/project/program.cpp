@@ -4,7 +4,9 @@
 
 extern "C" int part(const char* text);
 
-static int twice(int x) { return 2 * x; }
+static int twice(int x) {
+  return 2 * x;
+}
 
 int main() {
   std::vector<int> numbers{part("3"), part("1"), twice(1)};
