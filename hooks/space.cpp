@@ -61,13 +61,13 @@ void wrap(Lane* lane, const Room& room) {
   lane->wrap_lap = lane->lap + 1;
   uintptr_t old = t_hook.cursor;
   bool moved;
-  do {
+  do {  // NOLINT(bugprone-infinite-loop): the instruction sets `moved`
     lane->wrap_from = old;
     __asm__ volatile("cmpxchgq %3, %1"
                      : "+a"(old), "+m"(t_hook.cursor), "=@ccz"(moved)
                      : "r"(lane->ring)
                      : "cc", "memory");
-  } while (!moved);  // NOLINT(bugprone-infinite-loop): the instruction sets it
+  } while (!moved);
   finish_wrap(lane);
 }
 
