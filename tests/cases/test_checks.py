@@ -1,0 +1,204 @@
+"""The checks of scripts/checks/ find what they are for: each is shown a copy of the source with one
+thing wrong in it. (Not `warnings`, which would have to build everything.)
+"""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+from teltest.run import REPOSITORY, build_directory
+
+COPIED = ["CMakeLists.txt", "CMakePresets.json", "cmake", "docs", "hooks", "preload", "scripts", "shim",
+          ".clang-format", ".clang-tidy", ".shellcheckrc", ".gitignore"]
+TIMEOUT = 600
+
+
+class Copy:
+    """A copy of the source. What a test changes there is put back after it."""
+
+    def __init__(self, root):
+        self.root = root
+        for name in COPIED:
+            source = REPOSITORY / name
+            (shutil.copytree if source.is_dir() else shutil.copy2)(source, root / name)
+        self.run("git", "init", "--quiet")
+        self.saved = {}
+
+    def run(self, *command, check=True):
+        done = subprocess.run([str(word) for word in command], cwd=self.root, timeout=TIMEOUT, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              env=os.environ | {"TELINJECT_BUILD": str(build_directory())})
+        assert not check or done.returncode == 0, done.stdout
+        return done
+
+    def edit(self, name, old, new):
+        """Replaces the first `old`; None stands for the end of the file, which may be new."""
+        path = self.root / name
+        text = path.read_text() if path.exists() else None
+        self.saved.setdefault(path, text)
+        if old is None:
+            path.write_text((text or "") + new)
+        else:
+            assert old in text, f"{name} has no {old!r}: this test is out of date"
+            path.write_text(text.replace(old, new, 1))
+
+    def restore(self):
+        for path, text in self.saved.items():
+            if text is None:
+                path.unlink()
+            else:
+                path.write_text(text)
+        self.saved.clear()
+
+    def complaint(self, check, *arguments):
+        """What a check that must fail says."""
+        done = self.run(self.root / "scripts/checks" / check, *arguments, check=False)
+        assert done.returncode == 1, f"{check}: {done.returncode}\n{done.stdout}"
+        return done.stdout
+
+    def build_library(self):
+        if not (self.root / "build").exists():
+            self.run("cmake", "--preset", "release", "-DTELINJECT_TESTS=OFF")
+        self.run("cmake", "--build", "build", "--target", "telinject_preload")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return Copy(tmp_path_factory.mktemp("copy"))
+
+
+@pytest.fixture
+def copy(whole):
+    yield whole
+    whole.restore()
+
+
+@pytest.mark.parametrize("check", ["layers", "shell", "format", "settings"])
+def test_passes_on_what_is_right(copy, check):
+    copy.run(copy.root / "scripts/checks" / check)
+
+
+@pytest.mark.parametrize("name, line, expected", [
+    ("hooks/space.cpp", '#include "preload/startup.h"', "preload/startup.h is of a layer"),
+    ("shim/channel/ids.h", '#include "hooks/state.h"', "hooks/state.h is of a layer"),
+    ("shim/symbols/die.h", '#include "shim/drain/sites.h"', "shim/drain/sites.h is of a layer"),
+    ("shim/cli/run.cpp", '#include "shim/symbols/die.h"', "shim/symbols/die.h is of a layer"),
+    ("preload/start.cpp", "#include <string>", "string is of the C++ library"),
+    ("shim/cli/run.cpp", '#include "absl/strings/str_cat.h"', "absl/strings/str_cat.h is of the C++ library"),
+    ("hooks/attach.cpp", "#  include <stdlib.h>", "stdlib.h is not for code in the traced program"),
+    ("hooks/attach.cpp", '#include "state.h"', "state.h does not exist"),
+])
+def test_layers(copy, name, line, expected):
+    copy.edit(name, None, f"{line}\n")
+    last = (copy.root / name).read_text().count("\n")
+    assert copy.complaint("layers").startswith(f"{name}:{last}: {expected}")
+
+
+def test_layers_of_new_folders_and_headers(copy):
+    copy.edit("shim/new.h", None, "int x;\n")
+    assert copy.complaint("layers") == "shim/new.h: is in no layer; scripts/checks/layers lists them\n"
+    copy.restore()
+    copy.edit("hooks/new.h", None, "int x;\n")
+    assert copy.complaint("layers") == "hooks/new.h: no #pragma once\n"
+
+
+def test_format(copy):
+    copy.edit("hooks/context.h", None, "int  x;\n")
+    assert "hooks/context.h" in copy.complaint("format")
+    copy.run(copy.root / "scripts/checks/format", "--fix")
+    copy.run(copy.root / "scripts/checks/format")
+    for name, start in ("new.py", ""), ("scripts/new", "#!/usr/bin/env python3\n"):
+        copy.edit(name, None, start + "x" * 111 + "\n")
+        assert f"{name}:{1 + start.count(chr(10))}: more than 110 columns" in copy.complaint("format")
+        copy.restore()
+
+
+@pytest.mark.parametrize("first", ["#!/bin/sh", "#!/usr/bin/env bash", "# shellcheck shell=bash"])
+def test_shell(copy, first):
+    copy.edit("scripts/new", None, f"{first}\nrm -r $1/*\n")
+    assert "SC2086" in copy.complaint("shell")
+
+
+def test_settings(copy):
+    copy.edit("docs/settings.md", "| `DEBUG` |", "| `BUG` |")
+    text = copy.complaint("settings")
+    assert "-| `BUG` |" in text and "+| `DEBUG` |" in text and "--write" in text
+    copy.run(copy.root / "scripts/checks/settings", "--write")
+    copy.run(copy.root / "scripts/checks/settings")
+
+
+def test_tidy(copy):
+    copy.run("cmake", "--preset", "clang", "-DTELINJECT_TESTS=OFF")
+    copy.edit("shim/sinks/new.cpp", None, "#include <string>\n#include <utility>\n"
+              "int f(std::string x) { std::string y = std::move(x); return (int)(x.size() + y.size()); }\n")
+    file = "shim/sinks/new.cpp"
+    for _ in range(2):  # a bad result is not remembered
+        assert "bugprone-use-after-move" in copy.complaint("tidy", file)
+    copy.restore()
+    copy.edit(file, None, "int f(int x);\nint f(int x) { return x; }\n")
+    for _ in range(2):
+        copy.run(copy.root / "scripts/checks/tidy", file)
+
+
+# What is wrong with the library: (file, old, new) ..., what is said.
+CALL = "  ProcessState expected = ProcessState::kNotStarted;\n"
+LIBRARY = {
+    "import": ([("preload/start.cpp", "namespace telinject {", 'extern "C" int puts(const char*);\n'
+                 "namespace telinject {"), ("preload/start.cpp", CALL, CALL + '  puts("");\n')],
+               ["cannot do without puts", "calls puts of other libraries"]),
+    "version": ([("preload/start.cpp", "namespace telinject {",
+                  'extern "C" __attribute__((weak)) int gettid();\nnamespace telinject {'),
+                 ("preload/start.cpp", CALL, CALL + "  gettid();\n")],
+                ["imports gettid of GLIBC_2.30, not GLIBC_2.2.5", "calls gettid of other libraries"]),
+    "needed": ([("preload/CMakeLists.txt", "-lc -Wl", "-lc -lm -Wl")],
+               ["needs ['libc.so.6', 'libm.so.6'], not libc.so.6 only"]),
+    "flag": ([("preload/CMakeLists.txt", "-Wl,-z,initfirst ", "")], ["is not linked with -z initfirst"]),
+    "export": ([("preload/export.map", "fork; _Fork;", "fork; _Fork; telinject_new;")],
+               ["does not export all of preload/export.map: telinject_new"]),
+    "version of exports": ([("preload/export.map", "{\n  global:", "TELINJECT_1 {\n  global:")],
+                           ["exports fork with a version, TELINJECT_1"]),
+    "initialiser": ([("hooks/context.cpp", "namespace telinject {",
+                      "static long now = (long)__builtin_ia32_rdtsc();\nlong telinject_now() { return now; }\n"
+                      "namespace telinject {")],
+                    ["hooks/context.cpp has 1 static initialisers, not 0"]),
+    "first use": ([("hooks/context.cpp", "namespace telinject {",
+                    "long telinject_now() { static long now = (long)__builtin_ia32_rdtsc(); return now; }\n"
+                    "namespace telinject {")],
+                  ["hooks/context.cpp has a variable that is initialised when first used: _ZGV"]),
+    "hot call": ([("hooks/function_hooks.cpp", "uint64_t ticks = __builtin_ia32_rdtsc();",
+                   "uint64_t ticks = telinject::read_other();"),
+                  ("hooks/function_hooks.cpp", "namespace telinject {",
+                   "namespace telinject {\nuint64_t read_other();"),
+                  ("hooks/context.cpp", "namespace telinject {",
+                   "namespace telinject {\nunsigned long read_other();\n"
+                   "unsigned long read_other() { return __builtin_ia32_rdtsc(); }\n")],
+                 ["hooks/function_hooks.cpp: __cyg_profile_func_enter has a call",
+                  "__cyg_profile_func_enter goes to"]),
+    "hot jump": ([("hooks/function_hooks.cpp", "return telinject_slow_exit(",
+                   "return telinject_slower("),
+                  ("hooks/function_hooks.cpp", "namespace telinject {",
+                   'extern "C" void telinject_slower(...);\nnamespace telinject {')],
+                 ["__cyg_profile_func_exit", "goes to telinject_slower"]),
+}
+
+
+@pytest.mark.parametrize("wrong", [None, *LIBRARY])
+def test_library(copy, wrong):
+    edits, expected = LIBRARY[wrong] if wrong else ([], [])
+    for name, old, new in edits:
+        copy.edit(name, old, new)
+    copy.build_library()
+    if wrong is None:
+        copy.run(copy.root / "scripts/checks/library", copy.root / "build")
+        return
+    text = copy.complaint("library", copy.root / "build")
+    for part in expected:
+        assert part in text, text
+
+
+def test_library_exports_no_more_than_is_listed(copy):
+    copy.build_library()
+    copy.edit("preload/export.map", "dlopen; dlmopen;", "dlopen;")
+    text = copy.complaint("library", copy.root / "build")
+    assert text == "libtelinject.so exports more than preload/export.map lists: dlmopen\n"

@@ -1,0 +1,115 @@
+"""telinject where `cmake --install` puts it: by a prefix chosen then, by DESTDIR, moved elsewhere. It is
+the same as in the build tree, and needs nothing of that.
+"""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+from teltest.events import read_events
+from teltest.run import APPS, clean_environment
+
+TIMEOUT = 300
+
+
+def run(*command, **variables):
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=TIMEOUT,
+                          env=clean_environment() | variables)
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def installed(build, prefix, destdir=""):
+    """As packagers do it: the files go to destdir/prefix and will be used as prefix."""
+    run("cmake", "--install", build, "--prefix", prefix, DESTDIR=str(destdir))
+    return prefix
+
+
+def files_of(root):
+    return {path.relative_to(root).as_posix() for path in root.rglob("*") if not path.is_dir()}
+
+
+EXPECTED = {"bin/telrun", "bin/telinject", "bin/telcc", "bin/telc++", "lib/libtelinject.so",
+            "libexec/telinject/telinject-drain", "share/telinject/telemetry-v3.schema.json",
+            "share/telinject/clang-overlay/layers",
+            "lib/cmake/telinject/telinject-config.cmake"}
+
+
+def check_traces(root, tmp_path, compiler):
+    """Builds with the wrapper of this place, runs by its telrun and by its library alone."""
+    program = tmp_path / f"indirect-{compiler}"
+    run(root / "bin/telcc", APPS / "indirect.c", "-o", program, TELCC_CC=compiler)
+    names = []
+    for mode in "telrun", "preload":
+        trace = tmp_path / f"{compiler}-{mode}.jsonl"
+        if mode == "telrun":
+            done = run(root / "bin/telrun", "-o", trace, program)
+        else:
+            done = run(program, TELEMETRY_FILE=str(trace), LD_PRELOAD=str(root / "lib/libtelinject.so"))
+        assert (done.stdout, done.stderr) == ("2\n", "")
+        names.append([(event["event_type"], event["function_name"]) for event in read_events(trace)])
+        assert len(names[-1]) == 6
+    assert names[0] == names[1]
+
+
+@pytest.fixture(scope="module")
+def place(build, tmp_path_factory):
+    return installed(build, tmp_path_factory.mktemp("prefix") / "place")
+
+
+def test_all_is_there(place):
+    assert EXPECTED <= files_of(place)
+    # Nothing refers to where it was built.
+    line = (place / "bin/telrun").read_bytes().splitlines()[0]
+    assert line == f"#!{place}/bin/telinject run".encode()
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_installed(place, tmp_path, compiler):
+    check_traces(place, tmp_path, compiler)
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_uninstalled(build, tmp_path, compiler):
+    check_traces(build, tmp_path, compiler)
+
+
+def test_needs_nothing_of_the_build_tree(place):
+    """No path of the build tree or of the sources is what a program or a script goes by."""
+    for name in ("bin/telrun", "bin/telcc", "lib/cmake/telinject/telinject-config.cmake",
+                 "share/telinject/clang-overlay/layers"):
+        assert str(os.path.realpath(place)) not in (place / name).read_text() or name == "bin/telrun"
+    for name in "bin/telinject", "libexec/telinject/telinject-drain", "lib/libtelinject.so":
+        assert not any(word in run("readelf", "-d", place / name).stdout for word in ("RPATH", "RUNPATH"))
+
+
+def test_destdir(build, tmp_path):
+    prefix = tmp_path / "usr"
+    installed(build, prefix, destdir=tmp_path / "stage")
+    staged = tmp_path / "stage" / prefix.relative_to("/")
+    assert EXPECTED <= files_of(staged)
+    assert not prefix.exists()
+    # telrun names the place where it will be, not the one where it is put.
+    assert (staged / "bin/telrun").read_text().startswith(f"#!{prefix}/bin/telinject run\n")
+    shutil.move(staged, prefix)
+    check_traces(prefix, tmp_path, "gcc")
+
+
+def test_long_or_awkward_prefix(build, tmp_path):
+    """An interpreter line can have neither a space nor more than 127 bytes: telrun is a link then."""
+    for name in "with a space", "long" * 30:
+        root = installed(build, tmp_path / name)
+        assert os.readlink(root / "bin/telrun") == "telinject"
+        done = run(root / "bin/telrun", "-o", tmp_path / "trace.jsonl", "true")
+        assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_moved(build, tmp_path):
+    """Moved as a whole, by its programs and library: they find each other by where they are."""
+    root = installed(build, tmp_path / "first")
+    moved = tmp_path / "second"
+    shutil.move(root, moved)
+    (moved / "bin/telrun").unlink()
+    (moved / "bin/telrun").symlink_to("telinject")
+    check_traces(moved, tmp_path, "clang")
