@@ -4,6 +4,7 @@ the counts, the names, the schema, the invariants of the tree.
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from teltest import schema
@@ -19,14 +20,13 @@ class Figures:
     functions: int
     bytes: int
     run_seconds: float
-    schema_seconds: float
-    tree_seconds: float
+    check_seconds: float
 
     def __str__(self):
         rate = self.events / self.run_seconds
         return (f"{self.calls:,} calls of {self.functions} functions, {self.events:,} events, "
                 f"{self.bytes / 1e6:,.0f} MB in {self.run_seconds:.1f} s ({rate:,.0f} events/s); "
-                f"schema {self.schema_seconds:.1f} s, tree {self.tree_seconds:.1f} s")
+                f"checked in {self.check_seconds:.1f} s")
 
 
 def scratch(name):
@@ -59,24 +59,25 @@ def check_exact(case, name):
 
     hook_counts = read_hook_file(counts_path)
     assert hook_total(hook_counts) >= case.calls_at_least
+    # Two passes over gigabytes, side by side: the schema's is the work of other processes.
     start = time.monotonic()
     counter = EntryCounter()
-    checker = check_tree(trace, counter)
-    tree_seconds = time.monotonic() - start
+    with ThreadPoolExecutor(1) as thread:
+        schema_pass = thread.submit(schema.check_file, trace)
+        checker = check_tree(trace, counter)
+        report = schema_pass.result()
+    check_seconds = time.monotonic() - start
     assert not checker.problems, f"{trace}\n{checker.problems}"
     assert checker.lost == {}
     problems = compare(counter, hook_counts)
     assert not problems, f"{trace}\n{problems}"
     assert counter.total() == hook_total(hook_counts) == len(checker.spans)
 
-    start = time.monotonic()
-    report = schema.check_file(trace)
-    schema_seconds = time.monotonic() - start
     assert not report.problems, f"{trace}\n{report.problems}"
     assert report.lines == checker.lines == 2 * counter.total()
 
     figures = Figures(counter.total(), checker.lines, len(counter.names), os.path.getsize(trace),
-                      result.seconds, schema_seconds, tree_seconds)
+                      result.seconds, check_seconds)
     trace.unlink()
     counts_path.unlink()
     return figures
