@@ -159,7 +159,8 @@ LIBRARY = {
     "version of exports": ([("preload/export.map", "{\n  global:", "TELINJECT_1 {\n  global:")],
                            ["exports fork with a version, TELINJECT_1"]),
     "initialiser": ([("hooks/context.cpp", "namespace telinject {",
-                      "static long now = (long)__builtin_ia32_rdtsc();\nlong telinject_now() { return now; }\n"
+                      "static long now = (long)__builtin_ia32_rdtsc();\n"
+                      "long telinject_now() { return now; }\n"
                       "namespace telinject {")],
                     ["hooks/context.cpp has 1 static initialisers, not 0"]),
     "first use": ([("hooks/context.cpp", "namespace telinject {",
