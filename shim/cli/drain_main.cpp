@@ -238,7 +238,8 @@ int run_drain(bool under_telrun) {
 
 int run_convert(int count, char** paths) {
   bool terminal = isatty(2);
-  StandardError::take_over();
+  StandardError::use();
+  ::signal(SIGPIPE, SIG_IGN);
   Settings settings = read_own_settings(/*tell_problems=*/true);
   if (count == 0) {
     complain("convert needs a recording, or the folder that telrun --record was given");

@@ -69,6 +69,7 @@ struct Process {
   SharedStacks stacks;
   std::optional<ProcessText> text;  // made at its first event
   std::shared_ptr<uint64_t> sequence = std::make_shared<uint64_t>(0);
+  bool first = false;    // of its segment: what others are forked from
   bool exiting = false;  // said so itself
   bool ended = false;
   ProcessEnd end;

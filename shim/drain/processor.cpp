@@ -184,10 +184,8 @@ void Processor::end_lane(const Notice& notice) {
   if (thread->tree.exiting()) thread->end_ticks = thread->tree.exit_ticks();
   if (!thread->tree.has_open() || thread->tree.exiting()) {
     finish_thread(thread, ExitKind::kThreadEnd);
-  } else if (thread->process->ended) {
+  } else if (thread->process->ended || thread->tree.executing()) {
     finish_thread(thread, kind_of(*thread->process));
-  } else if (thread->tree.executing()) {
-    finish_thread(thread, ExitKind::kExec);
   } else {
     // Alone, or with its process? That is known in a moment.
     thread->decide_by_ns = now_ns() + kVerdictNs;
@@ -205,6 +203,8 @@ ExitKind Processor::kind_of(const Process& process) const {
 // Removes a thread that has ended; what it left open ends with it.
 void Processor::finish_thread(Thread* thread, ExitKind kind) {
   Process* process = thread->process;
+  // Whatever became of the program that it executed.
+  if (thread->tree.executing()) kind = ExitKind::kExec;
   thread->tree.close_all(kind, thread->end_ticks);
   std::erase(undecided_, thread);
   std::erase_if(process->threads, [&](const auto& owned) { return owned.get() == thread; });
@@ -259,6 +259,17 @@ void Processor::end_process(const Notice& notice) {
     }
   }
   if (!executed) sequences_.erase(notice.os_pid);
+}
+
+// Its parent has waited for it. What its threads wrote comes before, by time; the news that they
+// have ended may come after.
+void Processor::child_ended(SegmentState* segment, int pid, int status, uint64_t ticks) {
+  for (auto& [id, process] : segment->processes) {
+    if (process->pid != pid || process->ended || process->first) continue;
+    process->ended = true;
+    process->end = {true, status};
+    finish_process(process.get(), kind_of(*process), ticks);
+  }
 }
 
 // A process that waits at its end for its spans to be written will make no more.

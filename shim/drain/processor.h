@@ -83,6 +83,7 @@ class Processor final : SpanWriter {
   void open_segment(const Notice& notice);
   void end_lane(const Notice& notice);
   void end_process(const Notice& notice);
+  void child_ended(SegmentState* segment, int pid, int status, uint64_t ticks);
   void close_segment(const Notice& notice);
   void end_exiting(SegmentState* segment, uint64_t ticks);
   void finish_thread(Thread* thread, ExitKind kind);

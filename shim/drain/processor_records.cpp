@@ -94,6 +94,9 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
     case ControlKind::kThreadExit:
       tree.thread_exit(ticks);
       break;
+    case ControlKind::kChildEnded:
+      child_ended(segment, static_cast<int>(a >> 16), static_cast<int>(a & 0xffff), ticks);
+      break;
     case ControlKind::kWrap:
     case ControlKind::kMessage:
     case ControlKind::kMessageData:
@@ -153,6 +156,7 @@ void Processor::begin_thread(SegmentState* segment, uint32_t lane_number, LaneTr
     process = std::make_unique<Process>(message.process, message.pid, &modules_, &sites_);
     bool first = message.parent_process == 0;
     bool same_namespace = segment->info->pid == segment->os_pid;
+    process->first = first;
     if (first) {
       process->os_pid = segment->os_pid;
       process->sequence = sequences_[segment->os_pid];

@@ -37,6 +37,10 @@ void StandardError::take_over() {
   }
 }
 
+void StandardError::use() {
+  get().fd_ = 2;
+}
+
 int StandardError::open_for_writing() {
   if (!reopen_) return fd_;
   char path[40];

@@ -14,6 +14,8 @@ class StandardError {
  public:
   // Takes descriptor 2 over and puts /dev/null in its place. Once, early in main().
   static void take_over();
+  // For a command that a user runs and waits for: descriptor 2 stays what it is.
+  static void use();
   static StandardError& get();
 
   // Writes all of it, or returns false: closed, full, no reader, or not ready within `patience_ms`

@@ -3,6 +3,7 @@ the counts, the names, the schema, the invariants of the tree.
 """
 
 import os
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from teltest import schema
 from teltest.check import check_tree
 from teltest.counts import EntryCounter, compare, hook_total, read_hook_file
-from teltest.run import build_directory, library, run_counted
+from teltest.run import build_directory, convert, library, run_counted
 
 
 @dataclass
@@ -46,12 +47,24 @@ def count_calls(case, name):
     return {(module, address): calls for (_, module, address), calls in counts.items()}
 
 
-def check_exact(case, name):
-    """Asserts all that is said above; returns Figures. The trace stays if something is wrong."""
+def check_exact(case, name, settings=None, recorded=False):
+    """Asserts all that is said above; returns Figures. The trace stays if something is wrong.
+
+    recorded: by way of a recording, which is converted afterwards.
+    """
     assert library().exists(), f"{library()} is missing: build telinject first"
+    settings = {"TELEMETRY_ON_FULL": "block"} | (settings or {})
+    recording = scratch(f"{name}.recording")
+    if recorded:
+        shutil.rmtree(recording, ignore_errors=True)
+        settings["TELEMETRY_RECORD"] = str(recording)
     result, counts_path = run_counted(case.command, scratch(f"{name}.jsonl"), stdin=case.stdin,
-                                      settings={"TELEMETRY_ON_FULL": "block"})
+                                      settings=settings)
     trace = result.events_path
+    if recorded:
+        assert not trace.exists()
+        convert(recording, trace)
+        shutil.rmtree(recording)
     assert result.status == 0, result.stderr.decode()
     assert result.stdout == case.expected
     assert result.stderr == b""

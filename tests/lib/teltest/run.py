@@ -198,3 +198,11 @@ def run_counted(command, into, mode="preload", **options):
     environment = (options.pop("environment", None) or {}) | {"COUNT_HOOK_FILE": str(counts)}
     result = run(command, into, mode, preload=[count_hook()], environment=environment, **options)
     return result, counts
+
+
+def convert(recording, into):
+    """telinject convert; asserts that it has nothing to say."""
+    Path(into).unlink(missing_ok=True)
+    run_result = subprocess.run([tool("telinject"), "convert", "-q", "-o", into, recording],
+                                env=clean_environment(), capture_output=True, check=False)
+    assert (run_result.returncode, run_result.stdout, run_result.stderr) == (0, b"", b"")

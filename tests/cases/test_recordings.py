@@ -1,0 +1,111 @@
+"""telrun --record and telinject convert, and the spool: the same events, by way of a disk."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from teltest import schema
+from teltest.check import check_tree
+from teltest.exact import check_exact
+from teltest.programs import lua
+from teltest.run import APPS, COMPILERS, build, clean_environment, convert, run, tool
+
+
+@pytest.fixture(scope="module", params=COMPILERS)
+def program(request):
+    return build("recorded", [APPS / "recorded.c"], request.param, ("-O0",), ("-pthread",))
+
+
+def normalised(path):
+    """The events without what differs from run to run, in an order that does not."""
+    events = []
+    for line in path.read_text().splitlines():
+        event = json.loads(line)
+        for name in ("timestamp", "timestamp_ns", "sequence", "trace_id", "span_id", "parent_span_id",
+                     "duration_ns", "duration_ms", "message", "correlation_id"):
+            event.pop(name, None)
+        event["attributes"].pop("thread_id", None)
+        event["process"].pop("pid")
+        events.append(json.dumps(event, sort_keys=True))
+    return sorted(events)
+
+
+@pytest.mark.parametrize("mode", ["telrun", "preload"])
+def test_converted_events_are_the_live_ones(program, mode, tmp_path):
+    live = run([program], tmp_path / "live.jsonl", mode, cwd=tmp_path)
+    recorded = run([program], tmp_path / "none.jsonl", mode, cwd=tmp_path,
+                   settings={"TELEMETRY_RECORD": str(tmp_path / "recording")})
+    assert live.status == recorded.status == 3
+    assert recorded.stdout == recorded.stderr == b""
+    assert not (tmp_path / "none.jsonl").exists()
+    convert(tmp_path / "recording", tmp_path / "converted.jsonl")
+    events = normalised(tmp_path / "converted.jsonl")
+    assert events == normalised(tmp_path / "live.jsonl")
+    assert len(events) > 2000
+    assert any('"SIGKILL"' in event for event in events)
+    assert not schema.check_file(tmp_path / "converted.jsonl").problems
+    assert not check_tree(tmp_path / "converted.jsonl").problems
+
+
+def test_exact_by_way_of_a_recording(figure):
+    figure(check_exact(lua("gcc", "-O0"), "lua-recorded", recorded=True))
+
+
+def test_exact_by_way_of_the_spool(figure):
+    """Memory for a hundredth of it, disk for the rest."""
+    figure(check_exact(lua("gcc", "-O0"), "lua-spooled", {"TELEMETRY_QUEUE_BYTES": "1048576"}))
+
+
+def test_one_folder_takes_several_recordings(program, tmp_path):
+    for _ in range(2):
+        run([program], tmp_path / "none", settings={"TELEMETRY_RECORD": str(tmp_path / "recording")})
+    assert len(list((tmp_path / "recording").glob("*.telrec"))) == 2
+    convert(tmp_path / "recording", tmp_path / "both.jsonl")
+    entries = [line for line in (tmp_path / "both.jsonl").read_text().splitlines()
+               if '"function_entry"' in line and '"function_name":"main"' in line]
+    assert len(entries) == 2
+
+
+def test_recordings_that_break_off(program, tmp_path):
+    """Whatever is cut away, what is left gives valid events and one line that says so."""
+    run([program], tmp_path / "none", settings={"TELEMETRY_RECORD": str(tmp_path / "recording")})
+    whole = next((tmp_path / "recording").iterdir()).read_bytes()
+    cut, events = tmp_path / "cut.telrec", tmp_path / "cut.jsonl"
+    seen = set()
+    for size in [0, 7, 8, 20, 200, *range(300, len(whole), max(1, len(whole) // 15)), len(whole) - 1]:
+        cut.write_bytes(whole[:size])
+        events.unlink(missing_ok=True)
+        done = subprocess.run([tool("telinject"), "convert", "-q", "-o", events, cut],
+                              env=clean_environment(), capture_output=True, text=True, check=False)
+        assert done.returncode == 1, size
+        assert done.stderr.count("\n") == 1 and str(cut) in done.stderr, done.stderr
+        if events.exists() and events.stat().st_size > 0:
+            assert not schema.check_file(events).problems
+            assert not check_tree(events).problems
+            seen.add(len(events.read_text().splitlines()))
+    assert max(seen, default=0) > 0
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["/etc/passwd"], "is no recording"),
+    (["/nonexistent"], "cannot read /nonexistent"),
+    (["/usr/share"], "no recording"),
+    ([], "no recording given"),
+    (["--banana", "x"], "--banana"),
+])
+def test_convert_says_what_is_wrong(arguments, words):
+    done = subprocess.run([tool("telinject"), "convert", *arguments], env=clean_environment(),
+                          capture_output=True, text=True, check=False)
+    assert done.returncode != 0 and done.stdout == ""
+    assert words in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_recording_into_a_folder_that_cannot_be_made(program, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = run([program], tmp_path / "none", settings={"TELEMETRY_RECORD": str(tmp_path / "file")})
+    assert result.status == 3
+    assert result.stderr.count(b"\n") == 1 and b"nothing is recorded" in result.stderr
+    assert not (tmp_path / "none").exists()
+    assert os.stat(tmp_path / "file").st_size == 0
