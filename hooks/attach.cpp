@@ -8,6 +8,7 @@
 #include "hooks/slow_path.h"
 #include "hooks/space.h"
 #include "hooks/stacks.h"
+#include "hooks/unwind.h"
 #include "shim/channel/clock.h"
 #include "shim/channel/message.h"
 #include "shim/channel/syscall.h"
@@ -256,6 +257,22 @@ Lane* attach_thread(uintptr_t sp) {
 
 bool map_first_group() {
   return adopt_group(0, reinterpret_cast<uintptr_t>(g_process.segment) + sizeof(SegmentHeader));
+}
+
+void note_ended_lanes(uintptr_t sp) {
+  uint32_t groups = g_process.mapped_groups.load(std::memory_order_acquire);
+  uint32_t lanes = group_first_lane(groups - 1) + group_lanes(groups - 1);
+  for (uint32_t word = 0; word * 64 < lanes; word++) {
+    uint64_t claimed = g_process.segment->claimed[word].load(std::memory_order_acquire);
+    for (; claimed != 0; claimed &= claimed - 1) {
+      uint32_t lane = word * 64 + static_cast<uint32_t>(__builtin_ctzll(claimed));
+      if (lane >= lanes) break;
+      LaneHeader* header = lane_header(ring_address(lane));
+      if ((header->owner.word.load(std::memory_order_acquire) & kOwnerDied) != 0) {
+        note_event(ControlKind::kLaneEnded, lane, sp);
+      }
+    }
+  }
 }
 
 uint64_t next_root_number(Lane* lane) {

@@ -46,6 +46,7 @@ enum class ControlKind : uint16_t {
   kVforkEnd,     // the child of vfork has gone by _exit
   kExit,         // the process is about to end by itself. a: status + 1, or 0 if unknown
   kThreadExit,   // the thread called pthread_exit
+  kLaneEnded,    // the process, about to end, sees that a lane's thread has ended before. a: lane
   kMessage,      // a message follows. a: MessageType, b: bytes
   kMessageData,  // 21 bytes of it: 6 in a, 7 in b, 8 in c
 };
