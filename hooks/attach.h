@@ -21,8 +21,8 @@ bool map_first_group();
 // in another process, goes on from there.
 uint64_t next_root_number(Lane* lane);
 
-// For a process that is about to end: tells the drain which lanes' threads have ended before, so that
-// their calls are not taken for ended with the process. `sp` is the caller's.
+// For a process that is about to end: tells the drain which lanes' threads have ended before, so
+// that their calls are not taken for ended with the process. `sp` is the caller's.
 void note_ended_lanes(uintptr_t sp);
 
 // The lane position of an address in the ring's current lap.

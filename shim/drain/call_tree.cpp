@@ -92,6 +92,12 @@ void CallTree::pop_above_caller(FrameStack* stack, const Frame& entering) {
   while (frames.size() > keep) close_top(stack, kind, entering.ticks, true);
 }
 
+// Whose innermost frame the first one of an empty stack is a child of; null if it starts a trace.
+const FrameStack* CallTree::stack_below(const FrameStack* stack) const {
+  if (stack == &home_ || stack != current_ || came_from_ == nullptr) return nullptr;
+  return came_from_->frames.empty() ? nullptr : came_from_;
+}
+
 // Trace and parent of a new frame.
 void CallTree::place(FrameStack* stack, Frame* frame, uint64_t position) {
   frame->span_id = span_id(key_, lane_, position);
@@ -100,9 +106,9 @@ void CallTree::place(FrameStack* stack, Frame* frame, uint64_t position) {
   if (!stack->frames.empty()) {
     frame->trace = stack->frames.back().trace;
     frame->parent_span_id = stack->frames.back().span_id;
-  } else if (stack->came_from != nullptr && !stack->came_from->frames.empty()) {
-    frame->trace = stack->came_from->frames.back().trace;
-    frame->parent_span_id = stack->came_from->frames.back().span_id;
+  } else if (const FrameStack* below = stack_below(stack)) {
+    frame->trace = below->frames.back().trace;
+    frame->parent_span_id = below->frames.back().span_id;
   } else if (context_.has_value() && (!root_.has_value() || (root_->flags & kRootInherited) != 0)) {
     frame->trace = context_->trace;
     frame->parent_span_id = context_->span_id;
@@ -180,10 +186,10 @@ void CallTree::stack_switch(uint64_t lo, uint64_t bytes) {
     slot->lo = lo;
     slot->hi = lo + bytes;
     to = slot.get();
-    if (to != current_) to->came_from = current_;
   } else {
     home_.hi = lo + bytes;
   }
+  if (to != current_) came_from_ = current_;
   current_ = to;
 }
 
@@ -259,9 +265,8 @@ void CallTree::close_all(ExitKind kind, uint64_t ticks) {
 }
 
 std::optional<ParentContext> CallTree::innermost(const FrameStack& stack) const {
-  const FrameStack* inner = &stack;
-  if (inner->frames.empty() && inner->came_from != nullptr) inner = inner->came_from;
-  if (inner->frames.empty()) return context_;
+  const FrameStack* inner = stack.frames.empty() ? stack_below(&stack) : &stack;
+  if (inner == nullptr) return context_;
   return ParentContext{inner->frames.back().trace, inner->frames.back().span_id};
 }
 

@@ -9,15 +9,16 @@
 //             a longjmp also those at it that are inlined in the target's function; a catch those
 //             at it that are not on the inline chain of its return address; a landing pad none at
 //             it
-//   entry     safety net: closes frames whose stack pointer is not above its own and whose call site
+//   entry     safety net: closes frames whose stack pointer is not above its own and whose call
+//   site
 //             differs, a frame that stands exactly where it stands, and frames above its
 //             caller's, which its call site tells
 //   root      nothing is open: closes all
 //
 // A thread has a list of open frames for each stack it runs on, for stack pointers compare only
 // within one. The first frame on another stack is a child of what is open on the one before. The
-// program announces a switch when it sees one, but a record's own stack pointer has the last word: a
-// hook may have been interrupted, on its way to its record, by a handler on an alternate stack.
+// program announces a switch when it sees one, but a record's own stack pointer has the last word:
+// a hook may have been interrupted, on its way to its record, by a handler on an alternate stack.
 #pragma once
 
 #include <algorithm>
@@ -64,10 +65,6 @@ enum class ExitKind {
 struct FrameStack {
   uint64_t lo = 0, hi = 0;
   std::vector<Frame> frames;
-  // Where the thread was before it came here: what is innermost there, when a first frame is
-  // entered here, is its parent. (When it is entered, not when the switch was told: a thread that
-  // goes back only to return from calls does not say so.)
-  FrameStack* came_from = nullptr;
 
   // A stack may be allowed to grow beyond 4 GiB, but its frames lie within that of its upper end.
   uint32_t depth(uint32_t sp) const { return static_cast<uint32_t>(hi) - sp; }
@@ -148,6 +145,7 @@ class CallTree {
   void close_top(FrameStack* stack, ExitKind kind, uint64_t ticks, bool upper_bound);
   FrameStack* stack_of(uint32_t sp);
   FrameStack* stack_at(uint64_t sp);
+  const FrameStack* stack_below(const FrameStack* stack) const;
   std::optional<ParentContext> innermost(const FrameStack& stack) const;
   void close_vforked(ExitKind kind, uint64_t ticks);
   void pop_gone(FrameStack* stack, const Frame& entering);
@@ -164,6 +162,10 @@ class CallTree {
   Listener* listener_;
   FrameStack home_;
   FrameStack* current_;
+  // Where the thread was before it came to current_: what is open there when a first frame is
+  // entered here is its parent. (When it is entered, not when the switch was told: a thread that
+  // goes back only to return from calls does not say so.)
+  FrameStack* came_from_ = nullptr;
   FrameStack* closing_;  // the stack that lost a frame last
   struct PendingRoot {
     uint64_t flags, number;
@@ -173,7 +175,7 @@ class CallTree {
   uint64_t exec_ticks_ = 0;
   uint64_t thread_exit_ticks_ = 0;
   uint64_t last_ticks_ = 0;  // of an entry or exit
-  uint64_t vfork_sp_ = 0;  // frames below belong to the child of vfork; 0: none
+  uint64_t vfork_sp_ = 0;    // frames below belong to the child of vfork; 0: none
 };
 
 }  // namespace telinject

@@ -48,7 +48,7 @@ struct Thread final : CallTree::Listener {
   int tid;
   std::string attributes_json;  // "thread_id":12,"thread_name":"worker"
   CallTree tree;
-  bool ended = false;  // its lane has; if spans are open, why is to be found out
+  bool ended = false;                 // its lane has; if spans are open, why is to be found out
   bool ended_before_process = false;  // the process said so at its end
   uint64_t end_ticks = 0;
   uint64_t decide_by_ns = 0;  // monotonic; then it counts as the end of the thread alone
