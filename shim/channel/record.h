@@ -34,7 +34,8 @@ inline constexpr size_t kControlBytes = 32;
 enum class ControlKind : uint16_t {
   kWrap = 1,     // the next record is at the ring's start
   kRoot,         // a trace starts with the next entry. a: RootFlags, b: root number, c: sp
-  kStack,        // the thread now runs on another stack. a: its size, b: lowest address, c: sp
+  kStack,        // the thread now runs on another stack. a: its size, b: lowest address, c: 0, or
+                 // sp if these are a guess
   kUnwind,       // frames are gone. a: UnwindKind, b: target pc, c: target sp
   kClosed,       // exits that did not fit. a: low 32 bits of the last one's function, or 0 if it
                  // was an unwind; b: how many; c: sp up to which frames are gone

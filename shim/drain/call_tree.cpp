@@ -157,10 +157,13 @@ FrameStack* CallTree::stack_of(uint32_t sp) {
 FrameStack* CallTree::stack_at(uint64_t sp) {
   if (current_->holds(sp)) return current_;
   if (home_.holds(sp)) return &home_;
+  FrameStack* found = nullptr;
   for (auto& [lo, stack] : *shared_) {
-    if (stack->holds(sp)) return stack.get();
+    if (!stack->holds(sp)) continue;
+    if (!stack->frames.empty()) return stack.get();
+    found = stack.get();
   }
-  return current_;
+  return found != nullptr ? found : current_;
 }
 
 void CallTree::exit(const uint64_t* record, uint64_t ticks) {
@@ -178,9 +181,12 @@ void CallTree::exit(const uint64_t* record, uint64_t ticks) {
   listener_->orphan_exit(this);
 }
 
-void CallTree::stack_switch(uint64_t lo, uint64_t bytes) {
-  FrameStack* to = &home_;
-  if (lo != home_.lo) {
+void CallTree::stack_switch(uint64_t lo, uint64_t bytes, uint64_t sp) {
+  FrameStack* to = sp != 0 ? stack_at(sp) : &home_;
+  if (sp != 0 && to->holds(sp)) {
+    // Bounds that were guessed around a stack pointer, by a handler that interrupted the slow path:
+    // its calls would otherwise each have a stack of their own.
+  } else if (lo != home_.lo) {
     std::unique_ptr<FrameStack>& slot = (*shared_)[lo];
     if (slot == nullptr) slot = std::make_unique<FrameStack>();
     slot->lo = lo;

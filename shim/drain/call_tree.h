@@ -113,7 +113,8 @@ class CallTree {
   void root(uint64_t flags, uint64_t number, uint64_t position);
   void entry(const uint64_t* record, uint64_t position, uint64_t ticks, int64_t ns);
   void exit(const uint64_t* record, uint64_t ticks);
-  void stack_switch(uint64_t lo, uint64_t bytes);
+  // `sp`: 0, or a stack pointer on it, if the bounds are a guess.
+  void stack_switch(uint64_t lo, uint64_t bytes, uint64_t sp);
   void unwind(UnwindKind kind, uint64_t pc, uint64_t target_sp, uint64_t ticks);
   // Exits that did not fit: frames up to `sp` are gone; `function` is the last one's low half.
   void closed_up_to(uint64_t sp, uint32_t function, uint64_t ticks);

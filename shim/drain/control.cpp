@@ -1,6 +1,7 @@
 #include "shim/drain/control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -14,8 +15,6 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -49,6 +48,19 @@ struct PidfdInfo {
 constexpr uint64_t kPidfdInfoExit = 1 << 3;
 constexpr unsigned long kPidfdGetInfo = _IOWR(0xFF, 11, PidfdInfo);
 
+// A file of /proc. Its process may end at any moment, and then reading fails, at which an
+// ifstream's buffer throws.
+std::string read_file(const std::string& path) {
+  std::string text;
+  int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return text;
+  char part[4096];
+  ssize_t n;
+  while ((n = read(fd, part, sizeof part)) > 0) text.append(part, static_cast<size_t>(n));
+  close(fd);
+  return text;
+}
+
 bool end_of_reaped(int pidfd, ProcessEnd* end) {
   PidfdInfo info = {};
   info.mask = kPidfdInfoExit;
@@ -64,8 +76,7 @@ bool end_of_zombie(int pid, ProcessEnd* end) {
   if (stat(folder.c_str(), &status) != 0 || (geteuid() != 0 && status.st_uid != geteuid())) {
     return false;
   }
-  std::ifstream file(folder + "/stat");
-  std::string text((std::istreambuf_iterator<char>(file)), {});
+  std::string text = read_file(folder + "/stat");
   size_t name_end = text.rfind(") "), last = text.find_last_of(' ');
   if (name_end == std::string::npos || name_end + 2 >= last || text[name_end + 2] != 'Z') {
     return false;
@@ -104,9 +115,7 @@ bool session_in_use(const Session& session) {
   for (const fs::directory_entry& entry : fs::directory_iterator("/proc", error)) {
     int pid = atoi(entry.path().filename().c_str());
     if (pid <= own) continue;
-    std::ifstream file(entry.path() / "environ", std::ios::binary);
-    std::string environment((std::istreambuf_iterator<char>(file)), {});
-    if (environment.find(session.name) != std::string::npos) return true;
+    if (read_file(entry.path() / "environ").find(session.name) != std::string::npos) return true;
   }
   return false;
 }

@@ -54,7 +54,7 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
       tree.root(a, b, position);
       break;
     case ControlKind::kStack:
-      tree.stack_switch(b, a);
+      tree.stack_switch(b, a, c);
       break;
     case ControlKind::kUnwind:
       tree.unwind(static_cast<UnwindKind>(a), b, c, ticks);
