@@ -8,6 +8,7 @@
 #include "hooks/slow_path.h"
 #include "hooks/space.h"
 #include "hooks/stacks.h"
+#include "hooks/unwind.h"
 #include "shim/channel/clock.h"
 #include "shim/channel/message.h"
 #include "shim/channel/syscall.h"
@@ -89,17 +90,33 @@ int claim_bit(uint32_t lanes) {
   return -1;
 }
 
-// While another thread maps lanes, or (in the blocking mode) until the drain has freed one. Signals
-// are blocked on the way here, so whoever is waited for gets on with it.
+bool any_lane_has_ended(uint32_t lanes) {
+  for (uint32_t lane = 0; lane < lanes; lane++) {
+    const LaneHeader* header = lane_header(ring_address(lane));
+    if ((header->owner.word.load(std::memory_order_relaxed) & kOwnerDied) != 0) return true;
+  }
+  return false;
+}
+
+// While another thread maps lanes, or until the drain has freed one: in the blocking mode in any
+// case, else for a moment and if there is one to be freed (a program of thousands of short threads,
+// while the drain gets no processor). Signals are blocked on the way here, so whoever is waited for
+// gets on with it.
 bool wait_for_lane(uint32_t groups, int* patience) {
   constexpr long kPauseNs = 200000;
+  constexpr int kMoment = 2500;  // half a second, once until a lane was free again
   if (g_process.growing.load(std::memory_order_acquire) != 0) {
     sys::call(SYS_sched_yield);
     return --*patience > 0;
   }
   if (g_process.mapped_groups.load(std::memory_order_acquire) != groups) return true;
-  if (g_process.on_full != kBlock || g_process.restricted.load() != 0 || drain_has_gone()) {
-    return false;
+  if (g_process.restricted.load() != 0 || drain_has_gone()) return false;
+  if (g_process.on_full != kBlock) {
+    if (g_process.lanes_short.load(std::memory_order_relaxed) != 0) return false;
+    if (*patience > kMoment) *patience = kMoment;
+    if (!any_lane_has_ended(group_first_lane(groups - 1) + group_lanes(groups - 1))) return false;
+    if (*patience == 1) g_process.lanes_short.store(1, std::memory_order_relaxed);
+    ring_doorbell();
   }
   long pause[2] = {0, kPauseNs};
   sys::call(SYS_nanosleep, sys::arg(pause), 0);
@@ -113,6 +130,7 @@ Lane* claim_free_lane() {
     uint32_t groups = g_process.mapped_groups.load(std::memory_order_acquire);
     int index = claim_bit(group_first_lane(groups - 1) + group_lanes(groups - 1));
     if (index >= 0) {
+      g_process.lanes_short.store(0, std::memory_order_relaxed);
       uint32_t group = group_of(static_cast<uint32_t>(index));
       Lane* lane =
           &g_process.group_lanes[group][static_cast<uint32_t>(index) - group_first_lane(group)];
@@ -256,6 +274,22 @@ Lane* attach_thread(uintptr_t sp) {
 
 bool map_first_group() {
   return adopt_group(0, reinterpret_cast<uintptr_t>(g_process.segment) + sizeof(SegmentHeader));
+}
+
+void note_ended_lanes(uintptr_t sp) {
+  uint32_t groups = g_process.mapped_groups.load(std::memory_order_acquire);
+  uint32_t lanes = group_first_lane(groups - 1) + group_lanes(groups - 1);
+  for (uint32_t word = 0; word * 64 < lanes; word++) {
+    uint64_t claimed = g_process.segment->claimed[word].load(std::memory_order_acquire);
+    for (; claimed != 0; claimed &= claimed - 1) {
+      uint32_t lane = word * 64 + static_cast<uint32_t>(__builtin_ctzll(claimed));
+      if (lane >= lanes) break;
+      LaneHeader* header = lane_header(ring_address(lane));
+      if ((header->owner.word.load(std::memory_order_acquire) & kOwnerDied) != 0) {
+        note_event(ControlKind::kLaneEnded, lane, sp);
+      }
+    }
+  }
 }
 
 uint64_t next_root_number(Lane* lane) {

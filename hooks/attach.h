@@ -21,6 +21,10 @@ bool map_first_group();
 // in another process, goes on from there.
 uint64_t next_root_number(Lane* lane);
 
+// For a process that is about to end: tells the drain which lanes' threads have ended before, so
+// that their calls are not taken for ended with the process. `sp` is the caller's.
+void note_ended_lanes(uintptr_t sp);
+
 // The lane position of an address in the ring's current lap.
 inline uint64_t position_of(const Lane* lane, uintptr_t address) {
   return lane_position(lane->lap, address - lane->ring);

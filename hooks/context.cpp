@@ -4,6 +4,7 @@
 #include "hooks/record_writer.h"
 #include "hooks/slow_path.h"
 #include "hooks/space.h"
+#include "hooks/stacks.h"
 
 namespace telinject {
 
@@ -49,21 +50,21 @@ class BackwardWalk {
 
 // The innermost call whose frame is still there: its exit has not been seen, and its frame is not
 // below the current stack pointer (a frame that was left without its exit is).
-bool innermost_open(const Lane* lane, uintptr_t sp, uint64_t* position) {
+bool innermost_open(const Lane* lane, const Stack& stack, uintptr_t sp, uint64_t* position) {
+  // Of another stack: the thread has been there meanwhile, or has come from there.
+  auto elsewhere = [&](uint32_t record_sp) {
+    return static_cast<uint32_t>(stack.hi) - record_sp > stack.hi - stack.lo;
+  };
   BackwardWalk walk(lane);
   uint64_t exits = 0;
   for (int i = 0; i < kMaxSteps; i++) {
     const uint64_t* record = walk.next();
     if (record == nullptr) return false;
     if (is_exit(*record)) {
-      if (*record != kVoid) exits++;
+      if (*record != kVoid && !elsewhere(static_cast<uint32_t>(record[1] >> 32))) exits++;
       continue;
     }
-    if (is_control(record[1])) {
-      // Frames of another stack lie behind a switch; they are not told apart here.
-      if (control_kind(record[1]) == ControlKind::kStack) return false;
-      continue;
-    }
+    if (is_control(record[1]) || elsewhere(static_cast<uint32_t>(record[3]))) continue;
     if (exits > 0) {
       exits--;
       continue;
@@ -84,14 +85,15 @@ bool current_context(uintptr_t sp, TraceContext* out) {
     *out = t_birth.context;
     return out->valid != 0;
   }
-  const Root& root = lane->stacks[lane->current].root;
+  const Stack& stack = stack_at(lane, sp);
+  const Root& root = stack.root;
   if (!root.open) {
     *out = lane->context;
     return out->valid != 0;
   }
   *out = root.context;
   uint64_t position = root.position;
-  if (root.sampled) innermost_open(lane, sp, &position);
+  if (root.sampled) innermost_open(lane, stack, sp, &position);
   // Of a trace that is not sampled no span is written; its id still has to be one.
   out->span_id = span_id(g_process.key, lane->index, position);
   return true;

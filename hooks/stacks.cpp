@@ -140,6 +140,13 @@ void find_stack(Lane* lane, uintptr_t sp) {
   if (index >= 0) switch_to(lane, static_cast<uint32_t>(index));
 }
 
+const Stack& stack_at(const Lane* lane, uintptr_t sp) {
+  const Stack& current = lane->stacks[lane->current];
+  if (holds(current, sp)) return current;
+  int index = known_stack(lane, sp);
+  return index >= 0 ? lane->stacks[index] : current;
+}
+
 bool is_known_stack(const Lane* lane, uintptr_t sp) {
   return holds(lane->stacks[lane->current], sp) || known_stack(lane, sp) >= 0;
 }

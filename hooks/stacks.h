@@ -18,6 +18,9 @@ void set_home_stack(Lane* lane, uintptr_t lo, uintptr_t hi);
 // True if the thread has been seen on the stack that holds `sp`.
 bool is_known_stack(const Lane* lane, uintptr_t sp);
 
+// The stack that holds `sp`; the current one if none is known to.
+const Stack& stack_at(const Lane* lane, uintptr_t sp);
+
 // Makes the stack that holds `sp` the lane's current one, looking its bounds up if it is new: one
 // sigaltstack(2) and, if neither makecontext nor that knows it, /proc/self/maps.
 void select_stack(Lane* lane, uintptr_t sp);

@@ -148,9 +148,10 @@ struct Process {
   OnFull on_full;
   Threads threads;
   ClockKind clock;
-  std::atomic<uint32_t> restricted;  // a seccomp filter is on: make no system call
-  std::atomic<uint32_t> recorded;    // a call has been: there is something to wait for at the end
-  std::atomic<uint32_t> drain_gone;  // noticed by a producer: never wait again
+  std::atomic<uint32_t> restricted;   // a seccomp filter is on: make no system call
+  std::atomic<uint32_t> recorded;     // a call has been: there is something to wait for at the end
+  std::atomic<uint32_t> drain_gone;   // noticed by a producer: never wait again
+  std::atomic<uint32_t> lanes_short;  // all lanes are taken, and waiting for one was in vain
   int32_t pid;
   uint64_t id, parent_id;  // ThreadMessage::process and parent_process
   TraceContext inherited;  // from TRACEPARENT

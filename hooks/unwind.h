@@ -13,7 +13,7 @@ namespace telinject {
 void note_unwind(UnwindKind kind, uintptr_t target_sp, uintptr_t pc, uintptr_t sp);
 
 // A bare record of the given kind on the current lane, if it is recording (kVfork, kVforkEnd,
-// kExecFailed, kExit, kChildEnded).
+// kExecFailed, kExit, kLaneEnded, kChildEnded).
 void note_event(ControlKind kind, uint64_t a, uintptr_t sp);
 
 }  // namespace telinject

@@ -2,6 +2,7 @@
 #include <linux/futex.h>
 #include <time.h>
 
+#include "hooks/attach.h"
 #include "hooks/services.h"
 #include "hooks/state.h"
 #include "hooks/unwind.h"
@@ -48,9 +49,15 @@ void wait_until_written() {
   }
 }
 
+// `status`: what the process ends with, plus one; 0 if not known.
+void note_exit(uint64_t status, uintptr_t sp) {
+  note_ended_lanes(sp);
+  note_event(ControlKind::kExit, status, sp);
+}
+
 void at_exit(void*) {
   if (tracing() && g_alive.mask != 0) {
-    note_event(ControlKind::kExit, 0, reinterpret_cast<uintptr_t>(__builtin_dwarf_cfa()));
+    note_exit(0, reinterpret_cast<uintptr_t>(__builtin_dwarf_cfa()));
   }
   flush_at_exit();
 }
@@ -79,8 +86,8 @@ extern "C" {
 __attribute__((visibility("default"), noreturn)) void _exit(int status) {
   if (tracing() && g_alive.mask != 0 && g_process.restricted.load() == 0) {
     if (sys::getpid() == g_process.pid) {
-      note_event(ControlKind::kExit, static_cast<uint64_t>(status & 0xff) + 1,
-                 reinterpret_cast<uintptr_t>(__builtin_dwarf_cfa()));
+      note_exit(static_cast<uint64_t>(status & 0xff) + 1,
+                reinterpret_cast<uintptr_t>(__builtin_dwarf_cfa()));
       flush_at_exit();
     } else {
       // The child of vfork: what it opened in its parent's lane ends here.

@@ -34,7 +34,8 @@ inline constexpr size_t kControlBytes = 32;
 enum class ControlKind : uint16_t {
   kWrap = 1,     // the next record is at the ring's start
   kRoot,         // a trace starts with the next entry. a: RootFlags, b: root number, c: sp
-  kStack,        // the thread now runs on another stack. a: its size, b: lowest address, c: sp
+  kStack,        // the thread now runs on another stack. a: its size, b: lowest address, c: 0, or
+                 // sp if these are a guess
   kUnwind,       // frames are gone. a: UnwindKind, b: target pc, c: target sp
   kClosed,       // exits that did not fit. a: low 32 bits of the last one's function, or 0 if it
                  // was an unwind; b: how many; c: sp up to which frames are gone
@@ -46,6 +47,7 @@ enum class ControlKind : uint16_t {
   kVforkEnd,     // the child of vfork has gone by _exit
   kExit,         // the process is about to end by itself. a: status + 1, or 0 if unknown
   kThreadExit,   // the thread called pthread_exit
+  kLaneEnded,    // the process, about to end, sees that a lane's thread has ended before. a: lane
   kChildEnded,   // a forked child was waited for. a: its process id << 16 | its wait status
   kMessage,      // a message follows. a: MessageType, b: bytes
   kMessageData,  // 21 bytes of it: 6 in a, 7 in b, 8 in c

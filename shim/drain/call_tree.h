@@ -9,14 +9,19 @@
 //             a longjmp also those at it that are inlined in the target's function; a catch those
 //             at it that are not on the inline chain of its return address; a landing pad none at
 //             it
-//   entry     safety net: closes frames strictly below its stack pointer whose call site differs,
-//             and a frame that stands exactly where it stands
+//   entry     safety net: closes frames whose stack pointer is not above its own and whose call
+//   site
+//             differs, a frame that stands exactly where it stands, and frames above its
+//             caller's, which its call site tells
 //   root      nothing is open: closes all
 //
 // A thread has a list of open frames for each stack it runs on, for stack pointers compare only
-// within one. The first frame on another stack is a child of the frame that was open at the switch.
+// within one. The first frame on another stack is a child of what is open on the one before. The
+// program announces a switch when it sees one, but a record's own stack pointer has the last word:
+// a hook may have been interrupted, on its way to its record, by a handler on an alternate stack.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -60,14 +65,11 @@ enum class ExitKind {
 struct FrameStack {
   uint64_t lo = 0, hi = 0;
   std::vector<Frame> frames;
-  // What the first frame is a child of: the frame that was open when the thread came here.
-  bool has_base = false;
-  TraceId base_trace = {};
-  uint64_t base_span_id = 0;
 
   // A stack may be allowed to grow beyond 4 GiB, but its frames lie within that of its upper end.
   uint32_t depth(uint32_t sp) const { return static_cast<uint32_t>(hi) - sp; }
   bool holds32(uint32_t sp) const { return depth(sp) <= hi - lo; }
+  bool holds(uint64_t sp) const { return sp - lo <= hi - lo; }
   // A full stack pointer from its low half.
   uint64_t widen(uint32_t sp) const { return hi - depth(sp); }
 };
@@ -111,7 +113,8 @@ class CallTree {
   void root(uint64_t flags, uint64_t number, uint64_t position);
   void entry(const uint64_t* record, uint64_t position, uint64_t ticks, int64_t ns);
   void exit(const uint64_t* record, uint64_t ticks);
-  void stack_switch(uint64_t lo, uint64_t bytes);
+  // `sp`: 0, or a stack pointer on it, if the bounds are a guess.
+  void stack_switch(uint64_t lo, uint64_t bytes, uint64_t sp);
   void unwind(UnwindKind kind, uint64_t pc, uint64_t target_sp, uint64_t ticks);
   // Exits that did not fit: frames up to `sp` are gone; `function` is the last one's low half.
   void closed_up_to(uint64_t sp, uint32_t function, uint64_t ticks);
@@ -128,19 +131,26 @@ class CallTree {
   // pthread_exit was called: what is still open when the lane ends, ended then.
   void thread_exit(uint64_t ticks) { thread_exit_ticks_ = ticks; }
   bool exiting() const { return thread_exit_ticks_ != 0; }
-  uint64_t exit_ticks() const { return thread_exit_ticks_; }
+  // Cleanup handlers and destructors of thread-local objects may have run since.
+  uint64_t exit_ticks() const { return std::max(thread_exit_ticks_, last_ticks_); }
 
-  // The innermost open span, for notes and for what starts here; null if none is.
-  const Frame* innermost() const;
   // While closed() is told: the frame that the closed one lay on, or null.
   Frame* frame_above() { return closing_->frames.empty() ? nullptr : &closing_->frames.back(); }
-  std::optional<ParentContext> current() const;
+  // What a call would be a child of, for notes and for what starts here: on the stack that was
+  // announced last, or on the one that holds `sp`.
+  std::optional<ParentContext> current() const { return innermost(*current_); }
+  std::optional<ParentContext> current_at(uint64_t sp) { return innermost(*stack_at(sp)); }
 
  private:
-  void settle(uint64_t ticks);
+  void settle();
   void close_top(FrameStack* stack, ExitKind kind, uint64_t ticks, bool upper_bound);
   FrameStack* stack_of(uint32_t sp);
+  FrameStack* stack_at(uint64_t sp);
+  const FrameStack* stack_below(const FrameStack* stack) const;
+  std::optional<ParentContext> innermost(const FrameStack& stack) const;
+  void close_vforked(ExitKind kind, uint64_t ticks);
   void pop_gone(FrameStack* stack, const Frame& entering);
+  void pop_above_caller(FrameStack* stack, const Frame& entering);
   void place(FrameStack* stack, Frame* frame, uint64_t position);
   void close_inlined_at(FrameStack* stack, const std::vector<uint64_t>& chain, ExitKind kind,
                         uint64_t ticks);
@@ -153,6 +163,10 @@ class CallTree {
   Listener* listener_;
   FrameStack home_;
   FrameStack* current_;
+  // Where the thread was before it came to current_: what is open there when a first frame is
+  // entered here is its parent. (When it is entered, not when the switch was told: a thread that
+  // goes back only to return from calls does not say so.)
+  FrameStack* came_from_ = nullptr;
   FrameStack* closing_;  // the stack that lost a frame last
   struct PendingRoot {
     uint64_t flags, number;
@@ -161,7 +175,8 @@ class CallTree {
   bool exec_pending_ = false;
   uint64_t exec_ticks_ = 0;
   uint64_t thread_exit_ticks_ = 0;
-  uint64_t vfork_sp_ = 0;  // frames below belong to the child of vfork; 0: none
+  uint64_t last_ticks_ = 0;  // of an entry or exit
+  uint64_t vfork_sp_ = 0;    // frames below belong to the child of vfork; 0: none
 };
 
 }  // namespace telinject

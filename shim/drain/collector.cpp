@@ -100,6 +100,7 @@ void Collector::run() {
     pass_on(/*last=*/false);
     if (!full || program_ended) close_finished(&batch, program_ended);
     pass_on(/*last=*/true);
+    if (!full && !batch.notices.empty()) read_on(&batch);
     if (batch.bytes == 0 && batch.notices.empty() && quiet_rounds_ >= kQuietRounds && !idle_told_) {
       batch.notices.emplace_back(Notice::Kind::kIdle);
       idle_told_ = true;
@@ -172,6 +173,20 @@ size_t Collector::read_segment(SegmentId id, OpenSegment* segment, Batch* batch)
   }
   for (uint32_t lane : ended) end_lane(id, segment, lane, batch);
   return bytes;
+}
+
+// What has ended is taken whole, whatever the watermark; so what it refers to has to be there: the
+// record that its creator left for it, on a lane that was read before that was written.
+void Collector::read_on(Batch* batch) {
+  batch->watermark = ClockMap::now(clock_);
+  std::vector<Run> runs;
+  for (auto& [id, segment] : segments_) {
+    for (auto& [lane, open_lane] : segment.lanes) {
+      runs.clear();
+      batch->bytes += open_lane.reader.read(&runs);
+      for (Run& run : runs) batch->runs.push_back({id, lane, std::move(run)});
+    }
+  }
 }
 
 void Collector::end_lane(SegmentId id, OpenSegment* segment, uint32_t lane, Batch* batch) {

@@ -63,6 +63,7 @@ class Collector {
   void prepare(CollectorCommand* command);
   void open(CollectorCommand* command);
   void close_finished(Batch* batch, bool now);
+  void read_on(Batch* batch);
   size_t read_segment(SegmentId id, OpenSegment* segment, Batch* batch);
   void find_new_lanes(OpenSegment* segment);
   void end_lane(SegmentId id, OpenSegment* segment, uint32_t lane, Batch* batch);

@@ -1,11 +1,13 @@
 #include "shim/drain/control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -13,10 +15,9 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "shim/channel/message.h"
 #include "shim/drain/complain.h"
 
@@ -47,13 +48,48 @@ struct PidfdInfo {
 constexpr uint64_t kPidfdInfoExit = 1 << 3;
 constexpr unsigned long kPidfdGetInfo = _IOWR(0xFF, 11, PidfdInfo);
 
-ProcessEnd end_of(int pidfd) {
+// A file of /proc. Its process may end at any moment, and then reading fails, at which an
+// ifstream's buffer throws.
+std::string read_file(const std::string& path) {
+  std::string text;
+  int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return text;
+  char part[4096];
+  ssize_t n;
+  while ((n = read(fd, part, sizeof part)) > 0) text.append(part, static_cast<size_t>(n));
+  close(fd);
+  return text;
+}
+
+bool end_of_reaped(int pidfd, ProcessEnd* end) {
   PidfdInfo info = {};
   info.mask = kPidfdInfoExit;
-  if (ioctl(pidfd, kPidfdGetInfo, &info) == 0 && (info.mask & kPidfdInfoExit) != 0) {
-    return {true, info.exit_code};
+  if (ioctl(pidfd, kPidfdGetInfo, &info) != 0 || (info.mask & kPidfdInfoExit) == 0) return false;
+  *end = {true, info.exit_code};
+  return true;
+}
+
+// The last field of /proc/PID/stat, which says 0 to those who may not know.
+bool end_of_zombie(int pid, ProcessEnd* end) {
+  std::string folder = absl::StrCat("/proc/", pid);
+  struct stat status = {};
+  if (stat(folder.c_str(), &status) != 0 || (geteuid() != 0 && status.st_uid != geteuid())) {
+    return false;
   }
-  return {};
+  std::string text = read_file(folder + "/stat");
+  size_t name_end = text.rfind(") "), last = text.find_last_of(' ');
+  if (name_end == std::string::npos || name_end + 2 >= last || text[name_end + 2] != 'Z') {
+    return false;
+  }
+  *end = {true, atoi(text.c_str() + last)};
+  return true;
+}
+
+// A pidfd tells the end of a process once its parent has asked for it, /proc until then.
+ProcessEnd end_of(int pidfd, int pid) {
+  ProcessEnd end;
+  bool known = end_of_reaped(pidfd, &end) || end_of_zombie(pid, &end) || end_of_reaped(pidfd, &end);
+  return known ? end : ProcessEnd{};
 }
 
 const char* untraced_text(uint32_t reason) {
@@ -79,9 +115,7 @@ bool session_in_use(const Session& session) {
   for (const fs::directory_entry& entry : fs::directory_iterator("/proc", error)) {
     int pid = atoi(entry.path().filename().c_str());
     if (pid <= own) continue;
-    std::ifstream file(entry.path() / "environ", std::ios::binary);
-    std::string environment((std::istreambuf_iterator<char>(file)), {});
-    if (environment.find(session.name) != std::string::npos) return true;
+    if (read_file(entry.path() / "environ").find(session.name) != std::string::npos) return true;
   }
   return false;
 }
@@ -291,7 +325,7 @@ void Control::watch_process(int pidfd, int pid) {
 void Control::process_ended(int pidfd, int pid) {
   Notice notice(Notice::Kind::kProcessEnded);
   notice.os_pid = pid;
-  notice.end = end_of(pidfd);
+  notice.end = end_of(pidfd, pid);
   if (auto known = known_ends_.find(pid); known != known_ends_.end()) notice.end = known->second;
   remove(pidfd);
   collector_->tell({std::move(notice), nullptr});

@@ -48,7 +48,8 @@ struct Thread final : CallTree::Listener {
   int tid;
   std::string attributes_json;  // "thread_id":12,"thread_name":"worker"
   CallTree tree;
-  bool ended = false;  // its lane has; if spans are open, why is to be found out
+  bool ended = false;                 // its lane has; if spans are open, why is to be found out
+  bool ended_before_process = false;  // the process said so at its end
   uint64_t end_ticks = 0;
   uint64_t decide_by_ns = 0;  // monotonic; then it counts as the end of the thread alone
   // Losses that have been told in the stream, and that have not.
@@ -70,7 +71,8 @@ struct Process {
   std::optional<ProcessText> text;  // made at its first event
   std::shared_ptr<uint64_t> sequence = std::make_shared<uint64_t>(0);
   bool first = false;    // of its segment: what others are forked from
-  bool exiting = false;  // said so itself
+  bool exiting = false;  // said so itself, and when
+  uint64_t exit_ticks = 0;
   bool ended = false;
   ProcessEnd end;
   std::vector<std::unique_ptr<Thread>> threads;

@@ -184,6 +184,8 @@ void Processor::end_lane(const Notice& notice) {
   if (thread->tree.exiting()) thread->end_ticks = thread->tree.exit_ticks();
   if (!thread->tree.has_open() || thread->tree.exiting()) {
     finish_thread(thread, ExitKind::kThreadEnd);
+  } else if (ended_alone(*thread)) {
+    finish_thread(thread, ExitKind::kThreadEnd);
   } else if (thread->process->ended || thread->tree.executing()) {
     finish_thread(thread, kind_of(*thread->process));
   } else {
@@ -198,6 +200,14 @@ ExitKind Processor::kind_of(const Process& process) const {
     return WIFSIGNALED(process.end.status) ? ExitKind::kKilled : ExitKind::kProcessExit;
   }
   return process.exiting ? ExitKind::kProcessExit : ExitKind::kUnknown;
+}
+
+// A thread that ended before its process said that it is about to end: seen by the collector, or by
+// the process.
+bool Processor::ended_alone(const Thread& thread) const {
+  const Process& process = *thread.process;
+  return thread.ended_before_process ||
+         (thread.ended && process.exiting && thread.end_ticks < process.exit_ticks);
 }
 
 // Removes a thread that has ended; what it left open ends with it.
@@ -218,7 +228,9 @@ void Processor::decide_ended_threads(bool all) {
     Process* process = thread->process;
     bool others = std::any_of(process->threads.begin(), process->threads.end(),
                               [](const auto& other) { return !other->ended; });
-    if (process->ended || process->exiting) {
+    if (ended_alone(*thread)) {
+      finish_thread(thread, ExitKind::kThreadEnd);
+    } else if (process->ended || process->exiting) {
       finish_thread(thread, kind_of(*process));
     } else if (all ||
                now + (others ? kVerdictNs - kVerdictWithOthersNs : 0) >= thread->decide_by_ns) {
@@ -242,7 +254,7 @@ void Processor::finish_process(Process* process, ExitKind kind, uint64_t ticks) 
   for (size_t i = process->threads.size(); i-- > 0;) {
     Thread* thread = process->threads[i].get();
     if (!thread->ended) continue;
-    finish_thread(thread, kind);
+    finish_thread(thread, ended_alone(*thread) ? ExitKind::kThreadEnd : kind);
   }
 }
 
@@ -277,7 +289,9 @@ void Processor::end_exiting(SegmentState* segment, uint64_t ticks) {
   for (auto& [id, process] : segment->processes) {
     if (!process->exiting) continue;
     for (auto& thread : process->threads) {
-      thread->tree.close_all(ExitKind::kProcessExit, ticks);
+      bool alone = ended_alone(*thread);
+      thread->tree.close_all(alone ? ExitKind::kThreadEnd : ExitKind::kProcessExit,
+                             alone && thread->ended ? thread->end_ticks : ticks);
     }
   }
 }

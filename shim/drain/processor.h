@@ -89,6 +89,7 @@ class Processor final : SpanWriter {
   void finish_thread(Thread* thread, ExitKind kind);
   void finish_process(Process* process, ExitKind kind, uint64_t ticks);
   void decide_ended_threads(bool all);
+  bool ended_alone(const Thread& thread) const;
   ExitKind kind_of(const Process& process) const;
 
   void span_opened(Thread* thread, const Frame& frame) override;

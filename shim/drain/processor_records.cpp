@@ -54,7 +54,7 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
       tree.root(a, b, position);
       break;
     case ControlKind::kStack:
-      tree.stack_switch(b, a);
+      tree.stack_switch(b, a, c);
       break;
     case ControlKind::kUnwind:
       tree.unwind(static_cast<UnwindKind>(a), b, c, ticks);
@@ -69,7 +69,7 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
       tree.exec(ticks);
       [[fallthrough]];
     case ControlKind::kSpawn:
-      if (auto context = tree.current()) {
+      if (auto context = tree.current_at(c)) {
         Reference reference = {segment->info->key.k0, position, lane_number};
         references_[reference] = *context;
         reference_order_.push_back(reference);
@@ -89,7 +89,17 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
       tree.vfork_end(ticks);
       break;
     case ControlKind::kExit:
+      if (!thread->process->exiting) thread->process->exit_ticks = ticks;
       thread->process->exiting = true;
+      break;
+    case ControlKind::kLaneEnded:
+      // Nothing if that is known already, and the lane perhaps in use again. Forked processes have
+      // lanes in the same segment.
+      if (auto ended = segment->lanes.find(static_cast<uint32_t>(a));
+          ended != segment->lanes.end() && ended->second.thread != nullptr &&
+          ended->second.thread->process == thread->process) {
+        ended->second.thread->ended_before_process = true;
+      }
       break;
     case ControlKind::kThreadExit:
       tree.thread_exit(ticks);

@@ -133,10 +133,8 @@ void Processor::lose(Thread* thread, uint64_t calls, uint64_t ticks, bool now) {
     auto context = thread->tree.current();
     EventPlace place = {++*process->sequence, ns, trace_id(key, kNoteLane, note),
                         span_id(key, kNoteLane, note << 4), 0};
-    if (context.has_value()) {
-      place.trace = context->trace;
-      place.parent_span_id = context->span_id;
-    }
+    // A note in the trace, no child of the call that happens to be open.
+    if (context.has_value()) place.trace = context->trace;
     encoder_.loss(place, loss_reason_name(LossReason::kQueueFull), thread->lost_untold,
                   thread->attributes_json, text_of(process));
     facts_.events++;

@@ -100,6 +100,9 @@ const Site* SiteCache::site(const CodePlace& function, const CodePlace& return_a
   Description description = describe(function, return_address, call_site);
   const FunctionDescription& f = description.function;
   site.chain = std::move(description.chain);
+  if (std::vector<uint64_t> callers = chain(call_site); !callers.empty()) {
+    site.caller = callers.front();
+  }
   site.totals = totals_of(function, f.name);
   std::string json;
   if (f.parameters_known) append_json_member(&json, "function.parameters", f.parameters);

@@ -22,6 +22,8 @@ struct Site {
   // The physical function that the hook's call stands in, and the inline chain there, outermost
   // first: identities within the process, 0 and empty if not known.
   std::vector<uint64_t> chain;
+  // The physical function that the call site lies in; 0 if not known.
+  uint64_t caller = 0;
   FunctionTotals* totals = nullptr;
   FunctionText text;
 };

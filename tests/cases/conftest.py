@@ -6,6 +6,7 @@ TELINJECT_BUILD names the build tree to test; without it it is build/ of this re
 import pytest
 from telrun_pair import Pair
 from teltest.run import build_directory
+from traced import VARIANTS, Traced
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +21,14 @@ def pair(build, tmp_path):
     made = Pair(build, tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture(params=VARIANTS, ids="".join)
+def traced(request, tmp_path):
+    """Builds, runs and checks small programs: once for each compiler, level and way to trace."""
+    made = Traced(*request.param, tmp_path)
+    yield made
+    made.path.unlink(missing_ok=True)
 
 
 @pytest.fixture

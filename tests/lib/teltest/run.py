@@ -101,7 +101,7 @@ def build_object(source, compiler="gcc", flags=("-O0",), instrument=True):
     """Compiles one source file; flags go to the compiler as they are, after -g."""
     source = Path(source)
     command, real, environment = _compile_command(is_cxx(source), compiler, instrument)
-    headers = sorted(source.parent.glob("*.h"))
+    headers = sorted({*source.parent.glob("*.h"), *APPS.glob("*.h")})
     key = _digest(_identity(real), _wrapper_identity() if instrument else "plain", source, *flags,
                   *(path.read_bytes() for path in [source, *headers]))
     with _cached(key, source.stem + ".o") as (target, exists):
