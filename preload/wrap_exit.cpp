@@ -63,9 +63,11 @@ void wait_at_exit() {
 }
 
 void flush_at_exit() {
-  if (!tracing() || g_alive.mask == 0 || sys::getpid() != g_process.pid) return;
-  if (t_hook.lane != nullptr && g_process.restricted.load() == 0) record_module_changes();
-  if (g_client.session.mode != SessionMode::kPreload || g_process.restricted.load() != 0) return;
+  // Under a seccomp filter not even getpid may be called.
+  if (!tracing() || g_alive.mask == 0 || g_process.restricted.load() != 0) return;
+  if (sys::getpid() != g_process.pid) return;
+  if (t_hook.lane != nullptr) record_module_changes();
+  if (g_client.session.mode != SessionMode::kPreload) return;
   if (g_process.recorded.load(std::memory_order_relaxed) == 0) return;
   wait_until_written();
 }
