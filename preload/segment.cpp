@@ -40,9 +40,10 @@ struct Size {
   uint32_t lanes;
 };
 
-// At most a sixteenth of the address space; a file size limit holds for a memfd, too, and a breach
-// raises SIGXFSZ. Of locked memory the first group takes at most a quarter: a program whose
-// mlockall() just fits is rare, and below 2 MiB no dynamically linked program fits at all.
+// At most a sixteenth of the address space and of the data that is allowed; a file size limit holds
+// for a memfd, too, and a breach raises SIGXFSZ. Of locked memory the first group takes at most a
+// quarter: a program whose mlockall() just fits is rare, and below 2 MiB no dynamically linked
+// program fits at all.
 Size choose_size(uint32_t ring_bytes) {
   Size size = {ring_bytes, kMaxLanes};
   uint64_t locked = soft_limit(RLIMIT_MEMLOCK);
@@ -50,8 +51,11 @@ Size choose_size(uint32_t ring_bytes) {
     uint32_t ring = clamp_ring_bytes(locked / 4 / kFirstGroupLanes);
     if (ring < size.ring_bytes) size.ring_bytes = ring;
   }
-  uint64_t address_space = soft_limit(RLIMIT_AS), file_size = soft_limit(RLIMIT_FSIZE);
-  uint64_t allowed = address_space / 16 < file_size ? address_space / 16 : file_size;
+  // The drain, which is under the same limits, maps it too.
+  uint64_t address_space = soft_limit(RLIMIT_AS), data = soft_limit(RLIMIT_DATA);
+  uint64_t memory = (address_space < data ? address_space : data) / 16;
+  uint64_t file_size = soft_limit(RLIMIT_FSIZE);
+  uint64_t allowed = memory < file_size ? memory : file_size;
   while (size.lanes > kFirstGroupLanes && segment_bytes(size.ring_bytes, size.lanes) > allowed) {
     size.lanes /= 2;
   }

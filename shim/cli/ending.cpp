@@ -94,6 +94,7 @@ void wait_for_end(Drain* drain, int signal_fd) {
 }
 
 void report_early_end(const Drain& drain) {
+  if (drain.ended && WIFEXITED(drain.status) && WEXITSTATUS(drain.status) == kDrainGaveUp) return;
   char how[40];
   TextBuffer text(how, sizeof how);
   if (drain.ended && WIFSIGNALED(drain.status)) {
