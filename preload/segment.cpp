@@ -3,6 +3,7 @@
 // Sizes are chosen so that a program under limits does not feel it: only the first two lanes are
 // mapped at the start; each further group is mapped when threads need it, and their own stacks are
 // eight times as large.
+#include <elf.h>
 #include <fcntl.h>
 #include <linux/memfd.h>
 #include <sys/mman.h>
@@ -89,6 +90,19 @@ uint32_t join_arguments(const StartInfo& info, char* out, size_t capacity) {
   return static_cast<uint32_t>(text.size());
 }
 
+// Where there is no /proc: as it was executed, if that says enough. (For a script it is the
+// script.)
+uint32_t find_own_path(const StartInfo& info, char out[kPathBytes]) {
+  long n =
+      sys::call(SYS_readlinkat, AT_FDCWD, sys::arg("/proc/self/exe"), sys::arg(out), kPathBytes);
+  if (n > 0) return static_cast<uint32_t>(n);
+  auto* executed = reinterpret_cast<const char*>(auxiliary_value(info, AT_EXECFN));
+  if (executed == nullptr || executed[0] != '/') return 0;
+  TextBuffer text(out, kPathBytes);
+  text.add(executed);
+  return static_cast<uint32_t>(text.size());
+}
+
 void fill_header(SegmentHeader* header, const StartInfo& info, const Size& size) {
   header->layout_version = kLayoutVersion;
   header->header_bytes = sizeof(SegmentHeader);
@@ -103,9 +117,7 @@ void fill_header(SegmentHeader* header, const StartInfo& info, const Size& size)
   header->start_realtime_ns = now(CLOCK_REALTIME);
   header->inherited = g_process.inherited;
   header->parent = g_process.parent_ref;
-  long n = sys::call(SYS_readlinkat, AT_FDCWD, sys::arg("/proc/self/exe"), sys::arg(header->path),
-                     kPathBytes);
-  header->path_bytes = n > 0 ? static_cast<uint32_t>(n) : 0;
+  header->path_bytes = find_own_path(info, header->path);
   header->command_line_bytes = join_arguments(info, header->command_line, kCommandLineBytes);
   header->magic = kSegmentMagic;
 }

@@ -10,8 +10,6 @@
 #include "preload/startup.h"
 #include "shim/channel/syscall.h"
 
-extern "C" __attribute__((weak)) int __cxa_atexit(void (*)(void*), void*, void*);
-
 namespace telinject {
 
 namespace {
@@ -59,7 +57,8 @@ void at_exit(void*) {
 
 void wait_at_exit() {
   // No library's handle: handlers of that kind are the last to run, after all destructors.
-  if (__cxa_atexit != nullptr) __cxa_atexit(at_exit, nullptr, nullptr);
+  using Function = int (*)(void (*)(void*), void*, void*);
+  if (auto function = real<Function>(kReal___cxa_atexit)) function(at_exit, nullptr, nullptr);
 }
 
 void flush_at_exit() {
