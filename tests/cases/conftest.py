@@ -6,6 +6,7 @@ TELINJECT_BUILD names the build tree to test; without it it is build/ of this re
 import pytest
 from telrun_pair import Pair
 from teltest.run import build_directory
+from ways import Ways
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +19,14 @@ def build():
 def pair(build, tmp_path):
     """Runs a command alone and under telrun."""
     made = Pair(build, tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ways(build, tmp_path):
+    """Runs a command alone, under telrun and with a bare LD_PRELOAD."""
+    made = Ways(build, tmp_path)
     yield made
     made.close()
 
