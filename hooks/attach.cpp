@@ -188,6 +188,18 @@ void inherit_open_root(const Lane* parent) {
   if (root.sampled) t_birth.context.span_id = span_id(g_process.key, parent->index, root.position);
 }
 
+// A forked child's only thread has the process's id. Under a seccomp filter it is asked of libc,
+// which stores it in a mutex (its third word) that is locked.
+int32_t pid_of_child() {
+  const LibcFunctions& libc = g_process.libc;
+  bool ask_kernel = g_process.restricted.load(std::memory_order_relaxed) == 0;
+  if (ask_kernel || libc.mutex_lock == nullptr) return sys::getpid();
+  alignas(16) int32_t mutex[16] = {};
+  libc.mutex_init(mutex, nullptr);
+  libc.mutex_lock(mutex);
+  return mutex[2];
+}
+
 // A forked child's first call. Its memory is a copy of its parent's, its lanes are the parent's
 // threads'; it claims lanes of its own in the mapping that it inherited, which needs no system call
 // that a sandbox could forbid. It has one thread; should it have made more before its first call,
@@ -196,7 +208,7 @@ bool start_child() {
   uint32_t none = 0;
   if (!g_alive.starting.compare_exchange_strong(none, 1)) return false;
   g_process.parent_id = g_process.id;
-  g_process.pid = sys::getpid();
+  g_process.pid = pid_of_child();
   g_process.id =
       keyed_mix(g_process.id ^ read_tsc(), g_process.key.k0, static_cast<uint64_t>(g_process.pid)) |
       1;

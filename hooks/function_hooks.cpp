@@ -4,9 +4,11 @@
 //
 // What makes it fast, measured against a bare rdtsc and a 16-byte store: thread-local state used in
 // place rather than through a pointer (a dependent load costs more than all the arithmetic here);
-// the clock read first, so that its latency overlaps with the rest; addresses as limits, so that no
-// index has to be masked or scaled; and no lap bit in the record, for the drain zeroes what it has
-// taken.
+// addresses as limits, so that no index has to be masked or scaled; and no lap bit in the record,
+// for the drain zeroes what it has taken.
+//
+// The clock is read once nothing speaks against it: in seccomp's strict mode that instruction
+// faults, and wrap_restrict.cpp has switched the hooks off.
 //
 // The order of records in a lane is the order of reservations. A signal between the reading of the
 // clock and the reservation makes a record's time earlier than the handler's before it; the drain

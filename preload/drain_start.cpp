@@ -11,6 +11,7 @@
 // the program's `while (wait(0) > 0)` can end.
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -19,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "preload/resolve.h"
 #include "preload/startup.h"
@@ -235,13 +237,31 @@ class DrainEnvironment {
   size_t bytes_ = 0;
 };
 
+// Never kills the program (SIGPIPE) nor keeps it: a pipe without room for the line is left alone.
+void write_to_stderr(const char* line, size_t bytes) {
+  sys::SignalsBlocked blocked;
+  constexpr uint64_t kPipeSignal = uint64_t{1} << (SIGPIPE - 1);
+  uint64_t pending = 0;
+  sys::call(SYS_rt_sigpending, sys::arg(&pending), sizeof pending);
+  pollfd room = {2, POLLOUT, 0};
+  timespec now = {};
+  long ready = sys::call(SYS_ppoll, sys::arg(&room), 1, sys::arg(&now), 0, sizeof pending);
+  if (ready == 1 && (room.revents & POLLOUT) != 0) {
+    sys::call(SYS_write, 2, sys::arg(line), static_cast<long>(bytes));
+  }
+  if ((pending & kPipeSignal) == 0) {
+    uint64_t wanted = kPipeSignal;
+    sys::call(SYS_rt_sigtimedwait, sys::arg(&wanted), 0, sys::arg(&now), sizeof wanted);
+  }
+}
+
 void say(const char* what, const char* path, long error) {
   char line[kPathBytes + 256];
   TextBuffer text(line, sizeof line);
   text.add("telinject: ").add(what).add(path);
   if (error < 0) text.add(" (errno ").number(static_cast<uint64_t>(-error)).add(")");
   text.add("; the program runs untraced\n");
-  sys::call(SYS_write, 2, sys::arg(line), static_cast<long>(text.size()));
+  write_to_stderr(line, text.size());
 }
 
 void name_session(Session* session) {

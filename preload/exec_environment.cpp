@@ -63,8 +63,11 @@ ExecEnvironment::ExecEnvironment(int dirfd, const char* path, char* const* envp,
   if (envp == nullptr || !preloads_library(envp)) return;
   SpanValues values(sp);
   EnvironmentEdit edit = make_edit(values);
-  Target target = examine_target(dirfd, path);
-  bool fits = accepts_preload(target) && edit.library[0] == '/' && readable(edit.library);
+  // Under a seccomp filter nothing may be looked at: the target is taken for an ordinary one.
+  bool may_look = g_process.restricted.load(std::memory_order_relaxed) == 0;
+  Target target = may_look ? examine_target(dirfd, path) : Target{};
+  bool fits =
+      accepts_preload(target) && edit.library[0] == '/' && (!may_look || readable(edit.library));
   edit.preload = fits ? PreloadEdit::kLeave : PreloadEdit::kRemove;
   edit.relax_asan = fits && target.needs_asan;
   size_t slots = edited_slots(envp);
@@ -72,7 +75,7 @@ ExecEnvironment::ExecEnvironment(int dirfd, const char* path, char* const* envp,
   char* memory = inline_;
   if (slots * sizeof(char*) + text_bytes > sizeof inline_) {
     page_bytes_ = slots * sizeof(char*) + text_bytes;
-    pages_ = map_pages(page_bytes_);
+    pages_ = may_look ? map_pages(page_bytes_) : nullptr;
     if (pages_ == nullptr) return;
     memory = static_cast<char*>(pages_);
   }
@@ -94,8 +97,8 @@ void update_own_environment(uintptr_t sp) {
   static char* const* published;  // the array that we put in place
   static char* traceparent_slot;  // TRACEPARENT's value in it
   char*** environ = environ_address();
-  if (!tracing() || g_alive.mask == 0 || environ == nullptr || *environ == nullptr ||
-      !preloads_library(*environ)) {
+  if (!tracing() || g_alive.mask == 0 || g_process.restricted.load() != 0 || environ == nullptr ||
+      *environ == nullptr || !preloads_library(*environ)) {
     return;
   }
   SpanValues values(sp);

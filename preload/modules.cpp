@@ -11,11 +11,10 @@
 #include "hooks/maps.h"
 #include "hooks/messages.h"
 #include "hooks/services.h"
+#include "preload/resolve.h"
 #include "shim/channel/message.h"
 #include "shim/channel/syscall.h"
 #include "shim/channel/text.h"
-
-extern "C" __attribute__((weak)) int dl_iterate_phdr(int (*)(dl_phdr_info*, size_t, void*), void*);
 
 namespace telinject {
 
@@ -224,7 +223,7 @@ void record_module_changes() {
   Reading reading;
   if (!reading.entered() || t_hook.lane == nullptr) return;
   if (g_known_count.load(std::memory_order_relaxed) == 0) {
-    if (dl_iterate_phdr != nullptr) dl_iterate_phdr(tell_object, nullptr);
+    iterate_objects(tell_object, nullptr);
   } else if (g_process.restricted.load(std::memory_order_relaxed) == 0) {
     read_maps();
   }

@@ -11,6 +11,7 @@
 
 // Weak, at glibc's oldest version: a program whose libc lacks it must still be able to load us.
 extern "C" __attribute__((weak)) int dl_iterate_phdr(int (*)(dl_phdr_info*, size_t, void*), void*);
+#pragma weak _r_debug
 
 namespace telinject {
 
@@ -57,6 +58,7 @@ constexpr Wanted kWanted[kRealCount] = {
     {"wait3", false},
     {"wait4", false},
     {"waitid", false},
+    {"__cxa_atexit", false},
     {"_exit", false},
     {"quick_exit", false},
     {"dlopen", false},
@@ -70,6 +72,8 @@ constexpr Wanted kWanted[kRealCount] = {
     {"__libc_stack_end", true},
 };
 
+using Iterate = int (*)(int (*)(dl_phdr_info*, size_t, void*), void*);
+Iterate g_iterate;
 std::atomic<void*> g_real[kRealCount];
 char g_library_path[kPathBytes];
 
@@ -209,9 +213,8 @@ struct Walk {
 
 template <typename Visit>
 void each_object(Visit&& visit) {
-  if (dl_iterate_phdr == nullptr) return;
   Walk<Visit&> walk{visit};
-  dl_iterate_phdr(&Walk<Visit&>::step, &walk);
+  iterate_objects(&Walk<Visit&>::step, &walk);
 }
 
 void* find(const Wanted& wanted) {
@@ -226,7 +229,29 @@ void* find(const Wanted& wanted) {
 
 }  // namespace
 
+// The last definition is libc's. A sanitizer that is linked into the program (clang's way) has one
+// before it, which calls through a null pointer until the sanitizer is set up, and our constructor
+// comes first. The loader's own list is read for this one symbol, while nothing else runs yet.
+static void find_iteration() {
+  g_iterate = dl_iterate_phdr;
+  if (&_r_debug == nullptr) return;
+  uint32_t hash = gnu_hash("dl_iterate_phdr");
+  bool behind = false;
+  for (const link_map* object = _r_debug.r_map; object != nullptr; object = object->l_next) {
+    behind = behind || object->l_ld == _DYNAMIC;
+    if (!behind || object->l_ld == nullptr) continue;
+    if (void* address = SymbolTable(object->l_addr, object->l_ld).find("dl_iterate_phdr", hash)) {
+      g_iterate = reinterpret_cast<Iterate>(address);
+    }
+  }
+}
+
+int iterate_objects(int (*step)(dl_phdr_info*, size_t, void*), void* data) {
+  return g_iterate != nullptr ? g_iterate(step, data) : 0;
+}
+
 void resolve_all() {
+  find_iteration();
   uint32_t hashes[kRealCount];
   for (uint32_t i = 0; i < kRealCount; i++) hashes[i] = gnu_hash(kWanted[i].name);
   each_object([&](const dl_phdr_info*, const SymbolTable& table, bool behind) {

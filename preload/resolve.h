@@ -7,6 +7,8 @@
 // changes.
 #pragma once
 
+#include <link.h>
+
 #include <cstddef>
 #include <cstdint>
 
@@ -50,6 +52,7 @@ enum RealSymbol : uint32_t {
   kReal_wait3,
   kReal_wait4,
   kReal_waitid,
+  kReal___cxa_atexit,
   kReal__exit,
   kReal_quick_exit,
   kReal_dlopen,
@@ -63,6 +66,9 @@ enum RealSymbol : uint32_t {
   kReal___libc_stack_end,
   kRealCount,
 };
+
+// libc's dl_iterate_phdr, whatever the program has put before it. After resolve_all() only.
+int iterate_objects(int (*step)(dl_phdr_info*, size_t, void*), void* data);
 
 // Looks all of them up. Called once, in the constructor or at the first hook.
 void resolve_all();

@@ -3,6 +3,7 @@
 // Sizes are chosen so that a program under limits does not feel it: only the first two lanes are
 // mapped at the start; each further group is mapped when threads need it, and their own stacks are
 // eight times as large.
+#include <elf.h>
 #include <fcntl.h>
 #include <linux/memfd.h>
 #include <sys/mman.h>
@@ -40,9 +41,10 @@ struct Size {
   uint32_t lanes;
 };
 
-// At most a sixteenth of the address space; a file size limit holds for a memfd, too, and a breach
-// raises SIGXFSZ. Of locked memory the first group takes at most a quarter: a program whose
-// mlockall() just fits is rare, and below 2 MiB no dynamically linked program fits at all.
+// At most a sixteenth of the address space and of the data that is allowed; a file size limit holds
+// for a memfd, too, and a breach raises SIGXFSZ. Of locked memory the first group takes at most a
+// quarter: a program whose mlockall() just fits is rare, and below 2 MiB no dynamically linked
+// program fits at all.
 Size choose_size(uint32_t ring_bytes) {
   Size size = {ring_bytes, kMaxLanes};
   uint64_t locked = soft_limit(RLIMIT_MEMLOCK);
@@ -50,8 +52,11 @@ Size choose_size(uint32_t ring_bytes) {
     uint32_t ring = clamp_ring_bytes(locked / 4 / kFirstGroupLanes);
     if (ring < size.ring_bytes) size.ring_bytes = ring;
   }
-  uint64_t address_space = soft_limit(RLIMIT_AS), file_size = soft_limit(RLIMIT_FSIZE);
-  uint64_t allowed = address_space / 16 < file_size ? address_space / 16 : file_size;
+  // The drain, which is under the same limits, maps it too.
+  uint64_t address_space = soft_limit(RLIMIT_AS), data = soft_limit(RLIMIT_DATA);
+  uint64_t memory = (address_space < data ? address_space : data) / 16;
+  uint64_t file_size = soft_limit(RLIMIT_FSIZE);
+  uint64_t allowed = memory < file_size ? memory : file_size;
   while (size.lanes > kFirstGroupLanes && segment_bytes(size.ring_bytes, size.lanes) > allowed) {
     size.lanes /= 2;
   }
@@ -85,6 +90,19 @@ uint32_t join_arguments(const StartInfo& info, char* out, size_t capacity) {
   return static_cast<uint32_t>(text.size());
 }
 
+// Where there is no /proc: as it was executed, if that says enough. (For a script it is the
+// script.)
+uint32_t find_own_path(const StartInfo& info, char out[kPathBytes]) {
+  long n =
+      sys::call(SYS_readlinkat, AT_FDCWD, sys::arg("/proc/self/exe"), sys::arg(out), kPathBytes);
+  if (n > 0) return static_cast<uint32_t>(n);
+  auto* executed = reinterpret_cast<const char*>(auxiliary_value(info, AT_EXECFN));
+  if (executed == nullptr || executed[0] != '/') return 0;
+  TextBuffer text(out, kPathBytes);
+  text.add(executed);
+  return static_cast<uint32_t>(text.size());
+}
+
 void fill_header(SegmentHeader* header, const StartInfo& info, const Size& size) {
   header->layout_version = kLayoutVersion;
   header->header_bytes = sizeof(SegmentHeader);
@@ -99,9 +117,7 @@ void fill_header(SegmentHeader* header, const StartInfo& info, const Size& size)
   header->start_realtime_ns = now(CLOCK_REALTIME);
   header->inherited = g_process.inherited;
   header->parent = g_process.parent_ref;
-  long n = sys::call(SYS_readlinkat, AT_FDCWD, sys::arg("/proc/self/exe"), sys::arg(header->path),
-                     kPathBytes);
-  header->path_bytes = n > 0 ? static_cast<uint32_t>(n) : 0;
+  header->path_bytes = find_own_path(info, header->path);
   header->command_line_bytes = join_arguments(info, header->command_line, kCommandLineBytes);
   header->magic = kSegmentMagic;
 }

@@ -16,6 +16,15 @@ namespace telinject {
 
 Client g_client;
 
+uint64_t auxiliary_value(const StartInfo& info, uint64_t type) {
+  char** at = info.envp;
+  while (*at != nullptr) at++;
+  for (auto* entry = reinterpret_cast<Elf64_auxv_t*>(at + 1); entry->a_type != AT_NULL; entry++) {
+    if (entry->a_type == type) return entry->a_un.a_val;
+  }
+  return 0;
+}
+
 namespace {
 
 // From the stack that the kernel prepared: argc, argv, null, envp, null, auxiliary vector. There
@@ -31,12 +40,7 @@ bool find_start_info(StartInfo* info) {
 }
 
 bool is_secure_execution(const StartInfo& info) {
-  char** at = info.envp;
-  while (*at != nullptr) at++;
-  for (auto* entry = reinterpret_cast<Elf64_auxv_t*>(at + 1); entry->a_type != AT_NULL; entry++) {
-    if (entry->a_type == AT_SECURE) return entry->a_un.a_val != 0;
-  }
-  return false;
+  return auxiliary_value(info, AT_SECURE) != 0;
 }
 
 template <typename Function>

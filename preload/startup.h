@@ -18,6 +18,9 @@ struct StartInfo {
   char** envp;
 };
 
+// An entry of the auxiliary vector; 0 if there is none.
+uint64_t auxiliary_value(const StartInfo& info, uint64_t type);
+
 // What the wrappers need to know of the session.
 struct Client {
   Settings settings;

@@ -11,8 +11,6 @@
 #include "preload/startup.h"
 #include "shim/channel/syscall.h"
 
-extern "C" __attribute__((weak)) int __cxa_atexit(void (*)(void*), void*, void*);
-
 namespace telinject {
 
 namespace {
@@ -66,13 +64,16 @@ void at_exit(void*) {
 
 void wait_at_exit() {
   // No library's handle: handlers of that kind are the last to run, after all destructors.
-  if (__cxa_atexit != nullptr) __cxa_atexit(at_exit, nullptr, nullptr);
+  using Function = int (*)(void (*)(void*), void*, void*);
+  if (auto function = real<Function>(kReal___cxa_atexit)) function(at_exit, nullptr, nullptr);
 }
 
 void flush_at_exit() {
-  if (!tracing() || g_alive.mask == 0 || sys::getpid() != g_process.pid) return;
-  if (t_hook.lane != nullptr && g_process.restricted.load() == 0) record_module_changes();
-  if (g_client.session.mode != SessionMode::kPreload || g_process.restricted.load() != 0) return;
+  // Under a seccomp filter not even getpid may be called.
+  if (!tracing() || g_alive.mask == 0 || g_process.restricted.load() != 0) return;
+  if (sys::getpid() != g_process.pid) return;
+  if (t_hook.lane != nullptr) record_module_changes();
+  if (g_client.session.mode != SessionMode::kPreload) return;
   if (g_process.recorded.load(std::memory_order_relaxed) == 0) return;
   wait_until_written();
 }

@@ -15,6 +15,9 @@ inline constexpr int kDrainListenFd = 4;    // bound to the session's path, list
 inline constexpr int kDrainAbstractFd = 5;  // bound to the session's abstract name, listening
 inline constexpr int kDrainPidfdFd = 6;
 
+// The status of a drain that could not do its work and has said why: telrun adds no line.
+inline constexpr int kDrainGaveUp = 79;
+
 enum class ControlType : uint32_t {
   // supervisor -> drain
   kStarted = 1,  // pid; text: the path of the program's file, as found

@@ -5,6 +5,7 @@
 //   telinject-drain convert PATH...    started by telinject convert
 #include <limits.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -17,6 +18,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <system_error>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -24,6 +26,7 @@
 #include "shim/channel/session.h"
 #include "shim/channel/settings.h"
 #include "shim/cli/convert.h"
+#include "shim/cli/give_up.h"
 #include "shim/cli/recorded_facts.h"
 #include "shim/drain/collector.h"
 #include "shim/drain/complain.h"
@@ -48,6 +51,7 @@ class NoSink : public Sink {
     return static_cast<uint64_t>(std::count(lines.begin(), lines.end(), '\n'));
   }
   std::string describe() const override { return "nowhere"; }
+  bool hopeless() const override { return true; }
 };
 
 std::string working_directory() {
@@ -92,7 +96,9 @@ void settle_process() {
     ::signal(signal, SIG_IGN);
   }
   for (int resource : {RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_NOFILE, RLIMIT_CPU}) {
-    rlimit limit = {};
+    rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+    if (setrlimit(resource, &limit) == 0) continue;
+    // Without the privilege to go beyond the hard limit.
     if (getrlimit(resource, &limit) != 0) continue;
     limit.rlim_cur = limit.rlim_max;
     setrlimit(resource, &limit);
@@ -101,6 +107,26 @@ void settle_process() {
   // Batches are large and short-lived: they shall not be mapped and unmapped each time.
   mallopt(M_MMAP_THRESHOLD, 64 << 20);
   mallopt(M_TRIM_THRESHOLD, 256 << 20);
+}
+
+// Our threads' stacks count against the program's limits on memory. They recurse nowhere.
+constexpr size_t kThreadStackBytes = 512 << 10;
+
+template <typename Function>
+std::thread start_thread(Function function) {
+  pthread_attr_t attributes;
+  if (pthread_attr_init(&attributes) == 0) {
+    pthread_attr_setstacksize(&attributes, kThreadStackBytes);
+    pthread_setattr_default_np(&attributes);
+    pthread_attr_destroy(&attributes);
+  }
+  try {
+    return std::thread(std::move(function));
+  } catch (const std::system_error& error) {
+    give_up(absl::StrCat("cannot start the drain's threads (", error.code().message(),
+                         "); nothing is traced, the program runs on: raise the limit on processes "
+                         "(ulimit -u) or on memory (ulimit -v)"));
+  }
 }
 
 bool wants_summary(const Settings& settings, bool terminal) {
@@ -117,13 +143,6 @@ bool wants_summary(const Settings& settings, bool terminal) {
 Service own_service(const Settings& settings, const std::string& directory) {
   return find_service(settings.text[kServiceName], settings.text[kServiceVersion],
                       settings.text[kEnvironment], directory);
-}
-
-void remove_session_files(const Session& session) {
-  if (session.directory[0] == 0) return;
-  std::string directory = session.directory;
-  unlink(absl::StrCat(directory, "/", session.name).c_str());
-  rmdir(directory.c_str());
 }
 
 int64_t realtime_ns() {
@@ -157,7 +176,7 @@ void run_threads(const Session& session, bool under_telrun, BatchQueue* queue,
   Collector* collector = nullptr;
   // The collector's robust list belongs to its thread, so it is made there.
   std::atomic<bool> ready{false};
-  std::thread collecting([&] {
+  std::thread collecting = start_thread([&] {
     Collector own(queue, session.clock, progress);
     collector = &own;
     ready.store(true);
@@ -172,7 +191,8 @@ void run_threads(const Session& session, bool under_telrun, BatchQueue* queue,
   Control own_control(fds, session, collector, stop);
   *control = &own_control;
   if (!under_telrun) own_control.add_program(kDrainSegmentFd, kDrainPidfdFd);
-  std::thread controlling([&] { own_control.run(); });
+  std::thread controlling = start_thread([&] { own_control.run(); });
+  has_started();
   consume();
   controlling.join();
   collecting.join();
@@ -188,6 +208,7 @@ int run_drain(bool under_telrun) {
     complain("is started by telrun or by libtelinject.so, not by hand (no ", kSessionVariable, ")");
     return kUsage;
   }
+  prepare_to_give_up(session, under_telrun ? -1 : kDrainSegmentFd);
   ClockAnchor start = ClockMap::take_anchor(session.clock);
   int64_t start_realtime_ns = realtime_ns();
   ClockKeeper clock(session.clock);
@@ -232,7 +253,7 @@ int run_drain(bool under_telrun) {
         session, under_telrun, &queue, &progress, &control, [&] { processor.stop(); },
         [&] { processor.run(); });
   }
-  remove_session_files(session);
+  remove_session_files();
   return 0;
 }
 

@@ -94,6 +94,7 @@ void wait_for_end(Drain* drain, int signal_fd) {
 }
 
 void report_early_end(const Drain& drain) {
+  if (drain.ended && WIFEXITED(drain.status) && WEXITSTATUS(drain.status) == kDrainGaveUp) return;
   char how[40];
   TextBuffer text(how, sizeof how);
   if (drain.ended && WIFSIGNALED(drain.status)) {
@@ -130,8 +131,14 @@ void tell_ended(const Drain& drain, pid_t program, int status) {
 }
 
 void wait_until_written(Drain* drain, int signal_fd, const Session& session) {
-  bool stopping = false;
+  bool stopping = false, told = false;
   for (;;) {
+    if (drain->stopped && !told) {
+      say("the drain (process ", drain->pid,
+          ") is stopped: waiting until it is continued (kill -CONT ", drain->pid,
+          ") and has written the events; an interrupt ends that");
+      told = true;
+    }
     Heard heard = hear(drain->control);
     drain->has_written = heard == Heard::kWritten || heard == Heard::kWrittenAndEnds;
     if (heard == Heard::kWritten) return;

@@ -6,9 +6,9 @@
 //   a link by the name of telrun, where an interpreter line cannot hold the path
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <initializer_list>
@@ -28,12 +28,15 @@ namespace {
 
 // True if the kernel started us as the interpreter of a script: it then has put the script's path
 // behind our first argument. AT_EXECFN is the file that was executed; for a script it is the
-// script.
+// script. (Not told by /proc/self/exe, which may be missing: taken for a program of the user's,
+// telrun would execute itself for ever.)
 bool is_interpreter() {
   const char* executed = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
-  struct stat file, own;
-  return executed != nullptr && stat(executed, &file) == 0 && stat("/proc/self/exe", &own) == 0 &&
-         (file.st_dev != own.st_dev || file.st_ino != own.st_ino);
+  int fd = executed != nullptr ? open(executed, O_RDONLY | O_CLOEXEC) : -1;
+  char start[2] = {};
+  bool script = fd >= 0 && read(fd, start, 2) == 2 && start[0] == '#' && start[1] == '!';
+  if (fd >= 0) close(fd);
+  return script;
 }
 
 bool is_telrun(const char* path) {

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "shim/channel/control.h"
 #include "shim/channel/session.h"
 #include "shim/channel/settings.h"
 #include "shim/channel/syscall.h"
@@ -100,12 +101,15 @@ const char* prepare(const Settings& settings, const char* drain_file, Supervisio
   return failed;
 }
 
-// No program came of it: nothing was recorded, so nothing has to be written.
-void call_off(Supervision* all) {
+// No program came of it: nothing was recorded, so nothing has to be written. True if the drain has
+// given up meanwhile and said why.
+bool call_off(Supervision* all) {
+  int status = 0;
   kill(all->drain.pid, SIGKILL);
-  waitpid(all->drain.pid, nullptr, 0);
+  waitpid(all->drain.pid, &status, 0);
   remove_session_directory(all->session.session);
   leave_supervision(all->inherited);
+  return WIFEXITED(status) && WEXITSTATUS(status) == kDrainGaveUp;
 }
 
 // From here on telrun holds nothing of what it was given that anybody could wait for or want back:
@@ -130,8 +134,8 @@ int supervise(const Settings& settings, const Program& program, char* const* env
   }
   if (pid < 0) {
     error = errno;
-    call_off(all);
-    say("cannot start a process: ", strerror(error), "; running untraced");
+    bool told = call_off(all);
+    if (!told) say("cannot start a process: ", strerror(error), "; running untraced");
     return run_untraced(program);
   }
   Supervisor supervisor(pid, all->signal_fd, &all->drain, &all->witness, &all->terminal);

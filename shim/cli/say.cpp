@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 namespace telinject {
@@ -21,6 +23,32 @@ int reopen(int held) {
   TextBuffer(path, sizeof path).add("/proc/self/fd/").number(static_cast<uint64_t>(held));
   return open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
+
+// A line for a pipe that nobody reads must not end telrun. While it supervises, signals are blocked
+// anyway and read elsewhere.
+class PipeSignalHeld {
+ public:
+  PipeSignalHeld() {
+    sigemptyset(&pipe_);
+    sigaddset(&pipe_, SIGPIPE);
+    sigset_t pending;
+    sigpending(&pending);
+    was_pending_ = sigismember(&pending, SIGPIPE) == 1;
+    sigprocmask(SIG_BLOCK, &pipe_, &before_);
+  }
+  ~PipeSignalHeld() {
+    timespec now = {};
+    if (sigismember(&before_, SIGPIPE) == 1) return;
+    if (!was_pending_) sigtimedwait(&pipe_, nullptr, &now);
+    sigprocmask(SIG_SETMASK, &before_, nullptr);
+  }
+  PipeSignalHeld(const PipeSignalHeld&) = delete;
+  PipeSignalHeld& operator=(const PipeSignalHeld&) = delete;
+
+ private:
+  sigset_t pipe_, before_;
+  bool was_pending_;
+};
 
 }  // namespace
 
@@ -40,16 +68,19 @@ void write_line(char (&line)[kLineBytes], TextBuffer* text) {
   size_t left = text->size() + 1;
   bool once = g_held >= 0 && g_writing < 0;
   int fd = once ? reopen(g_held) : g_writing >= 0 ? g_writing : STDERR_FILENO;
+  PipeSignalHeld held;
   for (const char* p = line; fd >= 0 && left > 0;) {
+    // Asked before, for a descriptor that is not ours to make non-blocking.
+    pollfd room = {fd, POLLOUT, 0};
+    int ready = poll(&room, 1, kSlowReaderMs);
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready != 1 || (room.revents & POLLOUT) == 0) break;
     ssize_t n = write(fd, p, left);
     if (n > 0) {
       p += n;
       left -= static_cast<size_t>(n);
-    } else if (errno != EINTR) {
-      pollfd room = {fd, POLLOUT, 0};
-      if (errno != EAGAIN || poll(&room, 1, kSlowReaderMs) != 1 || (room.revents & POLLOUT) == 0) {
-        break;
-      }
+    } else if (errno != EINTR && errno != EAGAIN) {
+      break;
     }
   }
   if (once && fd >= 0) close(fd);

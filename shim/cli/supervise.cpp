@@ -52,6 +52,8 @@ void send_signal(pid_t pid, const signalfd_siginfo& signal) {
 bool reap_one(pid_t* pid, int* status, Drain* drain) {
   *pid = waitpid(-1, status, WNOHANG | WUNTRACED | WCONTINUED);
   if (*pid <= 0) return false;
+  if (*pid == drain->pid) drain->stopped = WIFSTOPPED(*status);
+  if (drain->stopped) take_hold_of_stderr();  // at the program's end there may be words
   if (*pid == drain->pid && (WIFEXITED(*status) || WIFSIGNALED(*status))) {
     drain->ended = true;
     drain->status = *status;

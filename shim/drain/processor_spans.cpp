@@ -161,7 +161,7 @@ void Processor::lose_in_segment(SegmentState* segment, LossReason reason, uint64
 void Processor::flush() {
   if (lines_.size() == 0) return;
   if (uint64_t lost = sink_->write(lines_.text())) {
-    if (losses_.count(LossReason::kSinkError) == 0) {
+    if (losses_.count(LossReason::kSinkError) == 0 && !sink_->hopeless()) {
       complain("cannot write events to ", sink_->describe(), "; those that do not fit are counted ",
                "and left out");
     }

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
+#include <cstring>
 
 #include "absl/strings/str_cat.h"
 
@@ -27,10 +29,22 @@ std::unique_ptr<SegmentView> SegmentView::open(int memfd, std::string* problem) 
   }
   std::unique_ptr<SegmentView> view(new SegmentView(memfd, static_cast<size_t>(status.st_size)));
   if (view->bytes_ < sizeof(SegmentHeader) || !view->reserve() || !view->map(MAP_SHARED)) {
-    *problem = absl::StrCat("a program's memory file of ", view->bytes_, " bytes cannot be mapped");
+    *problem = absl::StrCat(
+        "a program's memory file of ", view->bytes_, " bytes cannot be mapped (", strerror(errno),
+        "); it is not traced: raise the limit on memory ", "(ulimit -v, ulimit -d)");
+    view->refuse();
     return nullptr;
   }
-  return view->read_header(problem) ? std::move(view) : nullptr;
+  if (view->read_header(problem)) return view;
+  view->refuse();
+  return nullptr;
+}
+
+// By a write to the file, for it may not be possible to map it.
+void SegmentView::refuse() {
+  uint32_t word = kOwnerDied;
+  constexpr off_t kPlace = offsetof(SegmentHeader, drain) + offsetof(RobustOwner, word);
+  [[maybe_unused]] ssize_t n = pwrite(memfd_, &word, sizeof word, kPlace);
 }
 
 SegmentView::~SegmentView() {
@@ -38,10 +52,11 @@ SegmentView::~SegmentView() {
   close(memfd_);
 }
 
+// Not writable, so that it does not count against a limit on data.
 bool SegmentView::reserve() {
-  void* base = mmap(nullptr, bytes_ + kPageBytes, PROT_READ | PROT_WRITE,
+  void* base = mmap(nullptr, bytes_ + kPageBytes, PROT_NONE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (base == MAP_FAILED) return false;
+  if (base == MAP_FAILED || mprotect(base, kPageBytes, PROT_READ | PROT_WRITE) != 0) return false;
   base_ = static_cast<std::byte*>(base) + kPageBytes;
   return true;
 }

@@ -61,6 +61,8 @@ class SegmentView {
   bool reserve();
   bool map(int flags);
   bool read_header(std::string* problem);
+  // Tells the program that nobody will read what it writes, so that it does not wait for that.
+  void refuse();
   RobustLink* link() const { return reinterpret_cast<RobustLink*>(base_ - kPageBytes); }
 
   int memfd_;

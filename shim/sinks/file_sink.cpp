@@ -69,9 +69,13 @@ class FileSink : public Sink {
 }  // namespace
 
 std::unique_ptr<Sink> open_file_sink(const std::string& path, std::string* problem) {
-  int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
+  // A FIFO that nobody reads would keep us here for ever.
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+  int fd = open(path.c_str(), kFlags, 0644);
   if (fd < 0) {
-    *problem = absl::StrCat("TELEMETRY_FILE=", path, ": ", strerror(errno));
+    bool nobody = errno == ENXIO;
+    *problem = absl::StrCat("TELEMETRY_FILE=", path, ": ",
+                            nobody ? "a FIFO that nobody reads, or a socket" : strerror(errno));
     return nullptr;
   }
   return std::make_unique<FileSink>(fd, path);

@@ -19,6 +19,9 @@ class Sink {
   // A text for the user: "file /var/log/app.jsonl", "standard error".
   virtual std::string describe() const = 0;
 
+  // True if nothing can be written and the user knows why: no further line is due.
+  virtual bool hopeless() const { return false; }
+
   // From now on give up after a short while rather than wait (the program has ended, telrun waits).
   virtual void hurry() {}
 

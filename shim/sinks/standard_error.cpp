@@ -8,6 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <climits>
+#include <cstdint>
+
 namespace telinject {
 
 StandardError& StandardError::get() {
@@ -20,13 +24,21 @@ void StandardError::take_over() {
   struct stat status = {};
   int flags = fcntl(2, F_GETFL);
   if (fstat(2, &status) == 0 && flags >= 0 && (flags & O_ACCMODE) != O_RDONLY) {
-    self.reopen_ = S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode);
+    self.pipe_like_ = S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode);
+    self.reopen_ = self.pipe_like_;
     self.fd_ =
         self.reopen_ ? open("/proc/self/fd/2", O_PATH | O_CLOEXEC) : fcntl(2, F_DUPFD_CLOEXEC, 16);
     if (self.reopen_ && self.fd_ >= 0) {
       int high = fcntl(self.fd_, F_DUPFD_CLOEXEC, 16);
       close(self.fd_);
       self.fd_ = high;
+      int again = self.open_for_writing();
+      bool possible = again >= 0 || errno == ENXIO;  // that is a pipe without reader
+      if (again >= 0) close(again);
+      if (!possible) {
+        close(self.fd_);
+        self.fd_ = -1;
+      }
     }
     if (self.fd_ < 0) self.fd_ = fcntl(2, F_DUPFD_CLOEXEC, 16), self.reopen_ = false;
   }
@@ -55,7 +67,13 @@ bool StandardError::write(std::string_view text, int patience_ms, size_t* done) 
   int fd = open_for_writing();
   if (fd < 0) return false;
   while (written < text.size()) {
-    ssize_t n = ::write(fd, text.data() + written, text.size() - written);
+    // A pipe that we share is not ours to make non-blocking: it is asked first, and takes this much
+    // without blocking.
+    bool ask = pipe_like_ && !reopen_;
+    size_t size = std::min(text.size() - written, ask ? size_t{PIPE_BUF} : SIZE_MAX);
+    pollfd room = {fd, POLLOUT, 0};
+    if (ask && (poll(&room, 1, patience_ms) <= 0 || (room.revents & POLLOUT) == 0)) break;
+    ssize_t n = ::write(fd, text.data() + written, size);
     if (n > 0) {
       written += static_cast<size_t>(n);
     } else if (n < 0 && errno == EAGAIN) {

@@ -3,7 +3,8 @@
 // A pipe must not be kept open for writing: whoever reads it waits for its end, and the drain may
 // outlive the program by far. So a pipe, like a terminal, is held as a mere path (O_PATH) and
 // opened anew for each write. A regular file is kept, for its offset is shared with the program's
-// own descriptor, and so is a socket, which cannot be opened again.
+// own descriptor, and so are a socket, which cannot be opened again, and a pipe or terminal that
+// another user made (sudo, su, setpriv), which only that user can open again.
 #pragma once
 
 #include <string_view>
@@ -24,12 +25,13 @@ class StandardError {
   // False if there is nothing that can be written to.
   bool usable() const { return fd_ >= 0; }
   // Whether writes larger than PIPE_BUF may be interleaved with other writers'.
-  bool is_pipe_like() const { return reopen_; }
+  bool is_pipe_like() const { return pipe_like_; }
 
  private:
   int open_for_writing();
 
   int fd_ = -1;
+  bool pipe_like_ = false;
   bool reopen_ = false;
 };
 

@@ -7,6 +7,7 @@ import pytest
 from telrun_pair import Pair
 from teltest.run import build_directory
 from traced import VARIANTS, Traced
+from ways import Ways
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +30,14 @@ def traced(request, tmp_path):
     made = Traced(*request.param, tmp_path)
     yield made
     made.path.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def ways(build, tmp_path):
+    """Runs a command alone, under telrun and with a bare LD_PRELOAD."""
+    made = Ways(build, tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -37,8 +37,11 @@ print("got", sorted((signal.Signals(s).name, n) for s, n in seen.items()), flush
 
 class Shell:
     def __init__(self, pair, traced, directory):
+        """`traced`: the jobs by "telrun", the shell and its jobs by a "preload", or False."""
         environment = dict(pair.environment, PS1=PROMPT, TERM="dumb", HOME=str(directory),
-                           R=pair.telrun if traced else "", HISTFILE="")
+                           R=pair.telrun if traced == "telrun" else "", HISTFILE="")
+        if traced == "preload":
+            environment["LD_PRELOAD"] = str(pair.build / "lib/libtelinject.so")
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir(directory)
@@ -200,7 +203,20 @@ def resize(fd, rows, columns):
 @pytest.mark.parametrize("case", CASES)
 def test_dialogue(pair, tmp_path, case):
     alone = hold(pair, False, CASES[case], tmp_path / "alone")
-    traced = hold(pair, True, CASES[case], tmp_path / "traced")
+    traced = hold(pair, "telrun", CASES[case], tmp_path / "traced")
+    assert traced == alone
+
+
+# Those in which a library in the shell and in its jobs might be felt.
+WITH_A_PRELOAD = ["ctrl-C, caught", "ctrl-C", "ctrl-Z, bg, fg, ctrl-C", "ctrl-Z, fg: one SIGCONT",
+                  "kill -KILL the stopped program", "reads the terminal in the background",
+                  "writes in the background, tostop", "a stopped job inside a shell", "pipeline, ctrl-C"]
+
+
+@pytest.mark.parametrize("case", WITH_A_PRELOAD)
+def test_dialogue_with_a_bare_preload(pair, tmp_path, case):
+    alone = hold(pair, False, CASES[case], tmp_path / "alone")
+    traced = hold(pair, "preload", CASES[case], tmp_path / "traced")
     assert traced == alone
 
 
