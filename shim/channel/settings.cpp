@@ -51,6 +51,8 @@ const Setting kSettings[kSettingCount] = {
 
 namespace {
 
+constexpr size_t kShownBytes = 100;  // of a value that makes no sense
+
 bool equal_ignoring_case(const char* a, const char* b) {
   auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
   while (*a != 0 && lower(*a) == lower(*b)) a++, b++;
@@ -67,11 +69,12 @@ bool parse_bool(const char* text, uint64_t* value) {
   return false;
 }
 
-// A decimal fraction from 0 to 1, to nine digits: no exponent, no sign, no locale.
+// A decimal fraction from 0 to 1, to nine digits: no exponent, no sign, no locale. Only zero itself
+// means off, so the least rate above it is a billionth.
 bool parse_rate(const char* text, uint64_t* value) {
   uint64_t whole = 0, fraction = 0;
   const char* p = text;
-  bool digits = false;
+  bool digits = false, above_zero = false;
   for (; *p >= '0' && *p <= '9'; p++, digits = true) {
     whole = whole * 10 + static_cast<uint64_t>(*p - '0');
     if (whole > 1) return false;
@@ -81,10 +84,12 @@ bool parse_rate(const char* text, uint64_t* value) {
     uint64_t unit = kRateOne;
     for (; *p >= '0' && *p <= '9'; p++, digits = true) {
       unit /= 10;
+      above_zero = above_zero || *p != '0';
       fraction += unit * static_cast<uint64_t>(*p - '0');
     }
   }
   uint64_t rate = whole * kRateOne + fraction;
+  if (rate == 0 && above_zero) rate = 1;
   if (*p != 0 || !digits || rate > kRateOne) return false;
   return *value = rate, true;
 }
@@ -183,7 +188,14 @@ size_t read_settings(char* const* envp, Settings* out, SettingProblem* problems,
 
 void describe_problem(const SettingProblem& problem, char* line, size_t capacity) {
   TextBuffer text(line, capacity);
-  text.add(problem.name).add('=').add(problem.value).add(" is not ").add(problem.expected);
+  text.add(problem.name).add('=');
+  // One line, and room for what is wrong: whatever the value is.
+  size_t shown = 0;
+  for (const char* p = problem.value; *p != 0 && shown < kShownBytes; p++, shown++) {
+    bool control = static_cast<unsigned char>(*p) < 0x20 || *p == 0x7f;
+    text.add(control ? '?' : *p);
+  }
+  text.add(problem.value[shown] != 0 ? "..." : "").add(" is not ").add(problem.expected);
   if (problem.setting->type == SettingType::kChoice ||
       problem.setting->type == SettingType::kNumber) {
     for (const char* p = problem.setting->values; *p != 0; p++) {

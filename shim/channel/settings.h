@@ -86,8 +86,8 @@ struct SettingProblem {
 // used. `problems` may be null. Returns how many problems there were (at most `capacity` stored).
 size_t read_settings(char* const* envp, Settings* out, SettingProblem* problems, size_t capacity);
 
-// One line without newline: "SAMPLE_RATE=banana is not a number from 0 to 1; using 1.0". Cut to
-// fit.
+// One line without newline: "SAMPLE_RATE=banana is not a number from 0 to 1; using 1.0". A long
+// value is cut, its control characters shown as question marks.
 void describe_problem(const SettingProblem& problem, char* line, size_t capacity);
 
 // True, and *value set, if `text` is a value of `setting`.
