@@ -43,6 +43,11 @@ std::string signal_name(int signal) {
   return name != nullptr ? std::string("SIG") + name : "signal " + std::to_string(signal);
 }
 
+// Times that a program makes up must not overflow the sums.
+void add(int64_t* sum, int64_t ns) {
+  if (__builtin_add_overflow(*sum, ns, sum)) *sum = INT64_MAX;
+}
+
 }  // namespace
 
 // Made when it is first needed: the language is read from the program's debug information.
@@ -82,11 +87,11 @@ void Processor::span_closed(Thread* thread, const Frame& frame, ExitKind kind, u
   const ProcessText& text = text_of(process);
   int64_t end_ns = std::max(clock_->to_ns(std::max(end_ticks, frame.ticks)), frame.start_ns);
   int64_t duration = end_ns - frame.start_ns;
-  if (Frame* parent = thread->tree.frame_above()) parent->children_ns += duration;
+  if (Frame* parent = thread->tree.frame_above()) add(&parent->children_ns, duration);
   FunctionTotals* totals = frame.site->totals;
   totals->calls++;
-  totals->self_ns += std::max<int64_t>(duration - frame.children_ns, 0);
-  totals->total_ns += duration;
+  add(&totals->self_ns, std::max<int64_t>(duration - frame.children_ns, 0));
+  add(&totals->total_ns, duration);
   totals->max_ns = std::max(totals->max_ns, duration);
 
   EventPlace place = {++*process->sequence, end_ns, frame.trace, frame.span_id,

@@ -38,7 +38,9 @@ std::string size(uint64_t bytes) {
 
 std::string fitted(const std::string& name) {
   if (name.size() <= kNameWidth) return name;
-  return name.substr(0, kNameWidth - 3) + "...";
+  size_t end = kNameWidth - 3;
+  while (end > 0 && (name[end] & 0xc0) == 0x80) end--;  // not within a character
+  return name.substr(0, end) + "...";
 }
 
 std::string slowest_functions(const std::deque<FunctionTotals>& totals) {
