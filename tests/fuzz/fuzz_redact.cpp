@@ -17,6 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   require(nlohmann::json::accept("\"" + escaped + "\""));
   require(nlohmann::json::accept("\"" + telinject::json_escaped(redacted) + "\""));
   // Whatever the rest, the password in a URL behind it is gone.
+  if (text.find("hunter2") != std::string::npos) return 0;
   std::string url = telinject::redact_command_line(text + " https://user:hunter2@host/");
   require(url.find("hunter2") == std::string::npos);
   return 0;
