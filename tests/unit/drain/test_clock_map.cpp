@@ -100,7 +100,7 @@ TEST_CASE("ticks that no clock has shown give a time that events can carry") {
   ClockMap map = map_at_2_5_ghz();
   ClockMap monotonic(ClockKind::kMonotonic, {500, 500}, kEpoch);
   for (uint64_t ticks : {uint64_t{0}, uint64_t{1}, (uint64_t{1} << 62) - 1, uint64_t{1} << 61,
-                         ~uint64_t{0}, uint64_t{1} << 63}) {
+                         ~uint64_t{0}, uint64_t{1} << 63, (uint64_t{1} << 63) + 2 * kFirstTick}) {
     CAPTURE(ticks);
     CHECK(map.to_ns(ticks) >= 0);
     CHECK(monotonic.to_ns(ticks) >= 0);

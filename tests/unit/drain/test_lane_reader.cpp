@@ -297,6 +297,7 @@ TEST_CASE("two wraps within what one look finds") {
   uint64_t released = lane.header()->released.load();
   CHECK(position_lap(released) == 1);
   CHECK(lane.zeros(0) >= position_offset(released));
+  CHECK(lane.zeros(kMinRingBytes - 10 * kEntryBytes) == 10 * kEntryBytes);
   lane.put(901);
   lane.put(902);
   CHECK(lane.read() == Ticks{901, 902});

@@ -100,6 +100,11 @@ TEST_CASE("an inlined call: its caller is what it is inlined into, not the call 
   CHECK(outer->name_json == "outer");
   CHECK(outer->chain.size() == 1);
   CHECK_FALSE(lib.attributes(outer).contains("caller_function"));
+  const Site* inner = lib.sites.site(lib.symbol("inner"), static_cast<uint32_t>(hooks[1]),
+                                     lib.calls("outer", "leaf").at(0));
+  CHECK(inner->name_json == "inner");
+  CHECK(lib.attributes(inner)["caller_function"] == "outer");
+  CHECK(lib.attributes(inner)["caller_line"] == 7);
   REQUIRE(lib.sites.chain(hooks[1]).size() == 2);
   CHECK(lib.sites.chain(hooks[1])[0] == outer->chain[0]);
 }
