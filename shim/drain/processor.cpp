@@ -57,7 +57,7 @@ void Processor::run() {
     Batch batch = queue_->pop();
     take(&batch);
     hooks_.progress->fetch_add(1, std::memory_order_relaxed);
-    if (queue_->empty()) flush();
+    if (queue_->empty()) pass_on();
   }
   flush();
 }
@@ -148,7 +148,7 @@ void Processor::notice(Notice* notice) {
       stop();
       break;
     case Notice::Kind::kIdle:
-      flush();
+      pass_on();
       break;
     case Notice::Kind::kLastWords:
       decide_ended_threads(/*all=*/true);

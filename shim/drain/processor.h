@@ -97,8 +97,10 @@ class Processor final : SpanWriter {
   void lose(Thread* thread, uint64_t calls, uint64_t ticks, bool now);
   void lose_in_segment(SegmentState* segment, LossReason reason, uint64_t calls, uint64_t ticks);
   const ProcessText& text_of(Process* process);
-  void flush();
-  void flush_if_large();
+  void lose_in_sink(uint64_t lines);
+  void pass_on();  // what is encoded, to the sink, which may keep it back
+  void pass_on_if_large();
+  void flush();  // to where it shall be in the end
   void print_summary();
 
   BatchQueue* queue_;

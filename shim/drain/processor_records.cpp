@@ -30,7 +30,7 @@ void Processor::consume(SegmentState* segment, uint32_t lane_number, LaneTrack* 
       lane->thread->tree.entry(record, stream.position(), ticks, clock_->to_ns(ticks));
     }
     stream.next();
-    flush_if_large();
+    pass_on_if_large();
   }
 }
 

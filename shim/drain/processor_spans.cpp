@@ -165,20 +165,28 @@ void Processor::lose_in_segment(SegmentState* segment, LossReason reason, uint64
   facts_.events++;
 }
 
-void Processor::flush() {
-  if (lines_.size() == 0) return;
-  if (uint64_t lost = sink_->write(lines_.text())) {
-    if (losses_.count(LossReason::kSinkError) == 0) {
-      complain("cannot write events to ", sink_->describe(), "; those that do not fit are counted ",
-               "and left out");
-    }
-    losses_.add(LossReason::kSinkError, lost);
+void Processor::lose_in_sink(uint64_t lines) {
+  if (lines == 0) return;
+  if (losses_.count(LossReason::kSinkError) == 0) {
+    complain("cannot write events to ", sink_->describe(), "; those that do not fit are counted ",
+             "and left out");
   }
+  losses_.add(LossReason::kSinkError, lines);
+}
+
+void Processor::pass_on() {
+  if (lines_.size() == 0) return;
+  lose_in_sink(sink_->write(lines_.text()));
   lines_.clear();
 }
 
-void Processor::flush_if_large() {
-  if (lines_.size() >= kFlushBytes) flush();
+void Processor::flush() {
+  pass_on();
+  lose_in_sink(sink_->flush());
+}
+
+void Processor::pass_on_if_large() {
+  if (lines_.size() >= kFlushBytes) pass_on();
 }
 
 }  // namespace telinject
