@@ -40,6 +40,31 @@ const Setting kSettings[kSettingCount] = {
      "write no events but a recording into this folder; telinject convert makes events of it "
      "later, "
      "on another machine too"},
+    {kDetail, "TELEMETRY_DETAIL", nullptr, SettingType::kChoice, "full", "full|lean", 0, "detail",
+     "WHAT",
+     "lean: what is the same for all events of a process or a call site is written once and "
+     "referred to; a third of the bytes (docs/output.md)"},
+    {kMinDuration, "TELEMETRY_MIN_DURATION", nullptr, SettingType::kDuration, "0", "", 0,
+     "min-duration", "TIME",
+     "leave out calls shorter than this (10us, 1.5ms), and so all that they called"},
+    {kMaxDepth, "TELEMETRY_MAX_DEPTH", nullptr, SettingType::kNumber, "0", "0..1000000000", 0,
+     "max-depth", "N", "leave out calls deeper than this, a thread's outermost being 1; 0: none"},
+    {kInclude, "TELEMETRY_INCLUDE", nullptr, SettingType::kText, "", "", 0, "include", "GLOBS",
+     "write calls of these functions only: globs, separated by commas ('parse_*,*::area')"},
+    {kExclude, "TELEMETRY_EXCLUDE", nullptr, SettingType::kText, "", "", 0, "exclude", "GLOBS",
+     "leave out calls of these functions; what they call hangs below their callers"},
+    {kIncludeFiles, "TELEMETRY_INCLUDE_FILES", nullptr, SettingType::kText, "", "", 0,
+     "include-files", "GLOBS", "write functions defined in these source files only ('src/*.c')"},
+    {kExcludeFiles, "TELEMETRY_EXCLUDE_FILES", nullptr, SettingType::kText, "", "", 0,
+     "exclude-files", "GLOBS", "leave out functions defined in these source files"},
+    {kIncludeModules, "TELEMETRY_INCLUDE_MODULES", nullptr, SettingType::kText, "", "", 0,
+     "include-modules", "GLOBS",
+     "write functions of these programs and libraries only ('libfoo.so*')"},
+    {kExcludeModules, "TELEMETRY_EXCLUDE_MODULES", nullptr, SettingType::kText, "", "", 0,
+     "exclude-modules", "GLOBS", "leave out functions of these programs and libraries"},
+    {kTotalsFile, "TELEMETRY_TOTALS_FILE", nullptr, SettingType::kPath, "", "", 0, "totals", "PATH",
+     "write each function's calls, times and percentiles to this file, as JSON, at the end; the "
+     "filters above do not change them"},
     {kExitWait, "TELEMETRY_EXIT_WAIT", nullptr, SettingType::kNumber, "10000", "0..600000", 0,
      nullptr, nullptr,
      "without telrun: milliseconds that a program's end waits at most for its events to be "
@@ -94,6 +119,36 @@ bool parse_rate(const char* text, uint64_t* value) {
   return *value = rate, true;
 }
 
+// "10us", "1.5ms", "0": a decimal fraction and ns, us, ms or s; in nanoseconds, cut.
+bool parse_duration(const char* text, uint64_t* value) {
+  uint64_t whole = 0;
+  const char* p = parse_number(text, &whole);
+  if (p == nullptr) return false;
+  const char* fraction = p;
+  if (*p == '.') {
+    fraction = ++p;
+    while (*p >= '0' && *p <= '9') p++;
+    if (p == fraction) return false;
+  }
+  uint64_t unit = text_equal(p, "ns")   ? 1
+                  : text_equal(p, "us") ? 1000
+                  : text_equal(p, "ms") ? 1000000
+                  : text_equal(p, "s")  ? 1000000000
+                                        : 0;
+  if (unit == 0) {
+    if (*p != 0 || whole != 0 || fraction != p) return false;
+    return *value = 0, true;
+  }
+  constexpr uint64_t kMax = uint64_t{1} << 62;
+  if (whole > kMax / unit) return false;
+  uint64_t ns = whole * unit;
+  for (uint64_t part = unit / 10; fraction != p && *fraction >= '0' && *fraction <= '9' && part > 0;
+       fraction++, part /= 10) {
+    ns += part * static_cast<uint64_t>(*fraction - '0');
+  }
+  return *value = ns, true;
+}
+
 bool parse_choice(const char* values, const char* text, uint64_t* value) {
   uint64_t index = 0;
   for (const char* p = values; *p != 0; index++) {
@@ -125,6 +180,8 @@ const char* expected(const Setting& setting) {
       return "one of ";
     case SettingType::kNumber:
       return "a whole number in ";
+    case SettingType::kDuration:
+      return "a time such as 10us, 1.5ms, 2s";
     case SettingType::kText:
     case SettingType::kPath:
       return "a text that is not empty";
@@ -144,6 +201,8 @@ bool parse_setting(const Setting& setting, const char* text, uint64_t* value) {
       return parse_choice(setting.values, text, value);
     case SettingType::kNumber:
       return parse_bounded(setting.values, text, value);
+    case SettingType::kDuration:
+      return parse_duration(text, value);
     case SettingType::kText:
     case SettingType::kPath:
       return true;

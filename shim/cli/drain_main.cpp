@@ -119,6 +119,27 @@ Service own_service(const Settings& settings, const std::string& directory) {
                       settings.text[kEnvironment], directory);
 }
 
+SpanFilter own_filter(const Settings& settings) {
+  auto globs = [&](SettingId id) { return Globs(settings.text[id]); };
+  SpanFilter filter;
+  filter.min_duration_ns = static_cast<int64_t>(settings.number[kMinDuration]);
+  filter.max_depth = static_cast<uint32_t>(settings.number[kMaxDepth]);
+  filter.functions = {globs(kInclude), globs(kExclude)};
+  filter.files = {globs(kIncludeFiles), globs(kExcludeFiles)};
+  filter.modules = {globs(kIncludeModules), globs(kExcludeModules)};
+  return filter;
+}
+
+std::unique_ptr<DocumentFile> open_totals(const Settings& settings, const std::string& directory) {
+  std::string path = absolute(settings.text[kTotalsFile], directory), problem;
+  if (path.empty()) return nullptr;
+  std::unique_ptr<DocumentFile> file = DocumentFile::open(path, &problem);
+  if (file == nullptr) {
+    complain("TELEMETRY_TOTALS_FILE=", problem, "; no totals are written: choose another file");
+  }
+  return file;
+}
+
 void remove_session_files(const Session& session) {
   if (session.directory[0] == 0) return;
   std::string directory = session.directory;
@@ -200,6 +221,9 @@ int run_drain(bool under_telrun) {
   options.host = find_host();
   options.sample_rate = settings.number[kSampleRate];
   options.summary = under_telrun && wants_summary(settings, terminal);
+  options.filter = own_filter(settings);
+  options.totals = open_totals(settings, directory);
+  options.totals_when_flushed = !under_telrun;
   if (settings.number[kOutput] == kOutputFile) options.output = file;
   std::unique_ptr<Sink> sink;
   std::unique_ptr<RecordingWriter> recording;

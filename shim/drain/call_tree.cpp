@@ -84,7 +84,7 @@ void CallTree::place(FrameStack* stack, Frame* frame, uint64_t position) {
   frame->first_of_trace = false;
   if (!stack->frames.empty()) {
     frame->trace = stack->frames.back().trace;
-    frame->parent_span_id = stack->frames.back().span_id;
+    frame->parent_span_id = stack->frames.back().parent_of_children();
   } else if (stack != &home_ && stack->has_base) {
     frame->trace = stack->base_trace;
     frame->parent_span_id = stack->base_span_id;
@@ -145,6 +145,12 @@ void CallTree::exit(const uint64_t* record, uint64_t ticks) {
   listener_->orphan_exit(this);
 }
 
+bool CallTree::begins_stack(uint64_t lo) const {
+  if (lo == home_.lo) return false;
+  auto found = shared_->find(lo);
+  return found == shared_->end() || found->second->frames.empty();
+}
+
 void CallTree::stack_switch(uint64_t lo, uint64_t bytes) {
   const Frame* from = innermost();
   FrameStack* to = &home_;
@@ -158,8 +164,9 @@ void CallTree::stack_switch(uint64_t lo, uint64_t bytes) {
       to->has_base = from != nullptr;
       if (from != nullptr) {
         to->base_trace = from->trace;
-        to->base_span_id = from->span_id;
+        to->base_span_id = from->parent_of_children();
       }
+      to->base_depth = from != nullptr ? current_->call_depth() : 0;
     }
   } else {
     home_.hi = lo + bytes;
@@ -237,7 +244,9 @@ const Frame* CallTree::innermost() const {
 }
 
 std::optional<ParentContext> CallTree::current() const {
-  if (const Frame* frame = innermost()) return ParentContext{frame->trace, frame->span_id};
+  if (const Frame* frame = innermost()) {
+    return ParentContext{frame->trace, frame->parent_of_children()};
+  }
   if (current_->has_base) return ParentContext{current_->base_trace, current_->base_span_id};
   return context_;
 }

@@ -43,11 +43,6 @@ std::string signal_name(int signal) {
   return name != nullptr ? std::string("SIG") + name : "signal " + std::to_string(signal);
 }
 
-// Times that a program makes up must not overflow the sums.
-void add(int64_t* sum, int64_t ns) {
-  if (__builtin_add_overflow(*sum, ns, sum)) *sum = INT64_MAX;
-}
-
 }  // namespace
 
 // Made when it is first needed: the language is read from the program's debug information.
@@ -68,11 +63,25 @@ const ProcessText& Processor::text_of(Process* process) {
     if (!runtime.version.empty()) facts.runtime_version = runtime.version;
   }
   process->text = make_process_text(options_.service, options_.host, facts, options_.sample_rate);
-  facts_.processes++;
+  count_process(process);
   return *process->text;
 }
 
+void Processor::count_process(Process* process) {
+  if (process->counted) return;
+  process->counted = true;
+  facts_.processes++;
+}
+
 void Processor::span_opened(Thread* thread, const Frame& frame) {
+  if (filtering_) {
+    decide_at_entry(thread, thread->tree.stack());
+  } else {
+    write_entry(thread, frame);
+  }
+}
+
+void Processor::write_entry(Thread* thread, const Frame& frame) {
   const ProcessText& text = text_of(thread->process);
   EventPlace place = {++*thread->process->sequence, frame.start_ns, frame.trace, frame.span_id,
                       frame.parent_span_id};
@@ -81,19 +90,21 @@ void Processor::span_opened(Thread* thread, const Frame& frame) {
   facts_.events++;
 }
 
-void Processor::span_closed(Thread* thread, const Frame& frame, ExitKind kind, uint64_t end_ticks,
-                            bool upper_bound) {
-  Process* process = thread->process;
-  const ProcessText& text = text_of(process);
+void Processor::span_closed(Thread* thread, FrameStack* stack, const Frame& frame, ExitKind kind,
+                            uint64_t end_ticks, bool upper_bound) {
   int64_t end_ns = std::max(clock_->to_ns(std::max(end_ticks, frame.ticks)), frame.start_ns);
   int64_t duration = end_ns - frame.start_ns;
-  if (Frame* parent = thread->tree.frame_above()) add(&parent->children_ns, duration);
-  FunctionTotals* totals = frame.site->totals;
-  totals->calls++;
-  add(&totals->self_ns, std::max<int64_t>(duration - frame.children_ns, 0));
-  add(&totals->total_ns, duration);
-  totals->max_ns = std::max(totals->max_ns, duration);
+  if (!stack->frames.empty()) add_ns(&stack->frames.back().children_ns, duration);
+  frame.site->totals->add(duration, frame.children_ns);
+  if (filtering_ && !decide_at_exit(thread, stack, frame, kind, duration)) return;
+  write_exit(thread, frame, kind, end_ns, upper_bound);
+}
 
+void Processor::write_exit(Thread* thread, const Frame& frame, ExitKind kind, int64_t end_ns,
+                           bool upper_bound) {
+  Process* process = thread->process;
+  const ProcessText& text = text_of(process);
+  int64_t duration = end_ns - frame.start_ns;
   EventPlace place = {++*process->sequence, end_ns, frame.trace, frame.span_id,
                       frame.parent_span_id};
   facts_.events++;
