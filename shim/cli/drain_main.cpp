@@ -221,6 +221,7 @@ int run_drain(bool under_telrun) {
   options.host = find_host();
   options.sample_rate = settings.number[kSampleRate];
   options.summary = under_telrun && wants_summary(settings, terminal);
+  options.lean = settings.number[kDetail] == kDetailLean;
   options.filter = own_filter(settings);
   options.totals = open_totals(settings, directory);
   options.totals_when_flushed = !under_telrun;

@@ -32,7 +32,7 @@ class Processor final : SpanWriter {
     uint64_t sample_rate = kRateOne;
     bool summary = false;
     bool replay = false;  // of a recording: nothing of it is to be looked up on this machine
-    std::string output;   // the settings' word for the sink's file, for the summary's next command
+    bool lean = false;    // TELEMETRY_DETAIL
     SpanFilter filter;
     std::unique_ptr<DocumentFile> totals;  // null: not wanted
     bool totals_when_flushed = false;      // nobody waits for more than a flush
@@ -109,7 +109,10 @@ class Processor final : SpanWriter {
   void write_held(Thread* thread, FrameStack* stack);
   void lose(Thread* thread, uint64_t calls, uint64_t ticks, bool now);
   void lose_in_segment(SegmentState* segment, LossReason reason, uint64_t calls, uint64_t ticks);
-  const ProcessText& text_of(Process* process);
+  SegmentState* segment_of(const Process& process);
+  EventPlace note_place(Process* process, int64_t ns);
+  const ProcessText& text_of(Process* process, int64_t ns);
+  void tell_function(Process* process, const FunctionText& function, int64_t ns);
   void count_process(Process* process);
   void lose_in_sink(uint64_t lines);
   void pass_on();  // what is encoded, to the sink, which may keep it back
@@ -125,7 +128,7 @@ class Processor final : SpanWriter {
   const bool filtering_;
   Hooks hooks_;
   LineBuffer lines_;
-  EventEncoder encoder_{&lines_};
+  EventEncoder encoder_{&lines_, options_.lean};
   ModuleCache modules_{[this](uint64_t ticks) { return clock_->to_ns(ticks); }};
   SiteCache sites_{&options_.filter};
   std::map<SegmentId, SegmentState> segments_;

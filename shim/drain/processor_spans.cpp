@@ -45,15 +45,34 @@ std::string signal_name(int signal) {
 
 }  // namespace
 
-// Made when it is first needed: the language is read from the program's debug information.
-const ProcessText& Processor::text_of(Process* process) {
+SegmentState* Processor::segment_of(const Process& process) {
+  for (auto& [id, segment] : segments_) {
+    if (segment.processes.contains(process.id)) return &segment;
+  }
+  return nullptr;
+}
+
+// Time and ids of an event that is no span of the program: a trace and a span of its own, so that
+// nothing hangs below it and it hangs below nothing.
+EventPlace Processor::note_place(Process* process, int64_t ns) {
+  EventPlace place = {++*process->sequence, ns, {}, 0, 0};
+  if (SegmentState* segment = segment_of(*process)) {
+    uint64_t note = ++segment->notes;
+    place.trace = trace_id(segment->info->key, kNoteLane, note);
+    place.span_id = span_id(segment->info->key, kNoteLane, note << 4);
+  }
+  return place;
+}
+
+// Made when it is first needed, before the event that needs it has a number: the language is read
+// from the program's debug information. `ns` is that event's time.
+const ProcessText& Processor::text_of(Process* process, int64_t ns) {
   if (process->text.has_value()) return *process->text;
   ProcessFacts facts;
   facts.pid = process->pid;
-  for (const auto& [id, segment] : segments_) {
-    if (!segment.processes.contains(process->id)) continue;
-    facts.executable = segment.info->path;
-    facts.command_line = segment.info->command_line;
+  if (const SegmentState* segment = segment_of(*process)) {
+    facts.executable = segment->info->path;
+    facts.command_line = segment->info->command_line;
   }
   facts.language = "cpp";
   facts.runtime_version = "unknown";
@@ -63,8 +82,23 @@ const ProcessText& Processor::text_of(Process* process) {
     if (!runtime.version.empty()) facts.runtime_version = runtime.version;
   }
   process->text = make_process_text(options_.service, options_.host, facts, options_.sample_rate);
+  if (options_.lean) {
+    EventPlace place = note_place(process, ns);
+    encoder_.telemetry_process(place, *process->text);
+    process->text = make_lean_process_text(place.span_id);
+    facts_.events++;
+  }
   count_process(process);
   return *process->text;
+}
+
+// Lean detail: before the first event of a function that is called from one place.
+void Processor::tell_function(Process* process, const FunctionText& function, int64_t ns) {
+  const ProcessText& text = text_of(process, ns);
+  EventPlace place = note_place(process, ns);
+  encoder_.telemetry_function(place, function, text);
+  function.reference = place.span_id;
+  facts_.events++;
 }
 
 void Processor::count_process(Process* process) {
@@ -82,7 +116,10 @@ void Processor::span_opened(Thread* thread, const Frame& frame) {
 }
 
 void Processor::write_entry(Thread* thread, const Frame& frame) {
-  const ProcessText& text = text_of(thread->process);
+  const ProcessText& text = text_of(thread->process, frame.start_ns);
+  if (options_.lean && frame.site->text.reference == 0) {
+    tell_function(thread->process, frame.site->text, frame.start_ns);
+  }
   EventPlace place = {++*thread->process->sequence, frame.start_ns, frame.trace, frame.span_id,
                       frame.parent_span_id};
   encoder_.function_entry(place, frame.site->text, thread->attributes_json, text);
@@ -103,7 +140,7 @@ void Processor::span_closed(Thread* thread, FrameStack* stack, const Frame& fram
 void Processor::write_exit(Thread* thread, const Frame& frame, ExitKind kind, int64_t end_ns,
                            bool upper_bound) {
   Process* process = thread->process;
-  const ProcessText& text = text_of(process);
+  const ProcessText& text = text_of(process, end_ns);
   int64_t duration = end_ns - frame.start_ns;
   EventPlace place = {++*process->sequence, end_ns, frame.trace, frame.span_id,
                       frame.parent_span_id};
@@ -142,21 +179,10 @@ void Processor::lose(Thread* thread, uint64_t calls, uint64_t ticks, bool now) {
   int64_t ns = clock_->to_ns(ticks);
   if (!now && ns - static_cast<int64_t>(thread->last_loss_event_ns) < kLossEventNs) return;
   Process* process = thread->process;
-  for (auto& [id, segment] : segments_) {
-    if (!segment.processes.contains(process->id)) continue;
-    SegmentKey key = segment.info->key;
-    uint64_t note = ++segment.notes;
-    auto context = thread->tree.current();
-    EventPlace place = {++*process->sequence, ns, trace_id(key, kNoteLane, note),
-                        span_id(key, kNoteLane, note << 4), 0};
-    if (context.has_value()) {
-      place.trace = context->trace;
-      place.parent_span_id = context->span_id;
-    }
-    encoder_.loss(place, loss_reason_name(LossReason::kQueueFull), thread->lost_untold,
-                  thread->attributes_json, text_of(process));
-    facts_.events++;
-  }
+  const ProcessText& text = text_of(process, ns);
+  encoder_.loss(note_place(process, ns), loss_reason_name(LossReason::kQueueFull),
+                thread->lost_untold, thread->attributes_json, text);
+  facts_.events++;
   thread->lost_told += thread->lost_untold;
   thread->lost_untold = 0;
   thread->last_loss_event_ns = static_cast<uint64_t>(ns);
@@ -168,11 +194,9 @@ void Processor::lose_in_segment(SegmentState* segment, LossReason reason, uint64
   losses_.add(reason, calls);
   if (segment->processes.empty()) return;
   Process* process = segment->processes.begin()->second.get();
-  SegmentKey key = segment->info->key;
-  uint64_t note = ++segment->notes;
-  EventPlace place = {++*process->sequence, clock_->to_ns(ticks), trace_id(key, kNoteLane, note),
-                      span_id(key, kNoteLane, note << 4), 0};
-  encoder_.loss(place, loss_reason_name(reason), calls, {}, text_of(process));
+  int64_t ns = clock_->to_ns(ticks);
+  const ProcessText& text = text_of(process, ns);
+  encoder_.loss(note_place(process, ns), loss_reason_name(reason), calls, {}, text);
   facts_.events++;
 }
 
