@@ -3,6 +3,7 @@
 //   telinject-drain --session    started by telrun (shim/cli/README.md says with what)
 //   telinject-drain --preload    started by libtelinject.so in a program without telrun
 //   telinject-drain convert PATH...    started by telinject convert
+#include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
 #include <signal.h>
@@ -223,7 +224,7 @@ int run_drain(bool under_telrun) {
   options.summary = under_telrun && wants_summary(settings, terminal);
   options.lean = settings.number[kDetail] == kDetailLean;
   options.filter = own_filter(settings);
-  options.totals = open_totals(settings, directory);
+  if (record.empty()) options.totals = open_totals(settings, directory);
   options.totals_when_flushed = !under_telrun;
   if (settings.number[kOutput] == kOutputFile) options.output = file;
   std::unique_ptr<Sink> sink;
@@ -263,19 +264,26 @@ int run_drain(bool under_telrun) {
 
 int run_convert(int count, char** paths) {
   bool terminal = isatty(2);
+  signal(SIGPIPE, SIG_IGN);
+  // Nobody else holds a pipe that is our standard error: its reader would leave.
+  [[maybe_unused]] int kept = fcntl(2, F_DUPFD_CLOEXEC, 16);
   StandardError::take_over();
   Settings settings = read_own_settings(/*tell_problems=*/true);
   if (count == 0) {
     complain("convert needs a recording, or the folder that telrun --record was given");
     return kUsage;
   }
-  std::string file = absolute(settings.text[kFile], working_directory());
+  std::string directory = working_directory();
+  std::string file = absolute(settings.text[kFile], directory);
   ConvertOptions options;
+  options.lean = settings.number[kDetail] == kDetailLean;
+  options.filter = own_filter(settings);
+  options.totals = open_totals(settings, directory);
   if (settings.number[kOutput] == kOutputFile) options.output = file;
   options.summary = wants_summary(settings, terminal);
   options.progress = terminal;
   return convert(std::vector<std::string>(paths, paths + count), open_sink(settings, file),
-                 options);
+                 std::move(options));
 }
 
 }  // namespace
