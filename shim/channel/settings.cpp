@@ -16,7 +16,8 @@ const Setting kSettings[kSettingCount] = {
     {kOutput, "TELEMETRY_OUTPUT", nullptr, SettingType::kChoice, "stderr", "stderr|file", 'O',
      "output", "KIND", "where events go; file needs TELEMETRY_FILE"},
     {kFile, "TELEMETRY_FILE", nullptr, SettingType::kPath, "", "", 'o', "file", "PATH",
-     "append events to this file; given alone it implies TELEMETRY_OUTPUT=file"},
+     "append events to this file, compressed if it ends in .zst or .gz; given alone it implies "
+     "TELEMETRY_OUTPUT=file"},
     {kSampleRate, "SAMPLE_RATE", nullptr, SettingType::kRate, "1.0", "", 'r', "sample-rate", "RATE",
      "share of traces to keep, decided where a trace starts; 0 means off"},
     {kOnFull, "TELEMETRY_ON_FULL", nullptr, SettingType::kChoice, "drop", "drop|block", 0,
