@@ -1,6 +1,6 @@
 // Compressed pieces that stand by themselves. Both formats allow any number of them in a row, and
-// readers (zstd -d, zcat) print them as one: so a file is valid after each piece, can be appended to,
-// and loses one piece, not its rest, where it is damaged.
+// readers (zstd -d, zcat) print them as one: so a file is valid after each piece, can be appended
+// to, and loses one piece, not its rest, where it is damaged.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,5 @@
-/* Calls of known number, depth and length; a thread, a forked child and a coroutine, each begun in a
- * short call; and, if told so, a crash. */
+/* Calls of known number, depth and length; a thread, a forked child and a coroutine, each begun in
+ * a short call; and, if told so, a crash. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -9,7 +9,9 @@
 
 static volatile int sum;
 
-void quick(void) { sum++; }
+void quick(void) {
+  sum++;
+}
 
 void nap(long us) {
   struct timespec time = {0, us * 1000};
@@ -31,14 +33,16 @@ void descend(int depth) {
   if (depth > 0) descend(depth - 1);
 }
 
-void *work(void *unused) {
+void* work(void* unused) {
   (void)unused;
   for (int i = 0; i < 5; i++) quick();
   slow();
   return NULL;
 }
 
-void begin_thread(pthread_t *thread) { pthread_create(thread, NULL, work, NULL); }
+void begin_thread(pthread_t* thread) {
+  pthread_create(thread, NULL, work, NULL);
+}
 
 pid_t begin_process(void) {
   pid_t child = fork();
@@ -66,9 +70,11 @@ void begin_coroutine(void) {
   swapcontext(&here, &there);
 }
 
-void crash(void) { abort(); }
+void crash(void) {
+  abort();
+}
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   (void)argv;
   pthread_t thread;
   for (int i = 0; i < 3; i++) outer();

@@ -3,7 +3,9 @@
 
 static volatile int sum;
 
-void work(int i) { sum += i; }
+void work(int i) {
+  sum += i;
+}
 
 int main(void) {
   for (int i = 0; i < 100; i++) work(i);
