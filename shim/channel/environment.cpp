@@ -38,6 +38,14 @@ void each_preload(const char* value, Visit&& visit) {
   }
 }
 
+bool value_names_library(const char* value) {
+  bool found = false;
+  each_preload(value, [&](const char* entry, size_t length) {
+    found = found || names_library(entry, length);
+  });
+  return found;
+}
+
 class Writer {
  public:
   Writer(char** out, size_t slots, char* text, size_t bytes)
@@ -91,8 +99,8 @@ class Writer {
   bool fits_ = true;
 };
 
-// Writes LD_PRELOAD with our entry left (made absolute), added or taken out; nothing if no entry
-// remains, for an empty LD_PRELOAD was not there before us.
+// Writes LD_PRELOAD with our entry left (made absolute), added or taken out; nothing if only ours
+// was there.
 void write_preload(const char* value, const EnvironmentEdit& edit, Writer* writer) {
   bool any = false, ours = false;
   writer->begin(kPreload);
@@ -129,13 +137,7 @@ void write_asan(const char* value, Writer* writer) {
 
 bool preloads_library(char* const* envp) {
   const char* value = env_find(envp, kPreload);
-  bool found = false;
-  if (value != nullptr) {
-    each_preload(value, [&](const char* entry, size_t length) {
-      found = found || names_library(entry, length);
-    });
-  }
-  return found;
+  return value != nullptr && value_names_library(value);
 }
 
 size_t edited_slots(char* const* envp) {
@@ -162,8 +164,12 @@ bool edit_environment(char* const* envp, const EnvironmentEdit& edit, char** out
   };
   for (char* const* e = envp; e != nullptr && *e != nullptr; e++) {
     if (const char* value = env_value(*e, kPreload)) {
-      if (!preload) write_preload(value, edit, &writer);
-      preload = true;
+      if (edit.preload != PreloadEdit::kAdd && !value_names_library(value)) {
+        writer.keep(*e);  // the program's own: empty, or with separators of its taste
+      } else if (!preload) {
+        write_preload(value, edit, &writer);
+        preload = true;
+      }
     } else if (const char* options = env_value(*e, kAsanOptions); options && edit.relax_asan) {
       if (!asan) write_asan(options, &writer);
       asan = true;

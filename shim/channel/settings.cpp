@@ -16,7 +16,8 @@ const Setting kSettings[kSettingCount] = {
     {kOutput, "TELEMETRY_OUTPUT", nullptr, SettingType::kChoice, "stderr", "stderr|file", 'O',
      "output", "KIND", "where events go; file needs TELEMETRY_FILE"},
     {kFile, "TELEMETRY_FILE", nullptr, SettingType::kPath, "", "", 'o', "file", "PATH",
-     "append events to this file; given alone it implies TELEMETRY_OUTPUT=file"},
+     "append events to this file, compressed if it ends in .zst or .gz; given alone it implies "
+     "TELEMETRY_OUTPUT=file"},
     {kSampleRate, "SAMPLE_RATE", nullptr, SettingType::kRate, "1.0", "", 'r', "sample-rate", "RATE",
      "share of traces to keep, decided where a trace starts; 0 means off"},
     {kOnFull, "TELEMETRY_ON_FULL", nullptr, SettingType::kChoice, "drop", "drop|block", 0,
@@ -40,6 +41,31 @@ const Setting kSettings[kSettingCount] = {
      "write no events but a recording into this folder; telinject convert makes events of it "
      "later, "
      "on another machine too"},
+    {kDetail, "TELEMETRY_DETAIL", nullptr, SettingType::kChoice, "full", "full|lean", 0, "detail",
+     "WHAT",
+     "lean: what is the same for all events of a process or a call site is written once and "
+     "referred to; a third of the bytes (docs/output.md)"},
+    {kMinDuration, "TELEMETRY_MIN_DURATION", nullptr, SettingType::kDuration, "0", "", 0,
+     "min-duration", "TIME",
+     "leave out calls shorter than this (10us, 1.5ms), and so all that they called"},
+    {kMaxDepth, "TELEMETRY_MAX_DEPTH", nullptr, SettingType::kNumber, "0", "0..1000000000", 0,
+     "max-depth", "N", "leave out calls deeper than this, a thread's outermost being 1; 0: none"},
+    {kInclude, "TELEMETRY_INCLUDE", nullptr, SettingType::kText, "", "", 0, "include", "GLOBS",
+     "write calls of these functions only: globs, separated by commas ('parse_*,*::area')"},
+    {kExclude, "TELEMETRY_EXCLUDE", nullptr, SettingType::kText, "", "", 0, "exclude", "GLOBS",
+     "leave out calls of these functions; what they call hangs below their callers"},
+    {kIncludeFiles, "TELEMETRY_INCLUDE_FILES", nullptr, SettingType::kText, "", "", 0,
+     "include-files", "GLOBS", "write functions defined in these source files only ('src/*.c')"},
+    {kExcludeFiles, "TELEMETRY_EXCLUDE_FILES", nullptr, SettingType::kText, "", "", 0,
+     "exclude-files", "GLOBS", "leave out functions defined in these source files"},
+    {kIncludeModules, "TELEMETRY_INCLUDE_MODULES", nullptr, SettingType::kText, "", "", 0,
+     "include-modules", "GLOBS",
+     "write functions of these programs and libraries only ('libfoo.so*')"},
+    {kExcludeModules, "TELEMETRY_EXCLUDE_MODULES", nullptr, SettingType::kText, "", "", 0,
+     "exclude-modules", "GLOBS", "leave out functions of these programs and libraries"},
+    {kTotalsFile, "TELEMETRY_TOTALS_FILE", nullptr, SettingType::kPath, "", "", 0, "totals", "PATH",
+     "write each function's calls, times and percentiles to this file, as JSON, at the end; the "
+     "filters above do not change them"},
     {kExitWait, "TELEMETRY_EXIT_WAIT", nullptr, SettingType::kNumber, "10000", "0..600000", 0,
      nullptr, nullptr,
      "without telrun: milliseconds that a program's end waits at most for its events to be "
@@ -50,6 +76,8 @@ const Setting kSettings[kSettingCount] = {
 };
 
 namespace {
+
+constexpr size_t kShownBytes = 100;  // of a value that makes no sense
 
 bool equal_ignoring_case(const char* a, const char* b) {
   auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
@@ -67,11 +95,12 @@ bool parse_bool(const char* text, uint64_t* value) {
   return false;
 }
 
-// A decimal fraction from 0 to 1, to nine digits: no exponent, no sign, no locale.
+// A decimal fraction from 0 to 1, to nine digits: no exponent, no sign, no locale. Only zero itself
+// means off, so the least rate above it is a billionth.
 bool parse_rate(const char* text, uint64_t* value) {
   uint64_t whole = 0, fraction = 0;
   const char* p = text;
-  bool digits = false;
+  bool digits = false, above_zero = false;
   for (; *p >= '0' && *p <= '9'; p++, digits = true) {
     whole = whole * 10 + static_cast<uint64_t>(*p - '0');
     if (whole > 1) return false;
@@ -81,12 +110,44 @@ bool parse_rate(const char* text, uint64_t* value) {
     uint64_t unit = kRateOne;
     for (; *p >= '0' && *p <= '9'; p++, digits = true) {
       unit /= 10;
+      above_zero = above_zero || *p != '0';
       fraction += unit * static_cast<uint64_t>(*p - '0');
     }
   }
   uint64_t rate = whole * kRateOne + fraction;
+  if (rate == 0 && above_zero) rate = 1;
   if (*p != 0 || !digits || rate > kRateOne) return false;
   return *value = rate, true;
+}
+
+// "10us", "1.5ms", "0": a decimal fraction and ns, us, ms or s; in nanoseconds, cut.
+bool parse_duration(const char* text, uint64_t* value) {
+  uint64_t whole = 0;
+  const char* p = parse_number(text, &whole);
+  if (p == nullptr) return false;
+  const char* fraction = p;
+  if (*p == '.') {
+    fraction = ++p;
+    while (*p >= '0' && *p <= '9') p++;
+    if (p == fraction) return false;
+  }
+  uint64_t unit = text_equal(p, "ns")   ? 1
+                  : text_equal(p, "us") ? 1000
+                  : text_equal(p, "ms") ? 1000000
+                  : text_equal(p, "s")  ? 1000000000
+                                        : 0;
+  if (unit == 0) {
+    if (*p != 0 || whole != 0 || fraction != p) return false;
+    return *value = 0, true;
+  }
+  constexpr uint64_t kMax = uint64_t{1} << 62;
+  if (whole > kMax / unit) return false;
+  uint64_t ns = whole * unit;
+  for (uint64_t part = unit / 10; fraction != p && *fraction >= '0' && *fraction <= '9' && part > 0;
+       fraction++, part /= 10) {
+    ns += part * static_cast<uint64_t>(*fraction - '0');
+  }
+  return *value = ns, true;
 }
 
 bool parse_choice(const char* values, const char* text, uint64_t* value) {
@@ -120,6 +181,8 @@ const char* expected(const Setting& setting) {
       return "one of ";
     case SettingType::kNumber:
       return "a whole number in ";
+    case SettingType::kDuration:
+      return "a time such as 10us, 1.5ms, 2s";
     case SettingType::kText:
     case SettingType::kPath:
       return "a text that is not empty";
@@ -139,6 +202,8 @@ bool parse_setting(const Setting& setting, const char* text, uint64_t* value) {
       return parse_choice(setting.values, text, value);
     case SettingType::kNumber:
       return parse_bounded(setting.values, text, value);
+    case SettingType::kDuration:
+      return parse_duration(text, value);
     case SettingType::kText:
     case SettingType::kPath:
       return true;
@@ -183,7 +248,14 @@ size_t read_settings(char* const* envp, Settings* out, SettingProblem* problems,
 
 void describe_problem(const SettingProblem& problem, char* line, size_t capacity) {
   TextBuffer text(line, capacity);
-  text.add(problem.name).add('=').add(problem.value).add(" is not ").add(problem.expected);
+  text.add(problem.name).add('=');
+  // One line, and room for what is wrong: whatever the value is.
+  size_t shown = 0;
+  for (const char* p = problem.value; *p != 0 && shown < kShownBytes; p++, shown++) {
+    bool control = static_cast<unsigned char>(*p) < 0x20 || *p == 0x7f;
+    text.add(control ? '?' : *p);
+  }
+  text.add(problem.value[shown] != 0 ? "..." : "").add(" is not ").add(problem.expected);
   if (problem.setting->type == SettingType::kChoice ||
       problem.setting->type == SettingType::kNumber) {
     for (const char* p = problem.setting->values; *p != 0; p++) {

@@ -12,7 +12,7 @@
 
 namespace telinject {
 
-enum class SettingType { kBool, kRate, kChoice, kText, kPath, kNumber };
+enum class SettingType { kBool, kRate, kChoice, kText, kPath, kNumber, kDuration };
 
 enum SettingId : uint32_t {
   kDebug,
@@ -29,6 +29,16 @@ enum SettingId : uint32_t {
   kSpoolMax,
   kSpoolDirectory,
   kRecord,
+  kDetail,
+  kMinDuration,
+  kMaxDepth,
+  kInclude,
+  kExclude,
+  kIncludeFiles,
+  kExcludeFiles,
+  kIncludeModules,
+  kExcludeModules,
+  kTotalsFile,
   kExitWait,
   kClock,
   kSettingCount,
@@ -53,6 +63,7 @@ enum OutputKind : uint64_t { kOutputStderr, kOutputFile };
 enum OnFull : uint64_t { kDrop, kBlock };
 enum Threads : uint64_t { kContinueTrace, kNewTrace };
 enum SummaryMode : uint64_t { kSummaryAuto, kSummaryAlways, kSummaryNever };
+enum Detail : uint64_t { kDetailFull, kDetailLean };
 enum ClockChoice : uint64_t { kClockAuto, kClockTsc, kClockMonotonic };
 
 // Sampling probabilities are kept exactly as written, in billionths.
@@ -65,7 +76,8 @@ constexpr uint64_t sampling_threshold(uint64_t rate) {
 }
 
 struct Settings {
-  // kBool 0/1; kRate billionths; kChoice its index in `values`; kNumber itself; texts unused.
+  // kBool 0/1; kRate billionths; kChoice its index in `values`; kNumber itself; kDuration
+  // nanoseconds; texts unused.
   uint64_t number[kSettingCount];
   // kText and kPath: points into the environment, never null. Valid as long as the environment is.
   const char* text[kSettingCount];
@@ -86,8 +98,8 @@ struct SettingProblem {
 // used. `problems` may be null. Returns how many problems there were (at most `capacity` stored).
 size_t read_settings(char* const* envp, Settings* out, SettingProblem* problems, size_t capacity);
 
-// One line without newline: "SAMPLE_RATE=banana is not a number from 0 to 1; using 1.0". Cut to
-// fit.
+// One line without newline: "SAMPLE_RATE=banana is not a number from 0 to 1; using 1.0". A long
+// value is cut, its control characters shown as question marks.
 void describe_problem(const SettingProblem& problem, char* line, size_t capacity);
 
 // True, and *value set, if `text` is a value of `setting`.

@@ -106,8 +106,10 @@ inline const char* parse_number(const char* s, uint64_t* value) {
   uint64_t v = 0;
   const char* p = s;
   for (; *p >= '0' && *p <= '9'; p++) {
-    if (v > (~uint64_t{0} - 9) / 10) return nullptr;
-    v = v * 10 + static_cast<uint64_t>(*p - '0');
+    if (__builtin_mul_overflow(v, uint64_t{10}, &v) ||
+        __builtin_add_overflow(v, static_cast<uint64_t>(*p - '0'), &v)) {
+      return nullptr;
+    }
   }
   if (p == s) return nullptr;
   *value = v;

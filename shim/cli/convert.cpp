@@ -25,6 +25,11 @@ class SharedSink : public Sink {
     bytes_written_ = sink_->bytes_written() - before_;
     return lost;
   }
+  uint64_t flush() override {
+    uint64_t lost = sink_->flush();
+    bytes_written_ = sink_->bytes_written() - before_;
+    return lost;
+  }
   std::string describe() const override { return sink_->describe(); }
 
  private:
@@ -63,7 +68,7 @@ std::vector<std::string> recordings_in(const std::string& path) {
   return found;
 }
 
-bool convert_one(const std::string& path, Sink* sink, const ConvertOptions& wanted) {
+bool convert_one(const std::string& path, Sink* sink, ConvertOptions* wanted) {
   std::string problem;
   std::unique_ptr<RecordingReader> reader = RecordingReader::open(path, &problem);
   if (reader == nullptr) {
@@ -83,13 +88,16 @@ bool convert_one(const std::string& path, Sink* sink, const ConvertOptions& want
   options.service = facts->service;
   options.host = facts->host;
   options.sample_rate = facts->sample_rate;
-  options.summary = wanted.summary;
+  options.summary = wanted->summary;
+  options.lean = wanted->lean;
+  options.filter = wanted->filter;
+  options.totals = std::move(wanted->totals);
   options.replay = true;
-  options.output = wanted.output;
+  options.output = wanted->output;
   std::atomic<uint64_t> progress_count{0};
   Processor processor(nullptr, &clock, std::make_unique<SharedSink>(sink), std::move(options),
                       {[](int) {}, [] {}, &progress_count});
-  Progress progress(path, wanted.progress);
+  Progress progress(path, wanted->progress);
   while (auto frame = reader->next()) {
     if (frame->anchor.has_value() && frame->anchor->ticks > anchors[1].ticks) {
       clock.add_anchor(*frame->anchor);
@@ -105,16 +113,24 @@ bool convert_one(const std::string& path, Sink* sink, const ConvertOptions& want
 }  // namespace
 
 int convert(const std::vector<std::string>& paths, std::unique_ptr<Sink> sink,
-            const ConvertOptions& options) {
+            ConvertOptions options) {
   bool good = true;
+  std::vector<std::string> all;
   for (const std::string& path : paths) {
     std::vector<std::string> files = recordings_in(path);
     if (files.empty()) {
       complain(path, ": no recording (", kSuffix, ") is in that folder");
       good = false;
     }
-    for (const std::string& file : files) good = convert_one(file, sink.get(), options) && good;
+    all.insert(all.end(), files.begin(), files.end());
   }
+  if (all.size() > 1 && options.totals != nullptr) {
+    complain("totals are those of one recording, and these are ", all.size(),
+             "; none are written: convert them one by one");
+    options.totals = nullptr;
+    good = false;
+  }
+  for (const std::string& file : all) good = convert_one(file, sink.get(), &options) && good;
   return good ? 0 : 1;
 }
 

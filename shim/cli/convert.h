@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "shim/drain/span_filter.h"
+#include "shim/drain/totals_report.h"
 #include "shim/sinks/sink.h"
 
 namespace telinject {
@@ -13,12 +15,15 @@ struct ConvertOptions {
   std::string output;     // the sink's file, for the summary's next command; "" if it is none
   bool summary = false;   // print one for each recording
   bool progress = false;  // standard error is a terminal
+  bool lean = false;      // TELEMETRY_DETAIL
+  SpanFilter filter;
+  std::unique_ptr<DocumentFile> totals;  // null: not wanted; else there must be one recording only
 };
 
 // Converts each path, a recording or a folder of them, one after the other. The sink is used up.
 // Returns the exit status: 0, or 1 if anything could not be read or written; one line each on
 // standard error says what.
 int convert(const std::vector<std::string>& paths, std::unique_ptr<Sink> sink,
-            const ConvertOptions& options);
+            ConvertOptions options);
 
 }  // namespace telinject

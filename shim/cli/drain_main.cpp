@@ -3,6 +3,7 @@
 //   telinject-drain --session    started by telrun (shim/cli/README.md says with what)
 //   telinject-drain --preload    started by libtelinject.so in a program without telrun
 //   telinject-drain convert PATH...    started by telinject convert
+#include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -145,6 +146,27 @@ Service own_service(const Settings& settings, const std::string& directory) {
                       settings.text[kEnvironment], directory);
 }
 
+SpanFilter own_filter(const Settings& settings) {
+  auto globs = [&](SettingId id) { return Globs(settings.text[id]); };
+  SpanFilter filter;
+  filter.min_duration_ns = static_cast<int64_t>(settings.number[kMinDuration]);
+  filter.max_depth = static_cast<uint32_t>(settings.number[kMaxDepth]);
+  filter.functions = {globs(kInclude), globs(kExclude)};
+  filter.files = {globs(kIncludeFiles), globs(kExcludeFiles)};
+  filter.modules = {globs(kIncludeModules), globs(kExcludeModules)};
+  return filter;
+}
+
+std::unique_ptr<DocumentFile> open_totals(const Settings& settings, const std::string& directory) {
+  std::string path = absolute(settings.text[kTotalsFile], directory), problem;
+  if (path.empty()) return nullptr;
+  std::unique_ptr<DocumentFile> file = DocumentFile::open(path, &problem);
+  if (file == nullptr) {
+    complain("TELEMETRY_TOTALS_FILE=", problem, "; no totals are written: choose another file");
+  }
+  return file;
+}
+
 int64_t realtime_ns() {
   timespec time = {};
   clock_gettime(CLOCK_REALTIME, &time);
@@ -221,6 +243,10 @@ int run_drain(bool under_telrun) {
   options.host = find_host();
   options.sample_rate = settings.number[kSampleRate];
   options.summary = under_telrun && wants_summary(settings, terminal);
+  options.lean = settings.number[kDetail] == kDetailLean;
+  options.filter = own_filter(settings);
+  if (record.empty()) options.totals = open_totals(settings, directory);
+  options.totals_when_flushed = !under_telrun;
   if (settings.number[kOutput] == kOutputFile) options.output = file;
   std::unique_ptr<Sink> sink;
   std::unique_ptr<RecordingWriter> recording;
@@ -266,13 +292,17 @@ int run_convert(int count, char** paths) {
     complain("convert needs a recording, or the folder that telrun --record was given");
     return kUsage;
   }
-  std::string file = absolute(settings.text[kFile], working_directory());
+  std::string directory = working_directory();
+  std::string file = absolute(settings.text[kFile], directory);
   ConvertOptions options;
+  options.lean = settings.number[kDetail] == kDetailLean;
+  options.filter = own_filter(settings);
+  options.totals = open_totals(settings, directory);
   if (settings.number[kOutput] == kOutputFile) options.output = file;
   options.summary = wants_summary(settings, terminal);
   options.progress = terminal;
   return convert(std::vector<std::string>(paths, paths + count), open_sink(settings, file),
-                 options);
+                 std::move(options));
 }
 
 }  // namespace

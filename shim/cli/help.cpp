@@ -67,6 +67,9 @@ void describe_values(const Setting& setting, char (&out)[128]) {
     case SettingType::kNumber:
       text.add(setting.values);
       break;
+    case SettingType::kDuration:
+      text.add("a number and ns, us, ms or s");
+      break;
     case SettingType::kChoice:
       for (const char* p = setting.values; *p != 0; p++) {
         if (*p == '|') {

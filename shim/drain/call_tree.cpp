@@ -108,10 +108,10 @@ void CallTree::place(FrameStack* stack, Frame* frame, uint64_t position) {
   frame->first_of_trace = false;
   if (!stack->frames.empty()) {
     frame->trace = stack->frames.back().trace;
-    frame->parent_span_id = stack->frames.back().span_id;
+    frame->parent_span_id = stack->frames.back().parent_of_children();
   } else if (const FrameStack* below = stack_below(stack)) {
     frame->trace = below->frames.back().trace;
-    frame->parent_span_id = below->frames.back().span_id;
+    frame->parent_span_id = below->frames.back().parent_of_children();
   } else if (context_.has_value() && (!root_.has_value() || (root_->flags & kRootInherited) != 0)) {
     frame->trace = context_->trace;
     frame->parent_span_id = context_->span_id;
@@ -184,6 +184,14 @@ void CallTree::exit(const uint64_t* record, uint64_t ticks) {
   listener_->orphan_exit(this);
 }
 
+bool CallTree::begins_stack(uint64_t lo, uint64_t sp) {
+  FrameStack* to = sp != 0 ? stack_at(sp) : &home_;
+  if (sp != 0 && to->holds(sp)) return to != current_ && to->frames.empty();
+  if (lo == home_.lo) return false;
+  auto found = shared_->find(lo);
+  return found == shared_->end() || found->second->frames.empty();
+}
+
 void CallTree::stack_switch(uint64_t lo, uint64_t bytes, uint64_t sp) {
   FrameStack* to = sp != 0 ? stack_at(sp) : &home_;
   if (sp != 0 && to->holds(sp)) {
@@ -198,7 +206,12 @@ void CallTree::stack_switch(uint64_t lo, uint64_t bytes, uint64_t sp) {
   } else {
     home_.hi = lo + bytes;
   }
-  if (to != current_) came_from_ = current_;
+  if (to != current_) {
+    came_from_ = current_;
+    if (to->frames.empty()) {
+      to->base_depth = to != &home_ && !current_->frames.empty() ? current_->call_depth() : 0;
+    }
+  }
   current_ = to;
 }
 
@@ -276,7 +289,7 @@ void CallTree::close_all(ExitKind kind, uint64_t ticks) {
 std::optional<ParentContext> CallTree::innermost(const FrameStack& stack) const {
   const FrameStack* inner = stack.frames.empty() ? stack_below(&stack) : &stack;
   if (inner == nullptr) return context_;
-  return ParentContext{inner->frames.back().trace, inner->frames.back().span_id};
+  return ParentContext{inner->frames.back().trace, inner->frames.back().parent_of_children()};
 }
 
 }  // namespace telinject

@@ -31,6 +31,7 @@
 #include "shim/channel/ids.h"
 #include "shim/channel/layout.h"
 #include "shim/channel/record.h"
+#include "shim/drain/span_filter.h"
 
 namespace telinject {
 
@@ -41,12 +42,18 @@ struct Frame {
   uint64_t sp;
   uint32_t return_address;  // low half, as recorded
   bool first_of_trace;      // no parent within this process
+  // What the listener makes of it: the tree knows only that a span that is left out is nobody's
+  // parent.
+  Fate fate;
+  LeftOut left_out;
   const Site* site;
   TraceId trace;
   uint64_t span_id, parent_span_id;  // 0: no parent
   uint64_t ticks;
   int64_t start_ns;
   int64_t children_ns = 0;
+
+  uint64_t parent_of_children() const { return fate == Fate::kLeftOut ? parent_span_id : span_id; }
 };
 
 enum class ExitKind {
@@ -65,6 +72,14 @@ enum class ExitKind {
 struct FrameStack {
   uint64_t lo = 0, hi = 0;
   std::vector<Frame> frames;
+  // Calls open where the thread came from when this stack's first was made.
+  uint32_t base_depth = 0;
+  // The listener's: none of the frames below this index is held back. It falls as frames are
+  // closed.
+  size_t settled = 0;
+
+  // Calls open at once, those below included.
+  uint32_t call_depth() const { return base_depth + static_cast<uint32_t>(frames.size()); }
 
   // A stack may be allowed to grow beyond 4 GiB, but its frames lie within that of its upper end.
   uint32_t depth(uint32_t sp) const { return static_cast<uint32_t>(hi) - sp; }
@@ -89,6 +104,7 @@ class CallTree {
   class Listener {
    public:
     virtual ~Listener() = default;
+    // The frame is the innermost of stack(), and may be changed there.
     virtual void opened(CallTree* tree, const Frame& frame) = 0;
     // `upper_bound`: the end is when it was noticed, not when it happened.
     virtual void closed(CallTree* tree, const Frame& frame, ExitKind kind, uint64_t end_ticks,
@@ -134,8 +150,11 @@ class CallTree {
   // Cleanup handlers and destructors of thread-local objects may have run since.
   uint64_t exit_ticks() const { return std::max(thread_exit_ticks_, last_ticks_); }
 
-  // While closed() is told: the frame that the closed one lay on, or null.
-  Frame* frame_above() { return closing_->frames.empty() ? nullptr : &closing_->frames.back(); }
+  // The stack that the thread is on, and, while closed() is told, the one that the frame lay on.
+  FrameStack* stack() { return current_; }
+  FrameStack* closing_stack() { return closing_; }
+  // Whether a switch to that stack begins it: then the innermost frame is what it is called from.
+  bool begins_stack(uint64_t lo, uint64_t sp);
   // What a call would be a child of, for notes and for what starts here: on the stack that was
   // announced last, or on the one that holds `sp`.
   std::optional<ParentContext> current() const { return innermost(*current_); }

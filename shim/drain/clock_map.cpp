@@ -12,6 +12,12 @@ namespace {
 
 constexpr int kRateBits = 32;
 
+// A program can write any ticks. Times stay what a timestamp can hold: 1970 to 2262.
+int64_t in_range(__int128 ns) {
+  if (ns < 0) return 0;
+  return ns > INT64_MAX ? INT64_MAX : static_cast<int64_t>(ns);
+}
+
 int64_t monotonic_ns() {
   timespec time = {};
   clock_gettime(CLOCK_MONOTONIC, &time);
@@ -86,11 +92,11 @@ double ClockMap::add_anchor(ClockAnchor anchor) {
 
 int64_t ClockMap::at(const Piece& piece, uint64_t ticks) const {
   auto distance = static_cast<__int128>(static_cast<int64_t>(ticks - piece.start));
-  return piece.start_ns + static_cast<int64_t>((distance * piece.rate) >> kRateBits);
+  return in_range(piece.start_ns + ((distance * piece.rate) >> kRateBits));
 }
 
 int64_t ClockMap::to_ns(uint64_t ticks) const {
-  if (kind_ == ClockKind::kMonotonic) return static_cast<int64_t>(ticks) + offset_ns_;
+  if (kind_ == ClockKind::kMonotonic) return in_range(static_cast<__int128>(ticks) + offset_ns_);
   for (size_t i = pieces_.size(); i-- > 1;) {
     if (static_cast<int64_t>(ticks - pieces_[i].start) >= 0) return at(pieces_[i], ticks);
   }

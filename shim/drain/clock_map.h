@@ -30,7 +30,7 @@ class ClockMap {
   double add_anchor(ClockAnchor anchor);
   double add_anchor_now() { return add_anchor(take_anchor(kind_)); }
 
-  // Nanoseconds since the epoch.
+  // Nanoseconds since the epoch, never negative: whatever the ticks.
   int64_t to_ns(uint64_t ticks) const;
   ClockKind kind() const { return kind_; }
 

@@ -36,7 +36,7 @@ LaneReader::LaneReader(SegmentView* segment, uint32_t lane, RecordMemory* memory
       history_bytes_(std::min(kHistoryBytes, ring_bytes_ / 8)) {
   uint64_t start = header_->start.load(std::memory_order_acquire);
   lap_ = released_lap_ = position_lap(start);
-  offset_ = released_offset_ = std::min(position_offset(start), ring_bytes_);
+  offset_ = released_offset_ = std::min(position_offset(start), ring_bytes_) & ~(kUnitBytes - 1);
 }
 
 const uint64_t* LaneReader::words(uint64_t offset) const {
@@ -48,15 +48,20 @@ uint64_t LaneReader::first_word(uint64_t offset) const {
       ->load(std::memory_order_acquire);
 }
 
+// Where the reader's lap ends: at what lies there from the lap before and is not given back yet.
+uint64_t LaneReader::limit() const {
+  return released_lap_ < lap_ ? released_offset_ : end_;
+}
+
 // Copies what lies in the current lap; true if it ended with a Wrap record.
 bool LaneReader::read_lap(std::vector<Run>* out) {
-  uint64_t at = offset_;
+  uint64_t at = offset_, end = limit();
   bool wrapped = false;
-  while (at + kUnitBytes <= end_) {
+  while (at + kUnitBytes <= end) {
     uint64_t first = first_word(at);
     if (first == 0) break;
     size_t bytes = record_bytes(first);
-    if (at + bytes > end_) break;
+    if (at + bytes > end) break;
     wrapped = is_wrap(words(at));
     if (wrapped) break;
     at += bytes;
@@ -66,6 +71,9 @@ bool LaneReader::read_lap(std::vector<Run>* out) {
   }
   offset_ = at;
   if (wrapped) {
+    // What is not given back lies in this lap or the one before, never further behind: what was
+    // read once is zero before the reader comes there again.
+    if (released_lap_ < lap_) release_to(lap_, 0);
     previous_end_ = at + kControlBytes;
     lap_++;
     offset_ = 0;
@@ -89,7 +97,8 @@ size_t LaneReader::read(std::vector<Run>* out) {
 size_t LaneReader::read_rest(std::vector<Run>* out) {
   size_t bytes = read(out);
   uint64_t found;
-  while (find_written(offset_, std::min(offset_ + kNear, end_), &found)) {
+  // Nobody writes any more, or should not.
+  while (bytes < 4 * end_ && find_written(offset_, offset_ + kNear, &found)) {
     lost_records_++;
     offset_ = found;
     size_t more = read(out);
@@ -115,8 +124,7 @@ bool LaneReader::owner_has_ended() const {
 
 // The next unit that starts a written record, or ends one whose start is missing.
 bool LaneReader::find_written(uint64_t from, uint64_t to, uint64_t* found) const {
-  // Behind the reader's lap lies what is not given back yet; that is not ahead.
-  if (released_lap_ < lap_) to = std::min(to, released_offset_);
+  to = std::min(to, limit());
   for (uint64_t at = from; at + kUnitBytes <= to; at += kUnitBytes) {
     if (first_word(at) != 0) {
       *found = at;
@@ -129,13 +137,13 @@ bool LaneReader::find_written(uint64_t from, uint64_t to, uint64_t* found) const
 bool LaneReader::is_stuck() const {
   uint64_t found;
   if (offset_ + kUnitBytes > end_ || first_word(offset_) != 0 ||
-      !find_written(offset_, std::min(offset_ + kNear, end_), &found)) {
+      !find_written(offset_, offset_ + kNear, &found)) {
     return false;
   }
   // Full if nothing is free up to where the drain gave space back last.
-  uint64_t limit = released_lap_ < lap_ ? released_offset_ : ring_bytes_;
-  uint64_t last = limit > kNear ? limit - kNear : 0;
-  return last <= offset_ || find_written(last, limit, &found);
+  uint64_t full = std::min(limit(), ring_bytes_);
+  uint64_t last = full > kNear ? full - kNear : 0;
+  return last <= offset_ || find_written(last, full, &found);
 }
 
 void LaneReader::skip_hole() {

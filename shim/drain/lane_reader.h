@@ -43,6 +43,7 @@ class LaneReader {
  private:
   const uint64_t* words(uint64_t offset) const;
   uint64_t first_word(uint64_t offset) const;
+  uint64_t limit() const;
   bool read_lap(std::vector<Run>* out);
   bool find_written(uint64_t from, uint64_t to, uint64_t* found) const;
   void release_to(uint64_t lap, uint64_t offset);

@@ -26,8 +26,9 @@ class SpanWriter {
  public:
   virtual ~SpanWriter() = default;
   virtual void span_opened(struct Thread* thread, const Frame& frame) = 0;
-  virtual void span_closed(struct Thread* thread, const Frame& frame, ExitKind kind,
-                           uint64_t end_ticks, bool upper_bound) = 0;
+  // `stack` is the one that the frame lay on.
+  virtual void span_closed(struct Thread* thread, FrameStack* stack, const Frame& frame,
+                           ExitKind kind, uint64_t end_ticks, bool upper_bound) = 0;
   virtual void exit_without_entry(struct Thread* thread) = 0;
 };
 
@@ -38,7 +39,7 @@ struct Thread final : CallTree::Listener {
   void opened(CallTree*, const Frame& frame) override { writer->span_opened(this, frame); }
   void closed(CallTree*, const Frame& frame, ExitKind kind, uint64_t at_ticks,
               bool upper_bound) override {
-    writer->span_closed(this, frame, kind, at_ticks, upper_bound);
+    writer->span_closed(this, tree.closing_stack(), frame, kind, at_ticks, upper_bound);
   }
   void orphan_exit(CallTree*) override { writer->exit_without_entry(this); }
   void set_name(const std::string& name);
@@ -69,6 +70,7 @@ struct Process {
   SiteTable sites;
   SharedStacks stacks;
   std::optional<ProcessText> text;  // made at its first event
+  bool counted = false;             // in the summary: it has made a call
   std::shared_ptr<uint64_t> sequence = std::make_shared<uint64_t>(0);
   bool first = false;    // of its segment: what others are forked from
   bool exiting = false;  // said so itself, and when

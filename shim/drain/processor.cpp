@@ -46,10 +46,12 @@ Processor::Processor(BatchQueue* queue, ClockKeeper* clock, std::unique_ptr<Sink
       clock_(clock),
       sink_(std::move(sink)),
       options_(std::move(options)),
+      filtering_(options_.filter.active()),
       hooks_(std::move(hooks)),
       lines_(2 << 20) {
   facts_.destination = sink_->describe();
   facts_.file = options_.output;
+  facts_.sample_rate = options_.sample_rate;
 }
 
 void Processor::run() {
@@ -57,9 +59,10 @@ void Processor::run() {
     Batch batch = queue_->pop();
     take(&batch);
     hooks_.progress->fetch_add(1, std::memory_order_relaxed);
-    if (queue_->empty()) flush();
+    if (queue_->empty()) pass_on();
   }
   flush();
+  write_totals();
 }
 
 // For what is decided after a while.
@@ -80,6 +83,7 @@ void Processor::finish_replay() {
     close_segment(closed);
   }
   flush();
+  write_totals();
 }
 
 void Processor::take(Batch* batch) {
@@ -127,6 +131,7 @@ void Processor::notice(Notice* notice) {
     case Notice::Kind::kFlush:
       end_exiting(&segments_[notice->segment], notice->ticks);
       flush();
+      if (options_.totals_when_flushed) write_totals();
       if (notice->flushed != nullptr) {
         notice->flushed->store(notice->value, std::memory_order_release);
       }
@@ -141,6 +146,7 @@ void Processor::notice(Notice* notice) {
       decide_ended_threads(/*all=*/true);
       sink_->hurry();
       flush();
+      write_totals();
       if (options_.summary) print_summary();
       hooks_.written();
       break;
@@ -148,7 +154,7 @@ void Processor::notice(Notice* notice) {
       stop();
       break;
     case Notice::Kind::kIdle:
-      flush();
+      pass_on();
       break;
     case Notice::Kind::kLastWords:
       decide_ended_threads(/*all=*/true);
@@ -248,7 +254,7 @@ void Processor::finish_process(Process* process, ExitKind kind, uint64_t ticks) 
     while (writer != nullptr && !stack->frames.empty()) {
       Frame frame = stack->frames.back();
       stack->frames.pop_back();
-      span_closed(writer, frame, kind, ticks, false);
+      span_closed(writer, stack.get(), frame, kind, ticks, false);
     }
   }
   for (size_t i = process->threads.size(); i-- > 0;) {
@@ -313,6 +319,14 @@ void Processor::close_segment(const Notice& notice) {
                    notice.ticks);
   }
   segments_.erase(notice.segment);
+}
+
+void Processor::write_totals() {
+  if (options_.totals == nullptr) return;
+  std::string problem;
+  if (options_.totals->write(totals_json(facts_, losses_, sites_.totals()), &problem)) return;
+  complain("cannot write totals to ", problem);
+  options_.totals = nullptr;
 }
 
 void Processor::print_summary() {

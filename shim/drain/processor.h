@@ -16,6 +16,7 @@
 #include "shim/drain/losses.h"
 #include "shim/drain/process_model.h"
 #include "shim/drain/summary.h"
+#include "shim/drain/totals_report.h"
 #include "shim/events/event_encoder.h"
 #include "shim/metadata/host.h"
 #include "shim/metadata/service.h"
@@ -31,7 +32,11 @@ class Processor final : SpanWriter {
     uint64_t sample_rate = kRateOne;
     bool summary = false;
     bool replay = false;  // of a recording: nothing of it is to be looked up on this machine
-    std::string output;   // the settings' word for the sink's file, for the summary's next command
+    bool lean = false;    // TELEMETRY_DETAIL
+    SpanFilter filter;
+    std::unique_ptr<DocumentFile> totals;  // null: not wanted
+    bool totals_when_flushed = false;      // nobody waits for more than a flush
+    std::string output;  // the settings' word for the sink's file, for the summary's next command
   };
   // What the processor asks of the rest.
   struct Hooks {
@@ -93,25 +98,41 @@ class Processor final : SpanWriter {
   ExitKind kind_of(const Process& process) const;
 
   void span_opened(Thread* thread, const Frame& frame) override;
-  void span_closed(Thread* thread, const Frame& frame, ExitKind kind, uint64_t end_ticks,
-                   bool upper_bound) override;
+  void span_closed(Thread* thread, FrameStack* stack, const Frame& frame, ExitKind kind,
+                   uint64_t end_ticks, bool upper_bound) override;
   void exit_without_entry(Thread* thread) override;
+  void write_entry(Thread* thread, const Frame& frame);
+  void write_exit(Thread* thread, const Frame& frame, ExitKind kind, int64_t end_ns,
+                  bool upper_bound);
+  // processor_filter.cpp
+  void decide_at_entry(Thread* thread, FrameStack* stack);
+  bool decide_at_exit(Thread* thread, FrameStack* stack, const Frame& frame, ExitKind kind,
+                      int64_t duration_ns);
+  void write_held(Thread* thread, FrameStack* stack);
   void lose(Thread* thread, uint64_t calls, uint64_t ticks, bool now);
   void lose_in_segment(SegmentState* segment, LossReason reason, uint64_t calls, uint64_t ticks);
-  const ProcessText& text_of(Process* process);
-  void flush();
-  void flush_if_large();
+  SegmentState* segment_of(const Process& process);
+  EventPlace note_place(Process* process, int64_t ns);
+  const ProcessText& text_of(Process* process, int64_t ns);
+  void tell_function(Process* process, const FunctionText& function, int64_t ns);
+  void count_process(Process* process);
+  void lose_in_sink(uint64_t lines);
+  void pass_on();  // what is encoded, to the sink, which may keep it back
+  void pass_on_if_large();
+  void flush();  // to where it shall be in the end
   void print_summary();
+  void write_totals();
 
   BatchQueue* queue_;
   ClockKeeper* clock_;
   std::unique_ptr<Sink> sink_;
   Options options_;
+  const bool filtering_;
   Hooks hooks_;
   LineBuffer lines_;
-  EventEncoder encoder_{&lines_};
+  EventEncoder encoder_{&lines_, options_.lean};
   ModuleCache modules_{[this](uint64_t ticks) { return clock_->to_ns(ticks); }};
-  SiteCache sites_;
+  SiteCache sites_{&options_.filter};
   std::map<SegmentId, SegmentState> segments_;
   std::map<int, std::shared_ptr<uint64_t>> sequences_;  // by os_pid, across exec
   absl::flat_hash_map<Reference, ParentContext> references_;

@@ -30,7 +30,7 @@ void Processor::consume(SegmentState* segment, uint32_t lane_number, LaneTrack* 
       lane->thread->tree.entry(record, stream.position(), ticks, clock_->to_ns(ticks));
     }
     stream.next();
-    flush_if_large();
+    pass_on_if_large();
   }
 }
 
@@ -54,6 +54,7 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
       tree.root(a, b, position);
       break;
     case ControlKind::kStack:
+      if (filtering_ && tree.begins_stack(b, c)) write_held(thread, tree.stack());
       tree.stack_switch(b, a, c);
       break;
     case ControlKind::kUnwind:
@@ -69,6 +70,7 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
       tree.exec(ticks);
       [[fallthrough]];
     case ControlKind::kSpawn:
+      if (filtering_) write_held(thread, tree.stack());
       if (auto context = tree.current_at(c)) {
         Reference reference = {segment->info->key.k0, position, lane_number};
         references_[reference] = *context;

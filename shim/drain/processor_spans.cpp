@@ -45,15 +45,34 @@ std::string signal_name(int signal) {
 
 }  // namespace
 
-// Made when it is first needed: the language is read from the program's debug information.
-const ProcessText& Processor::text_of(Process* process) {
+SegmentState* Processor::segment_of(const Process& process) {
+  for (auto& [id, segment] : segments_) {
+    if (segment.processes.contains(process.id)) return &segment;
+  }
+  return nullptr;
+}
+
+// Time and ids of an event that is no span of the program: a trace and a span of its own, so that
+// nothing hangs below it and it hangs below nothing.
+EventPlace Processor::note_place(Process* process, int64_t ns) {
+  EventPlace place = {++*process->sequence, ns, {}, 0, 0};
+  if (SegmentState* segment = segment_of(*process)) {
+    uint64_t note = ++segment->notes;
+    place.trace = trace_id(segment->info->key, kNoteLane, note);
+    place.span_id = span_id(segment->info->key, kNoteLane, note << 4);
+  }
+  return place;
+}
+
+// Made when it is first needed, before the event that needs it has a number: the language is read
+// from the program's debug information. `ns` is that event's time.
+const ProcessText& Processor::text_of(Process* process, int64_t ns) {
   if (process->text.has_value()) return *process->text;
   ProcessFacts facts;
   facts.pid = process->pid;
-  for (const auto& [id, segment] : segments_) {
-    if (!segment.processes.contains(process->id)) continue;
-    facts.executable = segment.info->path;
-    facts.command_line = segment.info->command_line;
+  if (const SegmentState* segment = segment_of(*process)) {
+    facts.executable = segment->info->path;
+    facts.command_line = segment->info->command_line;
   }
   facts.language = "cpp";
   facts.runtime_version = "unknown";
@@ -63,12 +82,44 @@ const ProcessText& Processor::text_of(Process* process) {
     if (!runtime.version.empty()) facts.runtime_version = runtime.version;
   }
   process->text = make_process_text(options_.service, options_.host, facts, options_.sample_rate);
-  facts_.processes++;
+  if (options_.lean) {
+    EventPlace place = note_place(process, ns);
+    encoder_.telemetry_process(place, *process->text);
+    process->text = make_lean_process_text(place.span_id);
+    facts_.events++;
+  }
+  count_process(process);
   return *process->text;
 }
 
+// Lean detail: before the first event of a function that is called from one place.
+void Processor::tell_function(Process* process, const FunctionText& function, int64_t ns) {
+  const ProcessText& text = text_of(process, ns);
+  EventPlace place = note_place(process, ns);
+  encoder_.telemetry_function(place, function, text);
+  function.reference = place.span_id;
+  facts_.events++;
+}
+
+void Processor::count_process(Process* process) {
+  if (process->counted) return;
+  process->counted = true;
+  facts_.processes++;
+}
+
 void Processor::span_opened(Thread* thread, const Frame& frame) {
-  const ProcessText& text = text_of(thread->process);
+  if (filtering_) {
+    decide_at_entry(thread, thread->tree.stack());
+  } else {
+    write_entry(thread, frame);
+  }
+}
+
+void Processor::write_entry(Thread* thread, const Frame& frame) {
+  const ProcessText& text = text_of(thread->process, frame.start_ns);
+  if (options_.lean && frame.site->text.reference == 0) {
+    tell_function(thread->process, frame.site->text, frame.start_ns);
+  }
   EventPlace place = {++*thread->process->sequence, frame.start_ns, frame.trace, frame.span_id,
                       frame.parent_span_id};
   encoder_.function_entry(place, frame.site->text, thread->attributes_json, text);
@@ -76,19 +127,21 @@ void Processor::span_opened(Thread* thread, const Frame& frame) {
   facts_.events++;
 }
 
-void Processor::span_closed(Thread* thread, const Frame& frame, ExitKind kind, uint64_t end_ticks,
-                            bool upper_bound) {
-  Process* process = thread->process;
-  const ProcessText& text = text_of(process);
+void Processor::span_closed(Thread* thread, FrameStack* stack, const Frame& frame, ExitKind kind,
+                            uint64_t end_ticks, bool upper_bound) {
   int64_t end_ns = std::max(clock_->to_ns(std::max(end_ticks, frame.ticks)), frame.start_ns);
   int64_t duration = end_ns - frame.start_ns;
-  if (Frame* parent = thread->tree.frame_above()) parent->children_ns += duration;
-  FunctionTotals* totals = frame.site->totals;
-  totals->calls++;
-  totals->self_ns += std::max<int64_t>(duration - frame.children_ns, 0);
-  totals->total_ns += duration;
-  totals->max_ns = std::max(totals->max_ns, duration);
+  if (!stack->frames.empty()) add_ns(&stack->frames.back().children_ns, duration);
+  frame.site->totals->add(duration, frame.children_ns);
+  if (filtering_ && !decide_at_exit(thread, stack, frame, kind, duration)) return;
+  write_exit(thread, frame, kind, end_ns, upper_bound);
+}
 
+void Processor::write_exit(Thread* thread, const Frame& frame, ExitKind kind, int64_t end_ns,
+                           bool upper_bound) {
+  Process* process = thread->process;
+  const ProcessText& text = text_of(process, end_ns);
+  int64_t duration = end_ns - frame.start_ns;
   EventPlace place = {++*process->sequence, end_ns, frame.trace, frame.span_id,
                       frame.parent_span_id};
   facts_.events++;
@@ -126,19 +179,13 @@ void Processor::lose(Thread* thread, uint64_t calls, uint64_t ticks, bool now) {
   int64_t ns = clock_->to_ns(ticks);
   if (!now && ns - static_cast<int64_t>(thread->last_loss_event_ns) < kLossEventNs) return;
   Process* process = thread->process;
-  for (auto& [id, segment] : segments_) {
-    if (!segment.processes.contains(process->id)) continue;
-    SegmentKey key = segment.info->key;
-    uint64_t note = ++segment.notes;
-    auto context = thread->tree.current();
-    EventPlace place = {++*process->sequence, ns, trace_id(key, kNoteLane, note),
-                        span_id(key, kNoteLane, note << 4), 0};
-    // A note in the trace, no child of the call that happens to be open.
-    if (context.has_value()) place.trace = context->trace;
-    encoder_.loss(place, loss_reason_name(LossReason::kQueueFull), thread->lost_untold,
-                  thread->attributes_json, text_of(process));
-    facts_.events++;
-  }
+  const ProcessText& text = text_of(process, ns);
+  EventPlace place = note_place(process, ns);
+  // A note in the trace, no child of the call that happens to be open.
+  if (auto context = thread->tree.current()) place.trace = context->trace;
+  encoder_.loss(place, loss_reason_name(LossReason::kQueueFull), thread->lost_untold,
+                thread->attributes_json, text);
+  facts_.events++;
   thread->lost_told += thread->lost_untold;
   thread->lost_untold = 0;
   thread->last_loss_event_ns = static_cast<uint64_t>(ns);
@@ -150,28 +197,34 @@ void Processor::lose_in_segment(SegmentState* segment, LossReason reason, uint64
   losses_.add(reason, calls);
   if (segment->processes.empty()) return;
   Process* process = segment->processes.begin()->second.get();
-  SegmentKey key = segment->info->key;
-  uint64_t note = ++segment->notes;
-  EventPlace place = {++*process->sequence, clock_->to_ns(ticks), trace_id(key, kNoteLane, note),
-                      span_id(key, kNoteLane, note << 4), 0};
-  encoder_.loss(place, loss_reason_name(reason), calls, {}, text_of(process));
+  int64_t ns = clock_->to_ns(ticks);
+  const ProcessText& text = text_of(process, ns);
+  encoder_.loss(note_place(process, ns), loss_reason_name(reason), calls, {}, text);
   facts_.events++;
 }
 
-void Processor::flush() {
-  if (lines_.size() == 0) return;
-  if (uint64_t lost = sink_->write(lines_.text())) {
-    if (losses_.count(LossReason::kSinkError) == 0 && !sink_->hopeless()) {
-      complain("cannot write events to ", sink_->describe(), "; those that do not fit are counted ",
-               "and left out");
-    }
-    losses_.add(LossReason::kSinkError, lost);
+void Processor::lose_in_sink(uint64_t lines) {
+  if (lines == 0) return;
+  if (losses_.count(LossReason::kSinkError) == 0 && !sink_->hopeless()) {
+    complain("cannot write events to ", sink_->describe(), "; those that do not fit are counted ",
+             "and left out");
   }
+  losses_.add(LossReason::kSinkError, lines);
+}
+
+void Processor::pass_on() {
+  if (lines_.size() == 0) return;
+  lose_in_sink(sink_->write(lines_.text()));
   lines_.clear();
 }
 
-void Processor::flush_if_large() {
-  if (lines_.size() >= kFlushBytes) flush();
+void Processor::flush() {
+  pass_on();
+  lose_in_sink(sink_->flush());
+}
+
+void Processor::pass_on_if_large() {
+  if (lines_.size() >= kFlushBytes) pass_on();
 }
 
 }  // namespace telinject

@@ -80,12 +80,15 @@ SiteCache::Description SiteCache::describe(const CodePlace& function,
   return description;
 }
 
-FunctionTotals* SiteCache::totals_of(const CodePlace& function, const std::string& name) {
-  FunctionTotals*& totals = totals_by_function_[{function.module, function.vaddr}];
+FunctionTotals* SiteCache::totals_of(const CodePlace& place, const FunctionDescription& function) {
+  FunctionTotals*& totals = totals_by_function_[{place.module, place.vaddr}];
   if (totals == nullptr) {
     totals = &totals_.emplace_back();
-    totals->name = name;
-    if (function.module != nullptr) totals->module = function.module->short_name();
+    totals->name = function.name;
+    totals->linkage_name = function.linkage_name;
+    totals->file = function.declared.file;
+    totals->line = function.declared.line;
+    if (place.module != nullptr) totals->module = place.module->short_name();
   }
   return totals;
 }
@@ -103,7 +106,11 @@ const Site* SiteCache::site(const CodePlace& function, const CodePlace& return_a
   if (std::vector<uint64_t> callers = chain(call_site); !callers.empty()) {
     site.caller = callers.front();
   }
-  site.totals = totals_of(function, f.name);
+  site.totals = totals_of(function, f);
+  if (filter_->by_name()) {
+    site.left_out =
+        filter_->judge_names(f.name, f.linkage_name, f.declared.file, description.module);
+  }
   std::string json;
   if (f.parameters_known) append_json_member(&json, "function.parameters", f.parameters);
   if (!description.caller.empty()) append_json_member(&json, "caller_function", description.caller);

@@ -12,12 +12,15 @@
 #include "shim/drain/call_tree.h"
 #include "shim/drain/code_map.h"
 #include "shim/drain/sites.h"
+#include "shim/drain/span_filter.h"
 
 namespace telinject {
 
 // Sites and totals of all processes: those that map the same files share them.
 class SiteCache {
  public:
+  explicit SiteCache(const SpanFilter* filter) : filter_(filter) {}
+
   const Site* site(const CodePlace& function, const CodePlace& return_address,
                    const CodePlace& call_site);
   std::vector<uint64_t> chain(const CodePlace& place);
@@ -29,11 +32,12 @@ class SiteCache {
   struct Description;
   Description describe(const CodePlace& function, const CodePlace& return_address,
                        const CodePlace& call_site);
-  FunctionTotals* totals_of(const CodePlace& function, const std::string& name);
+  FunctionTotals* totals_of(const CodePlace& place, const FunctionDescription& function);
   uint64_t global_id(const CodePlace& place, uint64_t id);
 
   using Place = std::pair<Module*, uint64_t>;
   using Key = std::tuple<Place, Place, Place>;
+  const SpanFilter* filter_;
   std::map<Key, Site> sites_;
   std::deque<FunctionTotals> totals_;
   std::map<Place, FunctionTotals*> totals_by_function_;

@@ -3,64 +3,19 @@
 #include <time.h>
 
 #include <algorithm>
+#include <numeric>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "shim/channel/clock.h"
+#include "shim/drain/figures.h"
+#include "shim/drain/totals_report.h"
 #include "shim/drain/why_untraced.h"
 
 namespace telinject {
 
 namespace {
-
-constexpr size_t kSlowest = 5;
-constexpr size_t kNameWidth = 44;
-
-std::string grouped(uint64_t value) {
-  std::string digits = absl::StrCat(value);
-  for (size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, 1, ',');
-  return digits;
-}
-
-std::string duration(double ns) {
-  if (ns < 1e3) return absl::StrFormat("%.0f ns", ns);
-  if (ns < 1e6) return absl::StrFormat("%.1f us", ns / 1e3);
-  if (ns < 1e9) return absl::StrFormat("%.1f ms", ns / 1e6);
-  return absl::StrFormat("%.2f s", ns / 1e9);
-}
-
-std::string size(uint64_t bytes) {
-  if (bytes < 10000) return absl::StrCat(bytes, " bytes");
-  if (bytes < 10000000) return absl::StrFormat("%.1f kB", static_cast<double>(bytes) / 1e3);
-  if (bytes < 10000000000) return absl::StrFormat("%.1f MB", static_cast<double>(bytes) / 1e6);
-  return absl::StrFormat("%.1f GB", static_cast<double>(bytes) / 1e9);
-}
-
-std::string fitted(const std::string& name) {
-  if (name.size() <= kNameWidth) return name;
-  return name.substr(0, kNameWidth - 3) + "...";
-}
-
-std::string slowest_functions(const std::deque<FunctionTotals>& totals) {
-  std::vector<const FunctionTotals*> order;
-  for (const FunctionTotals& function : totals) {
-    if (function.calls > 0) order.push_back(&function);
-  }
-  size_t shown = std::min(order.size(), kSlowest);
-  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(shown), order.end(),
-                    [](auto* a, auto* b) { return a->self_ns > b->self_ns; });
-  std::string text = absl::StrFormat("  %-*s %10s %12s %10s %10s\n", static_cast<int>(kNameWidth),
-                                     "slowest functions", "self", "calls", "mean", "longest");
-  for (size_t i = 0; i < shown; i++) {
-    const FunctionTotals& f = *order[i];
-    absl::StrAppendFormat(&text, "    %-*s %8s %12s %10s %10s\n", static_cast<int>(kNameWidth),
-                          fitted(f.name), duration(static_cast<double>(f.self_ns)),
-                          grouped(f.calls),
-                          duration(static_cast<double>(f.total_ns) / static_cast<double>(f.calls)),
-                          duration(static_cast<double>(f.max_ns)));
-  }
-  return text;
-}
 
 std::string loss_lines(const Losses& losses) {
   std::string text;
@@ -78,26 +33,46 @@ std::string loss_lines(const Losses& losses) {
   return absl::StrCat("  lost       ", text, "\n", advice);
 }
 
+std::string left_out_line(const SummaryFacts& facts) {
+  std::string text;
+  for (size_t i = 1; i < kLeftOutReasons; i++) {
+    if (facts.left_out[i] == 0) continue;
+    absl::StrAppend(&text, text.empty() ? "  left out   " : ", ", grouped(facts.left_out[i]),
+                    " by ", std::string(left_out_name(static_cast<LeftOut>(i))));
+  }
+  return text.empty() ? "" : text + "; the totals below have them\n";
+}
+
+// How to read the file, by its name.
+std::string reader_of(const std::string& file) {
+  if (absl::EndsWith(file, ".zst")) return absl::StrCat("zstdcat ", file, " | ");
+  if (absl::EndsWith(file, ".gz")) return absl::StrCat("zcat ", file, " | ");
+  return "";
+}
+
 }  // namespace
 
 std::string summary_text(const SummaryFacts& facts, const Losses& losses,
                          const std::deque<FunctionTotals>& totals) {
-  if (facts.spans == 0) {
+  uint64_t calls =
+      facts.spans + std::accumulate(facts.left_out.begin(), facts.left_out.end(), uint64_t{0});
+  if (calls == 0) {
     return absl::StrCat("telrun: no function was seen\n", why_untraced(facts));
   }
   double pair = measure_pair_cost_ns();
-  std::string text = absl::StrCat(
-      "telrun: ", grouped(facts.spans), facts.spans == 1 ? " span" : " spans", " in ",
-      facts.processes, facts.processes == 1 ? " process" : " processes", "\n", loss_lines(losses));
-  absl::StrAppend(&text, "  overhead   about ", duration(pair * static_cast<double>(facts.spans)),
+  std::string text =
+      absl::StrCat("telrun: ", grouped(facts.spans), facts.spans == 1 ? " span" : " spans", " in ",
+                   facts.processes, facts.processes == 1 ? " process" : " processes", "\n",
+                   left_out_line(facts), loss_lines(losses));
+  absl::StrAppend(&text, "  overhead   about ", duration_text(pair * static_cast<double>(calls)),
                   absl::StrFormat(" of processor time (%.0f ns a call)\n", pair));
   absl::StrAppend(&text, "  data       ", facts.destination, ", ", grouped(facts.events),
-                  " events, ", size(facts.bytes), "\n", slowest_functions(totals));
+                  " events, ", size_text(facts.bytes), "\n", totals_table(facts, totals));
   if (!facts.file.empty()) {
-    absl::StrAppend(&text,
-                    "  next       jq -c 'select(.duration_ms > 1) | [.duration_ms, "
-                    ".function_name]' ",
-                    facts.file, " | sort -t[ -k2 -rn | head\n");
+    absl::StrAppend(&text, "  next       ", reader_of(facts.file),
+                    "jq -c 'select(.duration_ms > 1) | [.duration_ms, .function_name]' ",
+                    reader_of(facts.file).empty() ? facts.file + " " : "",
+                    "| sort -t[ -k2 -rn | head\n");
   } else {
     text += "  next       telrun --file trace.jsonl ...   keeps the events apart from the output\n";
   }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "shim/channel/settings.h"
 #include "shim/drain/batch_queue.h"
 #include "shim/drain/losses.h"
 #include "shim/drain/sites.h"
@@ -22,6 +23,8 @@ struct SummaryFacts {
   std::string destination;            // as the sink describes itself
   std::string file;                   // "" if it is not a file
   std::string program;                // path of what telrun started
+  uint64_t sample_rate = kRateOne;    // in billionths
+  LeftOutCounts left_out = {};        // spans, by the filter that they did not pass
   std::vector<std::string> untraced;  // why processes could not be traced
 };
 

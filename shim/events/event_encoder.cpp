@@ -8,8 +8,12 @@ namespace telinject {
 
 namespace {
 
+// Where the attributes begin; in full detail that is the end of the function's own text.
+constexpr std::string_view kLeanAttributes = ",\"attributes\":{";
 // All that an event adds to its variable texts: member names, numbers, ids.
 constexpr size_t kFixedBytes = 1024;
+constexpr std::string_view kSchema =
+    "\"schema\":{\"format\":\"telemetry.v3\",\"version\":\"3.0.0\"}";
 constexpr uint64_t kNsPerMs = 1000000;
 constexpr int64_t kNsPerSecond = 1000000000;
 constexpr uint64_t kNsPerHundredthMs = 10000;
@@ -30,6 +34,12 @@ char* put_ms(char* out, uint64_t ns) {
   for (; rest % 10 == 0; rest /= 10) digits--;
   out = put(out, ".");
   return put_padded(out, rest, digits);
+}
+
+char* put_function_reference(char* out, uint64_t reference) {
+  out = put(out, ",\"function_ref\":\"");
+  out = put_hex16(out, reference);
+  return put(out, "\"");
 }
 
 char* put_error(char* out, const ExitNote& note) {
@@ -60,6 +70,7 @@ FunctionText make_function_text(std::string_view name, std::string_view attribut
   text.entry.append(message).append("' entry\",").append(event("start"));
   text.exit_before.append(message).append("' exit (");
   text.exit_after.append("ms)\",").append(event("end"));
+  text.attributes = attributes;
   return text;
 }
 
@@ -70,9 +81,9 @@ void EventEncoder::prepare_second(int64_t second) {
   char text[24];
   strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S.", &parts);
   second_text_.clear();
-  second_text_.append("{\"schema\":{\"format\":\"telemetry.v3\",\"version\":\"3.0.0\"}")
-      .append(",\"timestamp\":\"")
-      .append(text);
+  second_text_.append("{");
+  if (!lean_) second_text_.append(kSchema).append(",");
+  second_text_.append("\"timestamp\":\"").append(text);
   epoch_text_.clear();
   epoch_text_.append("Z\",\"timestamp_ns\":");
   if (second != 0) epoch_text_.append(std::to_string(second));
@@ -123,10 +134,11 @@ void EventEncoder::function_entry(const EventPlace& place, const FunctionText& f
   out = begin(out, place, ",\"event_type\":\"function_entry\",\"severity\":\"INFO\"");
   out = put(out, function.name);
   out = ids(out, place, process);
-  out = put(out, function.entry);
+  out = put(out, lean_ ? kLeanAttributes : function.entry);
   out = put(out, thread);
   out = put(out, "}");
-  out = put_correlation_id(out, "func_", place.span_id);
+  out = lean_ ? put_function_reference(out, function.reference)
+              : put_correlation_id(out, "func_", place.span_id);
   out_->end_line(put(out, process.tail));
 }
 
@@ -151,12 +163,16 @@ void EventEncoder::function_exit(const EventPlace& place, int64_t duration_ns,
   out = put_number(out, duration);
   out = put(out, ",\"duration_ms\":");
   out = put_ms(out, duration);
-  out = put(out, function.exit_before);
-  uint64_t hundredths = (duration + kNsPerHundredthMs / 2) / kNsPerHundredthMs;
-  out = put_number(out, hundredths / 100);
-  out = put(out, ".");
-  out = put_padded(out, hundredths % 100, 2);
-  out = put(out, function.exit_after);
+  if (lean_) {
+    out = put(out, kLeanAttributes);
+  } else {
+    out = put(out, function.exit_before);
+    uint64_t hundredths = (duration + kNsPerHundredthMs / 2) / kNsPerHundredthMs;
+    out = put_number(out, hundredths / 100);
+    out = put(out, ".");
+    out = put_padded(out, hundredths % 100, 2);
+    out = put(out, function.exit_after);
+  }
   if (note != nullptr && !note->exit_kind.empty()) {
     out = put(out, "\"telinject.exit\":\"");
     out = put(out, note->exit_kind);
@@ -166,7 +182,8 @@ void EventEncoder::function_exit(const EventPlace& place, int64_t duration_ns,
   out = put(out, thread);
   out = put(out, "}");
   if (error) out = put_error(out, *note);
-  out = put_correlation_id(out, "func_", place.span_id);
+  out = lean_ ? put_function_reference(out, function.reference)
+              : put_correlation_id(out, "func_", place.span_id);
   out_->end_line(put(out, process.tail));
 }
 
@@ -192,6 +209,37 @@ void EventEncoder::loss(const EventPlace& place, std::string_view reason, uint64
   }
   out = put(out, "}");
   out = put_correlation_id(out, "loss_", place.span_id);
+  out_->end_line(put(out, process.tail));
+}
+
+void EventEncoder::telemetry_process(const EventPlace& place, const ProcessText& full) {
+  char* out = out_->begin_line(kFixedBytes + full.sampling.size() + full.tail.size());
+  out = begin(out, place, ",\"event_type\":\"telemetry_process\",\"severity\":\"INFO\",");
+  out = put(out, kSchema);
+  out = ids(out, place, full);
+  out = put(out,
+            ",\"message\":\"What the events of a process share\",\"event\":{\"name\":"
+            "\"telemetry_process\",\"category\":\"code\",\"type\":\"info\"},\"attributes\":{}");
+  out = put_correlation_id(out, "ref_", place.span_id);
+  out_->end_line(put(out, full.tail));
+}
+
+void EventEncoder::telemetry_function(const EventPlace& place, const FunctionText& function,
+                                      const ProcessText& process) {
+  std::string_view attributes = function.attributes;
+  if (!attributes.empty()) attributes.remove_suffix(1);
+  char* out = out_->begin_line(kFixedBytes + function.name.size() + attributes.size() +
+                               process.sampling.size() + process.tail.size());
+  out = begin(out, place, ",\"event_type\":\"telemetry_function\",\"severity\":\"INFO\"");
+  out = put(out, function.name);
+  out = ids(out, place, process);
+  out = put(out,
+            ",\"message\":\"What the calls of a function from one place share\",\"event\":{"
+            "\"name\":\"telemetry_function\",\"category\":\"code\",\"type\":\"info\"},"
+            "\"attributes\":{");
+  out = put(out, attributes);
+  out = put(out, "}");
+  out = put_correlation_id(out, "ref_", place.span_id);
   out_->end_line(put(out, process.tail));
 }
 

@@ -3,6 +3,9 @@
 //
 // What is constant for a process, a function's call site, a thread, a trace or a second is prepared
 // text; an event is some copies of it and a few numbers.
+//
+// In lean detail the texts of processes and call sites are events of their own (telemetry_process,
+// telemetry_function), written once, and the other events have their span ids in place of them.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +30,10 @@ struct FunctionText {
   std::string entry;        // ,"message":"Function 'f' entry",...,"attributes":{...,
   std::string exit_before;  // ,"message":"Function 'f' exit (
   std::string exit_after;   // ms)",...,"attributes":{...,
+  std::string attributes;   // ...,
+  // Lean: the span id of its telemetry_function event, 0 before that is written. A note of whoever
+  // writes, who has the text as a constant.
+  mutable uint64_t reference = 0;
 };
 // `name` is plain text; `attributes` are JSON members that each end in a comma, or empty.
 FunctionText make_function_text(std::string_view name, std::string_view attributes);
@@ -50,7 +57,7 @@ struct ExitNote {
 
 class EventEncoder {
  public:
-  explicit EventEncoder(LineBuffer* out) : out_(out) {}
+  explicit EventEncoder(LineBuffer* out, bool lean = false) : out_(out), lean_(lean) {}
 
   // `thread` are the thread's attributes, JSON members without a comma at the end.
   void function_entry(const EventPlace& place, const FunctionText& function,
@@ -61,6 +68,11 @@ class EventEncoder {
   void loss(const EventPlace& place, std::string_view reason, uint64_t calls,
             std::string_view thread, const ProcessText& process);
 
+  // Lean only, before the first event that refers to them. `full` is the text of full detail.
+  void telemetry_process(const EventPlace& place, const ProcessText& full);
+  void telemetry_function(const EventPlace& place, const FunctionText& function,
+                          const ProcessText& process);
+
  private:
   char* begin(char* out, const EventPlace& place, std::string_view type_and_severity);
   char* ids(char* out, const EventPlace& place, const ProcessText& process);
@@ -68,9 +80,10 @@ class EventEncoder {
   void prepare_trace(TraceId trace);
 
   LineBuffer* out_;
+  const bool lean_;
   // Prepared text: events come in the order of time, thousands in a second and in a trace.
   int64_t second_ = -1;
-  std::string second_text_;  // {"schema":...,"timestamp":"2026-11-21T12:34:56.
+  std::string second_text_;  // {"schema":...,"timestamp":"2026-11-21T12:34:56. (lean: no schema)
   std::string epoch_text_;   // Z","timestamp_ns":1795264496
   TraceId trace_ = {};
   std::string trace_text_;  // ,"trace_id":"...","span_id":"

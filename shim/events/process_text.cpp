@@ -48,4 +48,12 @@ ProcessText make_process_text(const Service& service, const Host& host, const Pr
   return text;
 }
 
+ProcessText make_lean_process_text(uint64_t reference) {
+  char digits[16];
+  put_hex16(digits, reference);
+  ProcessText text;
+  text.tail = ",\"process_ref\":\"" + std::string(digits, sizeof digits) + "\"}\n";
+  return text;
+}
+
 }  // namespace telinject

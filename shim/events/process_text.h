@@ -22,4 +22,7 @@ struct ProcessFacts {
 ProcessText make_process_text(const Service& service, const Host& host, const ProcessFacts& facts,
                               uint64_t sample_rate);
 
+// Lean: refers to the telemetry_process event of that span id.
+ProcessText make_lean_process_text(uint64_t reference);
+
 }  // namespace telinject

@@ -20,7 +20,7 @@ class StandardError {
   static StandardError& get();
 
   // Writes all of it, or returns false: closed, full, no reader, or not ready within `patience_ms`
-  // (negative: for ever). Never raises SIGPIPE. `*done` is set to the bytes that were written.
+  // (negative: for ever). SIGPIPE has to be ignored. `*done` is set to the bytes that were written.
   bool write(std::string_view text, int patience_ms, size_t* done = nullptr);
   // False if there is nothing that can be written to.
   bool usable() const { return fd_ >= 0; }

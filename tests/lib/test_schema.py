@@ -147,6 +147,26 @@ BAD = [
     ("loss of nothing", "telemetry_loss", "attributes/telinject.lost_calls", 0),
     ("loss without number", "telemetry_loss", "attributes/telinject.lost_calls", REMOVE),
     ("loss without reason", "telemetry_loss", "attributes/telinject.loss_reason", REMOVE),
+    ("lean with a block of its process", "lean exit", "host", {"name": "h"}),
+    ("lean with the schema", "lean entry", "schema",
+     {"format": "telemetry.v3", "version": "3.0.0"}),
+    ("lean with a rate", "lean exit", "sample_rate", 1.0),
+    ("lean with a message", "lean exit", "message", "Function 'fetch_data' exit (345.68ms)"),
+    ("lean with a correlation id", "lean entry", "correlation_id", "func_b7ad6b71"),
+    ("lean without its function", "lean entry", "function_ref", REMOVE),
+    ("lean without its process", "lean entry", "process_ref", REMOVE),
+    ("lean without a name", "lean exit", "function_name", REMOVE),
+    ("lean referring to nothing", "lean exit", "process_ref", None),
+    ("lean referring by number", "lean exit", "function_ref", 3),
+    ("lean loss without message", "lean loss", "message", REMOVE),
+    ("lean loss of a function", "lean loss", "function_ref", "5ba3e8f17c1d2e44"),
+    ("full with a function to look up", "function_exit", "function_ref", "5ba3e8f17c1d2e44"),
+    ("shared blocks elsewhere", "telemetry_process", "process_ref", "5ba3e8f17c1d2e44"),
+    ("shared blocks without one", "telemetry_process", "cloud", REMOVE),
+    ("shared blocks with a parent", "telemetry_process", "parent_span_id", "a1b2c3d4e5f6a7b8"),
+    ("function without process", "telemetry_function", "process_ref", REMOVE),
+    ("function without name", "telemetry_function", "function_name", REMOVE),
+    ("function with a loss", "telemetry_function", "attributes/telinject.lost_calls", 3),
     ("loss with a parent", "telemetry_loss", "parent_span_id", "a1b2c3d4e5f6a7b8"),
     ("loss in a function", "telemetry_loss", "function_name", "f"),
     ("seed's six-digit correlation", "function_exit", "correlation_id", "func_abc123"),
@@ -216,7 +236,7 @@ def test_is_a_schema():
 
 def test_every_type_has_an_example():
     types = json.loads(schema.SCHEMA_PATH.read_text())["properties"]["event_type"]["enum"]
-    assert len(types) == 15
+    assert len(types) == 17
     assert {event["event_type"] for event in GOOD.values()} == set(types)
 
 

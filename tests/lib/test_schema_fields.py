@@ -51,7 +51,8 @@ def valid(event):
 FULL = ["function_entry", "function_exit", "in a cloud", "thrown", "unwound", "http_request",
         "http_response", "database_query", "database_result", "exception_entry", "exception_exit",
         "variable_change", "loop_entry", "loop_iteration", "loop_exit", "conditional_entry",
-        "conditional_exit", "telemetry_loss"]
+        "conditional_exit", "telemetry_loss", "telemetry_process", "telemetry_function",
+        "lean entry", "lean exit", "lean loss"]
 
 
 @pytest.mark.parametrize("name", FULL)
@@ -170,8 +171,9 @@ def test_correlation_id_follows_from_the_type(event_type):
            "exception_entry": "func exc", "exception_exit": "func exc", "variable_change": "func var",
            "loop_entry": "func loop", "loop_iteration": "func loop", "loop_exit": "func loop",
            "conditional_entry": "func cond", "conditional_exit": "func cond",
-           "telemetry_loss": "loss"}[event_type].split()
-    for prefix in ("func", "http", "db", "exc", "var", "loop", "cond", "loss"):
+           "telemetry_loss": "loss", "telemetry_process": "ref",
+           "telemetry_function": "ref"}[event_type].split()
+    for prefix in ("func", "http", "db", "exc", "var", "loop", "cond", "loss", "ref"):
         event = GOOD[event_type] | {"correlation_id": f"{prefix}_0123abcd"}
         assert valid(event) == (prefix in own), prefix
 

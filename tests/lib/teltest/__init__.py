@@ -1,6 +1,7 @@
 """Checks on telinject's output, and helpers to build and run traced programs.
 
     events    reads lines of telemetry
+    lean      events of TELEMETRY_DETAIL=lean, told in full
     problems  what is wrong, collected by kind
     schema    every line against the JSON Schema, with a validator that is not ours
     tree      sequence, times, spans, parents, nesting: what one line cannot show

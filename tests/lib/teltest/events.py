@@ -6,6 +6,8 @@ without newline (a torn write) are errors.
 
 import json
 
+from teltest.lean import Expander, UnknownReference
+
 try:
     import orjson
 except ImportError:  # optional: the standard library's parser does, at a third of the speed
@@ -58,7 +60,11 @@ def numbered_lines(path):
 
 
 def read_events(path):
-    """Yields the events of a file; raises BadLine at the first line that is none."""
+    """Yields the events of a file; raises BadLine at the first line that is none.
+
+    Lean events are told in full, as if TELEMETRY_DETAIL=full had written them.
+    """
+    expander = Expander()
     for number, line in numbered_lines(path):
         try:
             event = parse(line)
@@ -66,4 +72,7 @@ def read_events(path):
             raise BadLine(number, f"not JSON: {error}") from None
         if not isinstance(event, dict):
             raise BadLine(number, "not a JSON object")
-        yield event
+        try:
+            yield expander.full(event)
+        except UnknownReference as error:
+            raise BadLine(number, str(error)) from None

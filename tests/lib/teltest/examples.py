@@ -50,6 +50,24 @@ def _event(event_type, message, name, category, kind, **fields):
     return event | fields
 
 
+PROCESS_REF, FUNCTION_REF = "5ba3e8f17c1d2e44", "6cb4f9028d2e3f55"
+
+
+def lean(event):
+    """As TELEMETRY_DETAIL=lean has an event: what it shares with others is left out."""
+    shared = {"schema", "trace_flags", "sample_rate", "service", "environment", "resource", "cloud",
+              "host", "k8s", "process"}
+    event = {name: value for name, value in event.items() if name not in shared}
+    event["process_ref"] = PROCESS_REF
+    if event["event_type"] in ("function_entry", "function_exit"):
+        for name in ("message", "event", "correlation_id"):
+            del event[name]
+        event["attributes"] = {name: value for name, value in event["attributes"].items()
+                               if name in _THREAD or name.startswith("telinject.")}
+        event["function_ref"] = FUNCTION_REF
+    return event
+
+
 _DURATION = {"duration_ns": 345678000, "duration_ms": 345.678}
 _CALL = {"function.parameters": "user_id, include_profile", "function_file": "/app/fetch.cpp",
          "function_line": 17, "caller_function": "main", "caller_file": "/app/main.cpp",
@@ -118,9 +136,22 @@ def good_events():
             "info", severity="WARN", parent_span_id=None, correlation_id="loss_b7ad6b71",
             attributes={"telinject.loss_reason": "queue_full", "telinject.lost_calls": 17}),
     }
+    shared = _event(
+        "telemetry_process", "What the events of a process share", "telemetry_process", "code",
+        "info", parent_span_id=None, span_id=PROCESS_REF, trace_id="1" * 32,
+        correlation_id="ref_" + PROCESS_REF[:8])
+    function = _event(
+        "telemetry_function", "What the calls of a function from one place share",
+        "telemetry_function", "code", "info", parent_span_id=None, span_id=FUNCTION_REF,
+        trace_id="2" * 32, correlation_id="ref_" + FUNCTION_REF[:8], function_name="fetch_data",
+        attributes={name: value for name, value in _CALL.items() if name not in _THREAD})
+    events |= {"telemetry_process": shared, "telemetry_function": lean(function)}
     exit_event = events["function_exit"]
     request, response = events["http_request"], events["http_response"]
     variants = {
+        "lean entry": lean(events["function_entry"]),
+        "lean exit": lean(exit_event),
+        "lean loss": lean(events["telemetry_loss"]),
         "root": exit_event | {"parent_span_id": None},
         "not sampled": exit_event | {"trace_flags": "00", "sample_rate": 0},
         "unwound": exit_event | {"attributes": _CALL | {"telinject.exit": "unwound",

@@ -68,14 +68,13 @@ const std::vector<Build> kBuilds = {{"gcc", "-O0 -g"},
 }  // namespace
 
 TEST_CASE("every function is called what nm calls it, without arguments") {
-  Workshop workshop;
-  write_sources(workshop);
+  const Workshop& workshop = Builds::get().workshop();
   for (const Build& each : kBuilds) {
     INFO(each.compiler << " " << each.options);
-    build(workshop, each, "program");
-    std::shared_ptr<Module> module = open(workshop.path("program"));
+    const std::string& program = Builds::get().program(each);
+    std::shared_ptr<Module> module = open(workshop.path(program));
     std::map<uint64_t, std::set<std::string>> expected;
-    for (const NmSymbol& symbol : nm(workshop, "program", "-C")) {
+    for (const NmSymbol& symbol : nm(workshop, program, "-C")) {
       expected[symbol.vaddr].insert(without_arguments(symbol.name));
     }
     REQUIRE(expected.size() > 10);
@@ -100,29 +99,27 @@ TEST_CASE("every function is called what nm calls it, without arguments") {
 }
 
 TEST_CASE("parameters, declarations and linkage names come from DWARF") {
-  Workshop workshop;
-  write_sources(workshop);
+  const Workshop& workshop = Builds::get().workshop();
   for (const Build& each : kBuilds) {
-    std::string options = each.options;
-    if (!std::string(each.compiler).ends_with("++")) continue;
+    if (!each.cpp()) continue;
     INFO(each.compiler << " " << each.options);
-    build(workshop, each, "program");
-    std::shared_ptr<Module> module = open(workshop.path("program"));
-    auto functions = functions_of(module.get(), nm(workshop, "program", ""));
+    const std::string& program = Builds::get().program(each);
+    std::shared_ptr<Module> module = open(workshop.path(program));
+    auto functions = functions_of(module.get(), nm(workshop, program, ""));
     FunctionDescription square = functions["_Z6squarei"];
     FunctionDescription method = functions["_ZN7Counter3addEi"];
     FunctionDescription internal = functions["_ZN2nsL8internalEii"];
     CHECK(square.name == "square");
     CHECK(square.linkage_name == "_Z6squarei");
     CHECK(functions["c_linkage"].linkage_name == "");
-    if (options.find("-g") == std::string::npos) {
+    if (!each.has("-g")) {
       CHECK_FALSE(square.parameters_known);
       CHECK(square.declared.line == 0);
       continue;
     }
     CHECK(square.declared.file == workshop.path("main.cpp"));
     CHECK(square.declared.line == line_of(kCppProgram, "int square("));
-    bool complete = options.find("-g1") == std::string::npos;
+    bool complete = !each.has("-g1");
     CHECK(square.parameters_known == complete);
     if (!complete) continue;
     CHECK(square.parameters == "x");
@@ -145,13 +142,12 @@ TEST_CASE("parameters, declarations and linkage names come from DWARF") {
 }
 
 TEST_CASE("parameters of C functions") {
-  Workshop workshop;
-  write_sources(workshop);
+  const Workshop& workshop = Builds::get().workshop();
   for (const Build& each :
        {Build{"gcc", "-O2 -g"}, Build{"clang", "-O2 -g"}, Build{"gcc", "-O0 -g"}}) {
-    build(workshop, each, "program");
-    std::shared_ptr<Module> module = open(workshop.path("program"));
-    auto functions = functions_of(module.get(), nm(workshop, "program", ""));
+    const std::string& program = Builds::get().program(each);
+    std::shared_ptr<Module> module = open(workshop.path(program));
+    auto functions = functions_of(module.get(), nm(workshop, program, ""));
     CHECK(functions["visible"].parameters == "first, second");
     CHECK(functions["variadic"].parameters == "format");
     CHECK(functions["hidden"].parameters == "");
@@ -164,19 +160,18 @@ TEST_CASE("parameters of C functions") {
 }
 
 TEST_CASE("no name outside the functions that symbols cover") {
-  Workshop workshop;
-  write_sources(workshop);
+  const Workshop& workshop = Builds::get().workshop();
   for (const char* options : {"-O2", "-O2 -g"}) {
-    build(workshop, {"gcc", options}, "program");
-    std::shared_ptr<Module> module = open(workshop.path("program"));
-    std::vector<NmSymbol> symbols = nm(workshop, "program", "");
+    const std::string& program = Builds::get().program({"gcc", options});
+    std::shared_ptr<Module> module = open(workshop.path(program));
+    std::vector<NmSymbol> symbols = nm(workshop, program, "");
     uint64_t last_end = 0;
     for (const NmSymbol& symbol : symbols)
       last_end = std::max(last_end, symbol.vaddr + symbol.bytes);
-    CHECK(module->function(last_end + 64).name.starts_with("program+0x"));
+    CHECK(module->function(last_end + 64).name.starts_with(program + "+0x"));
     CHECK(module->frames(last_end + 64).empty());
-    CHECK(module->function(0).name == "program+0x0");
-    CHECK(module->function(~uint64_t{0}).name == "program+0xffffffffffffffff");
+    CHECK(module->function(0).name == program + "+0x0");
+    CHECK(module->function(~uint64_t{0}).name == program + "+0xffffffffffffffff");
   }
 }
 

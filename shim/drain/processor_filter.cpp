@@ -1,0 +1,55 @@
+// What is left out by the user's choice: span_filter.h has the rules.
+#include <algorithm>
+
+#include "shim/drain/processor.h"
+
+namespace telinject {
+
+void Processor::decide_at_entry(Thread* thread, FrameStack* stack) {
+  const SpanFilter& filter = options_.filter;
+  count_process(thread->process);
+  Frame& frame = stack->frames.back();
+  frame.left_out = filter.judge(frame.site->left_out, stack->call_depth());
+  bool root = frame.parent_span_id == 0;
+  if (frame.left_out != LeftOut::kNo) {
+    frame.fate = root ? Fate::kHeld : Fate::kLeftOut;
+    return;
+  }
+  frame.fate = Fate::kHeld;
+  if (filter.min_duration_ns == 0) write_held(thread, stack);
+}
+
+// The entries that are held back, outermost first. Each frame is looked at once: what has been
+// settled stays so until it is closed.
+//
+// Also called where a thread, a process or a coroutine begins: the call that began it becomes their
+// parent, in other processes too, so it is written however short it may prove.
+void Processor::write_held(Thread* thread, FrameStack* stack) {
+  auto& frames = stack->frames;
+  for (size_t i = stack->settled; i < frames.size(); i++) {
+    if (frames[i].fate != Fate::kHeld) continue;
+    frames[i].fate = Fate::kWritten;
+    write_entry(thread, frames[i]);
+  }
+  stack->settled = frames.size();
+}
+
+// Whether the exit is written, for a frame that was taken off its stack.
+bool Processor::decide_at_exit(Thread* thread, FrameStack* stack, const Frame& frame, ExitKind kind,
+                               int64_t duration_ns) {
+  stack->settled = std::min(stack->settled, stack->frames.size());
+  if (frame.fate == Fate::kWritten) return true;
+  // The calls that a process died in are its last word.
+  bool last_words = kind == ExitKind::kKilled || kind == ExitKind::kUnknown;
+  if (frame.left_out == LeftOut::kNo &&
+      (last_words || duration_ns >= options_.filter.min_duration_ns)) {
+    write_held(thread, stack);
+    write_entry(thread, frame);
+    return true;
+  }
+  LeftOut reason = frame.left_out != LeftOut::kNo ? frame.left_out : LeftOut::kMinDuration;
+  facts_.left_out[static_cast<size_t>(reason)]++;
+  return false;
+}
+
+}  // namespace telinject

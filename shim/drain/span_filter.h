@@ -1,0 +1,68 @@
+// Which calls are written: by the user's choice, apart from sampling and from loss.
+//
+// A span is written, held back until that is decided, or left out. Its parent in the output is the
+// nearest call above it that is not left out; so whatever is written has all that is held above it
+// written first, and no parent is missing. What is held back are frames of the call tree, which are
+// there anyway: the memory is bounded by the depth of the stacks.
+//
+// The root of a trace that names or depth exclude is held, too: written if anything below it is,
+// for a trace has one root.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace telinject {
+
+// Why a call was left out.
+enum class LeftOut : uint8_t { kNo, kMinDuration, kMaxDepth, kInclude, kExclude };
+inline constexpr size_t kLeftOutReasons = 5;
+// As telrun's options are called: "--min-duration".
+std::string_view left_out_name(LeftOut reason);
+
+enum class Fate : uint8_t { kWritten, kHeld, kLeftOut };
+
+// Names of functions, files or modules, as a user gives them: globs, separated by commas. `*`
+// stands for anything, slashes and colons too.
+class Globs {
+ public:
+  Globs() = default;
+  explicit Globs(std::string_view list);
+  bool empty() const { return globs_.empty(); }
+  bool match(const std::string& name) const;
+  // Also where a glob fits what follows one of the path's slashes.
+  bool match_path(const std::string& path) const;
+
+ private:
+  std::vector<std::string> globs_;
+};
+
+struct SpanFilter {
+  int64_t min_duration_ns = 0;
+  uint32_t max_depth = 0;  // 0: any
+  struct Names {
+    Globs include, exclude;
+  };
+  Names functions, files, modules;
+
+  bool by_name() const;
+  bool active() const { return min_duration_ns > 0 || max_depth > 0 || by_name(); }
+
+  // By name alone: kNo, kInclude or kExclude. An empty text is a name that is not known: nothing
+  // fits it.
+  LeftOut judge_names(const std::string& function, const std::string& linkage_name,
+                      const std::string& file, const std::string& module) const;
+  // At its entry; `depth` is 1 for the outermost call of a thread.
+  LeftOut judge(LeftOut by_names, uint32_t depth) const {
+    if (by_names != LeftOut::kNo) return by_names;
+    return max_depth != 0 && depth > max_depth ? LeftOut::kMaxDepth : LeftOut::kNo;
+  }
+};
+
+// How many spans were left out, by reason.
+using LeftOutCounts = std::array<uint64_t, kLeftOutReasons>;
+
+}  // namespace telinject

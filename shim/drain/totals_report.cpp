@@ -1,0 +1,153 @@
+#include "shim/drain/totals_report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "shim/channel/settings.h"
+#include "shim/drain/figures.h"
+
+namespace telinject {
+
+namespace {
+
+constexpr size_t kShown = 10;
+constexpr int kNameWidth = 36;
+
+std::vector<const FunctionTotals*> by_own_time(const std::deque<FunctionTotals>& totals) {
+  std::vector<const FunctionTotals*> order;
+  for (const FunctionTotals& function : totals) {
+    if (function.calls > 0) order.push_back(&function);
+  }
+  std::sort(order.begin(), order.end(), [](auto* a, auto* b) {
+    return a->self_ns != b->self_ns ? a->self_ns > b->self_ns : a->name < b->name;
+  });
+  return order;
+}
+
+std::string fitted(const std::string& name) {
+  if (name.size() <= kNameWidth) return name;
+  size_t end = kNameWidth - 3;
+  while (end > 0 && (name[end] & 0xc0) == 0x80) end--;  // not within a character
+  return name.substr(0, end) + "...";
+}
+
+// What a sum over the sample stands for.
+uint64_t estimated(uint64_t sum, uint64_t rate) {
+  return rate == kRateOne || rate == 0
+             ? sum
+             : static_cast<uint64_t>((static_cast<unsigned __int128>(sum) * kRateOne + rate / 2) /
+                                     rate);
+}
+
+std::string row(const FunctionTotals& f, uint64_t rate) {
+  auto time = [](int64_t ns) { return duration_text(static_cast<double>(ns)); };
+  auto sum = [&](int64_t ns) {
+    return duration_text(static_cast<double>(estimated(static_cast<uint64_t>(ns), rate)));
+  };
+  return absl::StrFormat("    %-*s %12s %9s %9s %9s %9s %9s %9s %9s\n", kNameWidth, fitted(f.name),
+                         grouped(estimated(f.calls, rate)), sum(f.self_ns), sum(f.total_ns),
+                         time(f.min_ns), time(f.percentile_ns(.5)), time(f.percentile_ns(.9)),
+                         time(f.percentile_ns(.99)), time(f.max_ns));
+}
+
+}  // namespace
+
+std::string totals_table(const SummaryFacts& facts, const std::deque<FunctionTotals>& totals) {
+  std::vector<const FunctionTotals*> order = by_own_time(totals);
+  if (order.empty()) return "";
+  bool sampled = facts.sample_rate != kRateOne;
+  std::string text =
+      absl::StrFormat("  %-*s %12s %9s %9s %9s %9s %9s %9s %9s\n", kNameWidth + 2,
+                      sampled ? "functions by own time, estimated" : "functions by own time",
+                      "calls", "own", "total", "shortest", "p50", "p90", "p99", "longest");
+  for (size_t i = 0; i < std::min(order.size(), kShown); i++) {
+    text += row(*order[i], facts.sample_rate);
+  }
+  if (order.size() > kShown) {
+    absl::StrAppend(&text, "    and ", grouped(order.size() - kShown),
+                    " more: telrun --totals FILE writes all\n");
+  }
+  return text;
+}
+
+std::string totals_json(const SummaryFacts& facts, const Losses& losses,
+                        const std::deque<FunctionTotals>& totals) {
+  nlohmann::ordered_json document;
+  document["format"] = "telinject.totals";
+  document["version"] = 1;
+  document["estimate"] = facts.sample_rate != kRateOne;
+  document["sample_rate"] = static_cast<double>(facts.sample_rate) / static_cast<double>(kRateOne);
+  document["percentile_error"] = DurationHistogram::kError;
+  document["lost_calls"] = losses.total();
+  nlohmann::ordered_json left_out = nlohmann::ordered_json::object();
+  for (size_t i = 1; i < kLeftOutReasons; i++) {
+    std::string name(left_out_name(static_cast<LeftOut>(i)).substr(2));
+    std::replace(name.begin(), name.end(), '-', '_');
+    left_out[name] = facts.left_out[i];
+  }
+  document["left_out"] = left_out;
+  nlohmann::ordered_json functions = nlohmann::ordered_json::array();
+  for (const FunctionTotals* f : by_own_time(totals)) {
+    nlohmann::ordered_json function;
+    function["function_name"] = f->name;
+    if (!f->linkage_name.empty()) function["mangled_name"] = f->linkage_name;
+    if (!f->module.empty()) function["module"] = f->module;
+    if (!f->file.empty()) {
+      function["function_file"] = f->file;
+      function["function_line"] = f->line;
+    }
+    function["calls"] = estimated(f->calls, facts.sample_rate);
+    function["self_ns"] = estimated(static_cast<uint64_t>(f->self_ns), facts.sample_rate);
+    function["total_ns"] = estimated(static_cast<uint64_t>(f->total_ns), facts.sample_rate);
+    function["min_ns"] = f->min_ns;
+    function["p50_ns"] = f->percentile_ns(.5);
+    function["p90_ns"] = f->percentile_ns(.9);
+    function["p99_ns"] = f->percentile_ns(.99);
+    function["max_ns"] = f->max_ns;
+    functions.push_back(std::move(function));
+  }
+  document["functions"] = std::move(functions);
+  return document.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+std::unique_ptr<DocumentFile> DocumentFile::open(const std::string& path, std::string* problem) {
+  // O_NONBLOCK: not to wait for the reader of a FIFO.
+  int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
+  if (fd >= 0) return std::unique_ptr<DocumentFile>(new DocumentFile(fd, path));
+  *problem = absl::StrCat(path, ": ", strerror(errno));
+  return nullptr;
+}
+
+DocumentFile::~DocumentFile() {
+  close(fd_);
+}
+
+bool DocumentFile::write(const std::string& text, std::string* problem) {
+  // Somebody may be reading what telrun has left when a process that outlives it ends.
+  if (text == last_) return true;
+  bool file = lseek(fd_, 0, SEEK_SET) == 0;
+  for (size_t done = 0; done < text.size();) {
+    ssize_t n = ::write(fd_, text.data() + done, text.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) {
+      *problem = absl::StrCat(path_, ": ", strerror(errno));
+      return false;
+    }
+    done += static_cast<size_t>(n);
+  }
+  if (file) {
+    [[maybe_unused]] int cut = ftruncate(fd_, static_cast<off_t>(text.size()));  // no device's
+  }
+  last_ = text;
+  return true;
+}
+
+}  // namespace telinject

@@ -1,0 +1,74 @@
+#include "shim/sinks/compressor.h"
+
+#include <zlib.h>
+#include <zstd.h>
+
+namespace telinject {
+
+namespace {
+
+class Zstd final : public Compressor {
+ public:
+  Zstd() {
+    ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, 1);
+    // A damaged frame is noticed by its reader.
+    ZSTD_CCtx_setParameter(context_, ZSTD_c_checksumFlag, 1);
+  }
+  ~Zstd() override { ZSTD_freeCCtx(context_); }
+  Zstd(const Zstd&) = delete;
+  Zstd& operator=(const Zstd&) = delete;
+
+  bool compress(std::string_view text, std::string* out) override {
+    if (context_ == nullptr) return false;
+    out->resize(ZSTD_compressBound(text.size()));
+    size_t size = ZSTD_compress2(context_, out->data(), out->size(), text.data(), text.size());
+    if (ZSTD_isError(size) != 0) return false;
+    out->resize(size);
+    return true;
+  }
+
+ private:
+  ZSTD_CCtx* context_ = ZSTD_createCCtx();
+};
+
+class Gzip final : public Compressor {
+ public:
+  Gzip() {
+    constexpr int kGzipWindow = 15 + 16, kMemory = 9;
+    good_ = deflateInit2(&stream_, Z_BEST_SPEED, Z_DEFLATED, kGzipWindow, kMemory,
+                         Z_DEFAULT_STRATEGY) == Z_OK;
+  }
+  ~Gzip() override {
+    if (good_) deflateEnd(&stream_);
+  }
+  Gzip(const Gzip&) = delete;
+  Gzip& operator=(const Gzip&) = delete;
+
+  bool compress(std::string_view text, std::string* out) override {
+    if (!good_ || deflateReset(&stream_) != Z_OK) return false;
+    out->resize(deflateBound(&stream_, text.size()));
+    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+    stream_.avail_in = static_cast<uInt>(text.size());
+    stream_.next_out = reinterpret_cast<Bytef*>(out->data());
+    stream_.avail_out = static_cast<uInt>(out->size());
+    if (deflate(&stream_, Z_FINISH) != Z_STREAM_END) return false;
+    out->resize(stream_.total_out);
+    return true;
+  }
+
+ private:
+  z_stream stream_ = {};
+  bool good_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Compressor> make_zstd() {
+  return std::make_unique<Zstd>();
+}
+
+std::unique_ptr<Compressor> make_gzip() {
+  return std::make_unique<Gzip>();
+}
+
+}  // namespace telinject

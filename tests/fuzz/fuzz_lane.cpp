@@ -1,0 +1,77 @@
+// A lane whose producer does anything at any time, read in rounds as the collector does.
+#include <vector>
+
+#include "shim/drain/lane_merge.h"
+#include "shim/drain/lane_reader.h"
+#include "shim/drain/segment_view.h"
+#include "tests/fuzz/input.h"
+#include "tests/unit/drain/segment.h"
+
+using namespace telinject;
+using namespace telinject::test;
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  fuzz::Input input(data, size);
+  TestSegment segment;
+  std::string problem;
+  std::unique_ptr<SegmentView> view = SegmentView::open(segment.descriptor(), &problem);
+  fuzz::require(view != nullptr);
+  LaneWriter writer(&segment, 0);
+  auto reader = std::make_unique<LaneReader>(view.get(), 0);
+  LaneStream stream;
+  constexpr uint64_t kEnd = kMinRingBytes + kSpillBytes;
+  while (!input.empty()) {
+    if (writer.offset() + 4096 > kEnd) writer.move_to(0);
+    switch (input.byte() % 10) {
+      case 0:
+        writer.entry(input.byte(), 1, 2, 3, 4);
+        break;
+      case 1:
+        writer.exit(input.byte(), 1, 2);
+        break;
+      case 2:
+        writer.hole((input.byte() % 64u) * 16);
+        break;
+      case 3:
+        writer.wrap(input.byte());
+        break;
+      case 4: {
+        std::string bytes = input.bytes(input.byte());
+        std::memcpy(segment.ring(0) + writer.offset(), bytes.data(), bytes.size());
+        writer.hole((bytes.size() + 15) / 16 * 16);
+        break;
+      }
+      case 5:
+        writer.move_to(input.get<uint16_t>() % (kEnd / 16) * 16);
+        break;
+      case 6:
+        segment.lane(0)->start.store(input.get<uint64_t>());
+        break;
+      case 7:
+        segment.lane(0)->waiting.store(input.byte());
+        break;
+      case 8: {
+        std::vector<Run> runs;
+        reader->read(&runs);
+        for (Run& run : runs) stream.append(std::move(run));
+        if (reader->is_stuck()) reader->skip_hole();
+        break;
+      }
+      case 9: {
+        std::vector<Run> runs;
+        reader->read_rest(&runs);
+        for (Run& run : runs) stream.append(std::move(run));
+        reader = std::make_unique<LaneReader>(view.get(), 0);
+        break;
+      }
+    }
+    uint64_t last = 0;
+    while (stream.peek() != nullptr) {
+      fuzz::require(stream.ticks() >= last);
+      last = stream.ticks();
+      fuzz::require(position_offset(stream.position()) <= kEnd - kUnitBytes);
+      stream.next();
+    }
+  }
+  return 0;
+}

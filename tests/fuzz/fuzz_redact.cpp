@@ -1,0 +1,24 @@
+// Command lines without their secrets, as JSON.
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "shim/events/json_text.h"
+#include "shim/events/redact.h"
+#include "tests/fuzz/input.h"
+
+using telinject::fuzz::require;
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size > 8192) return 0;  // the library sends 4096 bytes
+  std::string text(reinterpret_cast<const char*>(data), size);
+  std::string redacted = telinject::redact_command_line(text);
+  std::string escaped = telinject::json_escaped(text);
+  require(escaped.find('\n') == std::string::npos);
+  require(nlohmann::json::accept("\"" + escaped + "\""));
+  require(nlohmann::json::accept("\"" + telinject::json_escaped(redacted) + "\""));
+  // Whatever the rest, the password in a URL behind it is gone.
+  if (text.find("hunter2") != std::string::npos) return 0;
+  std::string url = telinject::redact_command_line(text + " https://user:hunter2@host/");
+  require(url.find("hunter2") == std::string::npos);
+  return 0;
+}

@@ -1,0 +1,151 @@
+// A thread on several stacks, and on its way into another program.
+#include <catch2/catch.hpp>
+
+#include "tree.h"
+
+namespace telinject::test {
+namespace {
+
+constexpr uint64_t kTop = kStackHi - 0x100;
+constexpr uint64_t kOther = 0x10000000, kThird = 0x20000000;
+constexpr uint64_t kBytes = 0x10000;
+
+}  // namespace
+
+TEST_CASE("the first frame on another stack is a child of the frame that switched to it") {
+  Tree t;
+  Call a = t.call('a', kTop), b = t.call('b', kOther + kBytes - 64),
+       c = t.call('c', kOther + kBytes - 128), d = t.call('d', kTop - 64);
+  t.enter(a);
+  t.tree.stack_switch(kOther, kBytes);
+  t.enter(b);
+  t.enter(c);
+  t.tree.stack_switch(kStackLo, kStackHi - kStackLo);
+  t.enter(d);  // b and c stay open, they are suspended
+  t.leave(d);
+  t.tree.stack_switch(kOther, kBytes);
+  t.leave(c);
+  t.leave(b);
+  t.tree.stack_switch(kStackLo, kStackHi - kStackLo);
+  t.leave(a);
+  CHECK(t.log() == "+a+b+c+d-d-c-b-a");
+  CHECK(t.parents() == "a< b<a c<b d<a");
+}
+
+TEST_CASE("a stack below the thread's own closes nothing of it") {
+  Tree t;
+  Call a = t.call('a', kTop), handler = t.call('h', kStackHi + 0x100000 - 64);
+  t.enter(a);
+  t.tree.stack_switch(kStackHi + 0x80000, 0x80000);  // an alternate signal stack, above
+  t.enter(handler);
+  CHECK(t.log() == "+a+h");
+  CHECK(t.parents() == "a< h<a");
+}
+
+TEST_CASE("coroutines that call each other") {
+  Tree t;
+  Call a = t.call('a', kTop), b = t.call('b', kOther + kBytes - 64),
+       c = t.call('c', kThird + kBytes - 64);
+  t.enter(a);
+  t.tree.stack_switch(kOther, kBytes);
+  t.enter(b);
+  t.tree.stack_switch(kThird, kBytes);
+  t.enter(c);
+  t.leave(c);
+  CHECK(t.parents() == "a< b<a c<b");
+  // Used again: a child of whoever switches to it now.
+  t.tree.stack_switch(kStackLo, kStackHi - kStackLo);
+  t.tree.stack_switch(kThird, kBytes);
+  t.enter(c);
+  CHECK(t.parents() == "a< b<a c<b c<a");
+}
+
+TEST_CASE("an exit on a stack that was not announced is found by its stack pointer") {
+  Tree t;
+  Call a = t.call('a', kTop), b = t.call('b', kOther + kBytes - 64);
+  t.enter(a);
+  t.tree.stack_switch(kOther, kBytes);
+  t.enter(b);
+  t.leave(a);  // the coroutine was left without a word
+  CHECK(t.log() == "+a+b-a");
+  t.leave(b);
+  CHECK(t.log() == "-b");
+}
+
+TEST_CASE("what stands on the first stack when nothing was open is a root there") {
+  Tree t(ParentContext{{1, 2}, 3});
+  t.tree.stack_switch(kOther, kBytes);
+  CHECK(t.tree.current()->span_id == 3);
+  t.enter(t.call('b', kOther + kBytes - 64));
+  CHECK(t.last.parent_span_id == 3);
+}
+
+TEST_CASE("the end of a thread leaves the frames of coroutines, which others may resume") {
+  Tree t;
+  Call a = t.call('a', kTop), b = t.call('b', kOther + kBytes - 64);
+  t.enter(a);
+  t.tree.stack_switch(kOther, kBytes);
+  t.enter(b);
+  t.tree.close_all(ExitKind::kThreadEnd, 999);
+  CHECK(t.log() == "+a+bta");
+  CHECK(t.stacks.at(kOther)->frames.size() == 1);
+}
+
+TEST_CASE("the main stack may grow: a later word on its bounds counts") {
+  Tree t;
+  t.tree.stack_switch(kStackLo, 2 * (kStackHi - kStackLo));
+  uint64_t high = kStackHi + 0x8000;
+  t.enter(t.call('a', high));
+  CHECK(t.last.sp == high);
+}
+
+TEST_CASE("an exec that fails changes nothing") {
+  Tree t;
+  Call a = t.call('a', kTop);
+  t.enter(a);
+  t.tree.exec(200);
+  CHECK(t.tree.executing());
+  t.tree.exec_failed();
+  CHECK_FALSE(t.tree.executing());
+  t.leave(a);
+  CHECK(t.log() == "+a-a");
+}
+
+TEST_CASE("after vfork the child's frames end with its exec, the parent's go on") {
+  Tree t;
+  Call a = t.call('a', kTop), b = t.call('b', kTop - 64), c = t.call('c', kTop - 64);
+  t.enter(a);
+  t.tree.vfork(kTop - 32);
+  t.enter(b);  // the child's, in the suspended parent's lane
+  t.tree.exec(200);
+  CHECK(t.log() == "+a+b");
+  t.enter(c);  // the parent's
+  CHECK(t.log() == "xb+c");
+  CHECK(t.ends['b'] == 200);
+  CHECK(t.parents() == "a< b<a c<a");
+}
+
+TEST_CASE("after vfork the child may go by _exit") {
+  Tree t;
+  Call a = t.call('a', kTop), b = t.call('b', kTop - 64);
+  t.enter(a);
+  t.tree.vfork(kTop - 32);
+  t.enter(b);
+  t.tree.vfork_end(300);
+  CHECK(t.log() == "+a+bvb");
+  CHECK(t.ends['b'] == 300);
+  t.tree.vfork_end(301);
+  CHECK(t.log() == "");
+  t.leave(a);
+  CHECK(t.log() == "-a");
+}
+
+TEST_CASE("when a thread said that it exits is remembered") {
+  Tree t;
+  CHECK_FALSE(t.tree.exiting());
+  t.tree.thread_exit(400);
+  CHECK(t.tree.exiting());
+  CHECK(t.tree.exit_ticks() == 400);
+}
+
+}  // namespace telinject::test

@@ -1,0 +1,75 @@
+// Collector and processor on a segment that was written beforehand: one round, one thread, events
+// into memory.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "segment.h"
+#include "shim/drain/collector.h"
+#include "shim/drain/processor.h"
+
+namespace telinject::test {
+
+class MemorySink final : public Sink {
+ public:
+  explicit MemorySink(std::string* out) : out_(out) {}
+  uint64_t write(std::string_view lines) override {
+    out_->append(lines);
+    bytes_written_ += lines.size();
+    return 0;
+  }
+  std::string describe() const override { return "memory"; }
+
+ private:
+  std::string* out_;
+};
+
+inline constexpr int kTestOsPid = 4711;
+
+struct DrainRun {
+  std::string lines;
+  std::string problem;       // of the segment, if it was refused
+  std::vector<int> watched;  // processes whose end the processor asked for
+};
+
+// The program has unmapped its segment; `ends` are told in this order, the first for its process.
+inline DrainRun drain(TestSegment* segment, std::vector<std::pair<int, ProcessEnd>> ends) {
+  DrainRun result;
+  CollectorCommand opened;
+  opened.notice.kind = Notice::Kind::kSegmentOpened;
+  opened.notice.os_pid = kTestOsPid;
+  opened.segment = SegmentView::open(segment->descriptor(), &result.problem);
+  if (opened.segment == nullptr) return result;
+  segment->unmap();
+
+  BatchQueue queue(64 << 20);
+  std::atomic<uint64_t> progress{0};
+  Collector collector(&queue, ClockKind::kMonotonic, &progress);
+  collector.tell(std::move(opened));
+  for (auto& [pid, end] : ends) {
+    CollectorCommand command;
+    command.notice.kind = Notice::Kind::kProcessEnded;
+    command.notice.os_pid = pid;
+    command.notice.end = end;
+    collector.tell(std::move(command));
+  }
+  CollectorCommand last;
+  last.notice.kind = Notice::Kind::kLastWords;
+  collector.tell(std::move(last));
+  collector.run();
+
+  ClockAnchor now = ClockMap::take_anchor(ClockKind::kMonotonic);
+  ClockMap clock(ClockKind::kMonotonic, now, 1763726400000000000);
+  Processor::Options options;
+  options.service = {"shop", "1", "dev"};
+  Processor::Hooks hooks = {[&](int pid) { result.watched.push_back(pid); }, [] {}, &progress};
+  Processor processor(&queue, &clock, std::make_unique<MemorySink>(&result.lines), options, hooks);
+  processor.run();
+  return result;
+}
+
+}  // namespace telinject::test

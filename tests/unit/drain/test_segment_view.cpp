@@ -1,0 +1,106 @@
+// A program's segment: looked at closely before anything of it is used.
+#include <catch2/catch.hpp>
+
+#include <cstring>
+#include <functional>
+#include <string>
+
+#include "segment.h"
+#include "shim/drain/segment_view.h"
+
+namespace telinject::test {
+namespace {
+
+std::string problem_with(const std::function<void(SegmentHeader*)>& change) {
+  TestSegment segment;
+  change(segment.header());
+  std::string problem;
+  std::unique_ptr<SegmentView> view = SegmentView::open(segment.descriptor(), &problem);
+  CHECK((view == nullptr) == (problem != ""));
+  return problem;
+}
+
+}  // namespace
+
+TEST_CASE("a segment as the library makes it") {
+  TestSegment segment(3, 2 * kMinRingBytes);
+  SegmentHeader* header = segment.header();
+  std::memcpy(header->path, "/bin/x", 6);
+  header->path_bytes = 6;
+  std::memcpy(header->command_line, "x -y", 4);
+  header->command_line_bytes = 4;
+  std::string problem;
+  std::unique_ptr<SegmentView> view = SegmentView::open(segment.descriptor(), &problem);
+  REQUIRE(view != nullptr);
+  CHECK(view->info().path == "/bin/x");
+  CHECK(view->info().command_line == "x -y");
+  CHECK(view->info().pid == 4711);
+  CHECK(view->lane_count() == 3);
+  CHECK(view->ring_bytes() == 2 * kMinRingBytes);
+  segment.lane(2)->roots.store(5);
+  CHECK(view->lane(2)->roots.load() == 5);
+}
+
+TEST_CASE("headers that cannot be are refused, with a reason") {
+  CHECK(problem_with([](SegmentHeader*) {}) == "");
+  CHECK(problem_with([](SegmentHeader* h) { h->magic++; }) != "");
+  CHECK(problem_with([](SegmentHeader* h) { h->layout_version = 9; }).find("layout 9") !=
+        std::string::npos);
+  CHECK(problem_with([](SegmentHeader* h) { h->header_bytes--; }) != "");
+  CHECK(problem_with([](SegmentHeader* h) { h->lane_count = 0; }) != "");
+  CHECK(problem_with([](SegmentHeader* h) { h->lane_count = 3; }) != "");
+  CHECK(problem_with([](SegmentHeader* h) { h->lane_count = ~0u; }) != "");
+  CHECK(problem_with([](SegmentHeader* h) { h->ring_bytes = kMinRingBytes / 2; }) != "");
+  CHECK(problem_with([](SegmentHeader* h) { h->ring_bytes = kMinRingBytes + 16; }) != "");
+  CHECK(problem_with([](SegmentHeader* h) { h->ring_bytes = 2 * kMinRingBytes; }) != "");
+  CHECK(problem_with([](SegmentHeader* h) { h->ring_bytes = 0; }) != "");
+  CHECK(problem_with([](SegmentHeader* h) { h->ring_bytes = 0x80000000; }) != "");
+  CHECK(problem_with([](SegmentHeader* h) { h->clock = static_cast<ClockKind>(0); }) != "");
+  CHECK(problem_with([](SegmentHeader* h) { h->clock = static_cast<ClockKind>(3); }) != "");
+}
+
+TEST_CASE("texts that claim to be longer than their place are cut") {
+  TestSegment segment;
+  std::memset(segment.header()->path, 'p', kPathBytes);
+  std::memset(segment.header()->command_line, 'c', kCommandLineBytes);
+  segment.header()->path_bytes = ~0u;
+  segment.header()->command_line_bytes = ~0u;
+  std::string problem;
+  std::unique_ptr<SegmentView> view = SegmentView::open(segment.descriptor(), &problem);
+  REQUIRE(view != nullptr);
+  CHECK(view->info().path == std::string(kPathBytes, 'p'));
+  CHECK(view->info().command_line == std::string(kCommandLineBytes, 'c'));
+}
+
+TEST_CASE("a file that could shrink, is none, or is too small is refused and closed") {
+  std::string problem;
+  TestSegment unsealed(2, kMinRingBytes, /*sealed=*/false);
+  CHECK(SegmentView::open(unsealed.descriptor(), &problem) == nullptr);
+  CHECK(problem.find("shrink") != std::string::npos);
+  int directory = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  CHECK(SegmentView::open(directory, &problem) == nullptr);
+  CHECK(fcntl(directory, F_GETFD) < 0);
+  int empty = memfd_create("empty", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  REQUIRE(fcntl(empty, F_ADD_SEALS, F_SEAL_SHRINK) == 0);
+  CHECK(SegmentView::open(empty, &problem) == nullptr);
+  CHECK(problem.find("0 bytes") != std::string::npos);
+  CHECK(fcntl(empty, F_GETFD) < 0);
+}
+
+TEST_CASE("whether anybody else still has it mapped, and reading on after that") {
+  TestSegment segment;
+  std::string problem;
+  std::unique_ptr<SegmentView> view = SegmentView::open(segment.descriptor(), &problem);
+  REQUIRE(view != nullptr);
+  segment.lane(0)->roots.store(7);
+  CHECK(view->mapped_elsewhere());
+  segment.lane(0)->roots.store(8);
+  CHECK(view->lane(0)->roots.load() == 8);  // still shared
+  segment.unmap();
+  CHECK_FALSE(view->mapped_elsewhere());
+  CHECK(view->lane(0)->roots.load() == 8);
+  view->lane(0)->roots.store(9);  // written to, as the reader does when it gives space back
+  CHECK(view->lane(0)->roots.load() == 9);
+}
+
+}  // namespace telinject::test

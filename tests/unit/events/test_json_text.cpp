@@ -1,0 +1,136 @@
+// JSON by hand: what is written must be read back by a parser that is not ours.
+#include <catch2/catch.hpp>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "shim/events/json_text.h"
+
+namespace telinject::test {
+namespace {
+
+using nlohmann::json;
+
+std::string parsed(const std::string& text) {
+  return json::parse("\"" + json_escaped(text) + "\"").get<std::string>();
+}
+
+constexpr const char* kReplacement = "\xef\xbf\xbd";
+
+std::string replacements(int count) {
+  std::string text;
+  for (int i = 0; i < count; i++) text += kReplacement;
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("quotes, backslashes and control characters are escaped") {
+  CHECK(json_escaped("plain text/<T&>'") == "plain text/<T&>'");
+  CHECK(json_escaped("a\"b\\c") == "a\\\"b\\\\c");
+  CHECK(json_escaped("\n\t\r\b") == "\\n\\t\\u000d\\u0008");
+  CHECK(json_escaped(std::string("\0\x1f\x7f", 3)) == "\\u0000\\u001f\\u007f");
+}
+
+TEST_CASE("every byte below 128 comes back") {
+  std::string all;
+  for (int c = 0; c < 128; c++) all += static_cast<char>(c);
+  CHECK(parsed(all) == all);
+}
+
+TEST_CASE("well-formed UTF-8 comes back as it was") {
+  for (const char* text :
+       {"\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf",
+        "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "na\xc3\xafve"}) {
+    CAPTURE(text);
+    CHECK(json_escaped(text) == text);
+    CHECK(parsed(text) == text);
+  }
+}
+
+TEST_CASE("ill-formed UTF-8 becomes replacement characters, one for each maximal part") {
+  struct Example {
+    const char* text;
+    int replaced;
+  };
+  // Tables 3-8 to 3-11 of the Unicode standard, and ends of text within a sequence.
+  for (const Example& example : {Example{"\xc0\xaf", 2},
+                                 {"\xe0\x80\xbf", 3},
+                                 {"\xf0\x81\x82", 3},
+                                 {"\xed\xa0\x80", 3},
+                                 {"\xed\xbf\xbf", 3},
+                                 {"\xf4\x91\x92\x93", 4},
+                                 {"\xff", 1},
+                                 {"\x80\xbf", 2},
+                                 {"\xe1\x80\xe2\xf0\x91\x92\xf1\xbf", 4},
+                                 {"\xc3", 1},
+                                 {"\xe2\x82", 1},
+                                 {"\xf0\x9f\x98", 1}}) {
+    CAPTURE(json_escaped(example.text));
+    CHECK(parsed(example.text) == replacements(example.replaced));
+    CHECK(parsed(std::string("a") + example.text + "b") ==
+          "a" + replacements(example.replaced) + "b");
+  }
+  CHECK(parsed("\xf0\x80\x80\x41") == replacements(3) + "A");
+  CHECK(parsed("\xc2\xc2\xa9") == replacements(1) + "\xc2\xa9");
+}
+
+TEST_CASE("any three bytes make JSON that a parser takes") {
+  std::string text(3, 0);
+  for (int first = 0; first < 256; first++) {
+    for (int second :
+         {0x00, 0x22, 0x5c, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc2, 0xf0, 0xff}) {
+      for (int third : {0x00, 0x22, 0x41, 0x80, 0xbf, 0xe1, 0xff}) {
+        text = {static_cast<char>(first), static_cast<char>(second), static_cast<char>(third)};
+        if (!json::accept("\"" + json_escaped(text) + "\"")) FAIL(first << " " << second);
+      }
+    }
+  }
+}
+
+TEST_CASE("members") {
+  std::string text;
+  append_json_member(&text, "file", "a\"b");
+  append_json_member(&text, "line", uint64_t{12});
+  CHECK(text == R"("file":"a\"b","line":12,)");
+}
+
+TEST_CASE("numbers in a line buffer") {
+  LineBuffer buffer(16);
+  auto number = [&](uint64_t value) {
+    buffer.clear();
+    buffer.number(value);
+    return std::string(buffer.text());
+  };
+  for (uint64_t value = 0; value < 20000; value++) {
+    if (number(value) != std::to_string(value)) FAIL(value);
+  }
+  for (uint64_t power = 1; power < uint64_t{1} << 63; power *= 10) {
+    CHECK(number(power) == std::to_string(power));
+    CHECK(number(power - 1) == std::to_string(power - 1));
+    if (power > ~uint64_t{0} / 10) break;
+  }
+  buffer.reserve(20);
+  CHECK(number(~uint64_t{0}) == "18446744073709551615");
+  buffer.clear();
+  buffer.padded(7, 3);
+  buffer.hex8(0xabc);
+  CHECK(buffer.text() == "00700000abc");
+  buffer.clear();
+  buffer.hex16(0x0123456789abcdef);
+  CHECK(buffer.text() == "0123456789abcdef");
+}
+
+TEST_CASE("a line buffer grows and keeps what it has") {
+  LineBuffer buffer(4);
+  std::string all;
+  for (int i = 0; i < 1000; i++) {
+    std::string piece(static_cast<size_t>(i % 50), static_cast<char>('a' + i % 26));
+    buffer.reserve(piece.size());
+    buffer.put(piece);
+    all += piece;
+  }
+  CHECK(buffer.text() == all);
+}
+
+}  // namespace telinject::test
