@@ -17,7 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::unique_ptr<SegmentView> view = SegmentView::open(segment.descriptor(), &problem);
   fuzz::require(view != nullptr);
   LaneWriter writer(&segment, 0);
-  auto reader = std::make_unique<LaneReader>(view.get(), 0);
+  RecordMemory memory;
+  auto reader = std::make_unique<LaneReader>(view.get(), 0, &memory);
   LaneStream stream;
   constexpr uint64_t kEnd = kMinRingBytes + kSpillBytes;
   while (!input.empty()) {
@@ -61,7 +62,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         std::vector<Run> runs;
         reader->read_rest(&runs);
         for (Run& run : runs) stream.append(std::move(run));
-        reader = std::make_unique<LaneReader>(view.get(), 0);
+        reader = std::make_unique<LaneReader>(view.get(), 0, &memory);
         break;
       }
     }

@@ -19,7 +19,7 @@ Batch batch_of(uint64_t watermark, size_t bytes) {
 }  // namespace
 
 TEST_CASE("batches come out in the order they went in") {
-  BatchQueue queue(100);
+  BatchQueue queue(100, nullptr);
   CHECK(queue.empty());
   for (uint64_t i = 0; i < 5; i++) queue.push(batch_of(i, 1));
   CHECK_FALSE(queue.empty());
@@ -28,7 +28,7 @@ TEST_CASE("batches come out in the order they went in") {
 }
 
 TEST_CASE("full at its limit, and notices get through all the same") {
-  BatchQueue queue(100);
+  BatchQueue queue(100, nullptr);
   queue.push(batch_of(1, 99));
   CHECK_FALSE(queue.full());
   queue.push(batch_of(2, 1));
@@ -43,7 +43,7 @@ TEST_CASE("full at its limit, and notices get through all the same") {
 }
 
 TEST_CASE("whoever takes waits for what comes") {
-  BatchQueue queue(100);
+  BatchQueue queue(100, nullptr);
   constexpr uint64_t kBatches = 10000;
   std::thread producer([&] {
     for (uint64_t i = 0; i < kBatches; i++) queue.push(batch_of(i, 3));

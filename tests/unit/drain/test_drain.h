@@ -46,7 +46,7 @@ inline DrainRun drain(TestSegment* segment, std::vector<std::pair<int, ProcessEn
   if (opened.segment == nullptr) return result;
   segment->unmap();
 
-  BatchQueue queue(64 << 20);
+  BatchQueue queue(64 << 20, nullptr);
   std::atomic<uint64_t> progress{0};
   Collector collector(&queue, ClockKind::kMonotonic, &progress);
   collector.tell(std::move(opened));
@@ -62,8 +62,7 @@ inline DrainRun drain(TestSegment* segment, std::vector<std::pair<int, ProcessEn
   collector.tell(std::move(last));
   collector.run();
 
-  ClockAnchor now = ClockMap::take_anchor(ClockKind::kMonotonic);
-  ClockMap clock(ClockKind::kMonotonic, now, 1763726400000000000);
+  ClockKeeper clock(ClockKind::kMonotonic);
   Processor::Options options;
   options.service = {"shop", "1", "dev"};
   Processor::Hooks hooks = {[&](int pid) { result.watched.push_back(pid); }, [] {}, &progress};

@@ -12,15 +12,16 @@
 namespace telinject::test {
 namespace {
 
-Run run_of(std::initializer_list<uint64_t> first_words, uint64_t position = 0) {
-  Run run;
-  run.position = position;
+Run run_of(std::initializer_list<uint64_t> first_words, uint64_t position = 0, size_t cut = 0) {
+  static RecordMemory memory;
+  std::vector<std::byte> bytes;
   for (uint64_t word : first_words) {
-    size_t at = run.bytes.size();
-    run.bytes.resize(at + record_bytes(word));
-    std::memcpy(&run.bytes[at], &word, sizeof word);
+    size_t at = bytes.size();
+    bytes.resize(at + record_bytes(word));
+    std::memcpy(&bytes[at], &word, sizeof word);
   }
-  return run;
+  bytes.resize(bytes.size() - cut);
+  return {position, memory.copy(bytes.data(), bytes.size())};
 }
 
 // Streams by name, in the order in which their records come: "a1 b2 a3".
@@ -81,10 +82,8 @@ TEST_CASE("positions are the run's and the place in it") {
 }
 
 TEST_CASE("a run that ends within a record gives what is whole") {
-  Run cut = run_of({1, 2});
-  cut.bytes.resize(cut.bytes.size() - 8);
   LaneStream a;
-  a.append(cut);
+  a.append(run_of({1, 2}, 0, /*cut=*/8));
   a.append(run_of({3}));
   CHECK(merged({&a}, 10) == "a1 a3 ");
 }

@@ -17,6 +17,7 @@ namespace {
 
 struct Lane {
   TestSegment segment{2, kMinRingBytes};
+  RecordMemory memory;
   std::unique_ptr<SegmentView> view;
   LaneWriter writer{&segment, 1};
   std::unique_ptr<LaneReader> reader;
@@ -25,7 +26,7 @@ struct Lane {
     std::string problem;
     view = SegmentView::open(segment.descriptor(), &problem);
     REQUIRE(problem == "");
-    reader = std::make_unique<LaneReader>(view.get(), 1);
+    reader = std::make_unique<LaneReader>(view.get(), 1, &memory);
   }
   LaneHeader* header() { return segment.lane(1); }
   // As if owners before had left off there.
@@ -33,7 +34,7 @@ struct Lane {
     header()->start.store(position);
     header()->released.store(position);
     writer = LaneWriter(&segment, 1);
-    reader = std::make_unique<LaneReader>(view.get(), 1);
+    reader = std::make_unique<LaneReader>(view.get(), 1, &memory);
   }
 
   // Ticks of what is there, read by the reader and walked through as the drain does.
@@ -238,7 +239,7 @@ TEST_CASE("the next owner goes on where the last one ended, and positions never 
   LaneWriter next(&lane.segment, 1);
   uint64_t position = next.entry(2, 0x1000, 0x2000, 0x7000, 0x1004);
   CHECK(position == kEntryBytes);
-  LaneReader reader(lane.view.get(), 1);
+  LaneReader reader(lane.view.get(), 1, &lane.memory);
   std::vector<Run> runs;
   CHECK(reader.read(&runs) == kEntryBytes);
   CHECK(runs.at(0).position == position);
@@ -307,7 +308,7 @@ TEST_CASE("a start between two units is taken for the one that it is in") {
   Lane lane;
   lane.header()->start.store(lane_position(3, 1000 * kUnitBytes + 5));
   lane.header()->released.store(lane_position(3, 1000 * kUnitBytes));
-  lane.reader = std::make_unique<LaneReader>(lane.view.get(), 1);
+  lane.reader = std::make_unique<LaneReader>(lane.view.get(), 1, &lane.memory);
   lane.writer.move_to(1000 * kUnitBytes);
   lane.put(1);
   CHECK(lane.read() == Ticks{1});
@@ -317,7 +318,7 @@ TEST_CASE("a start that makes no sense is survived") {
   Lane lane;
   for (uint64_t start : {~uint64_t{0}, kOffsetMask, lane_position(7, kMinRingBytes + 1)}) {
     lane.header()->start.store(start);
-    LaneReader reader(lane.view.get(), 1);
+    LaneReader reader(lane.view.get(), 1, &lane.memory);
     std::vector<Run> runs;
     reader.read(&runs);
     reader.is_stuck();

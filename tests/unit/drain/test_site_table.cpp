@@ -19,7 +19,7 @@ constexpr uint64_t kBase = 0x7f0000000000;
 // An instrumented library, "loaded" at kBase; addresses of its functions and calls are objdump's.
 struct Loaded {
   Workshop workshop;
-  ModuleCache modules;
+  ModuleCache modules{[](uint64_t ticks) { return static_cast<int64_t>(ticks); }};
   CodeMap code{&modules};
   SiteCache cache;
   SiteTable sites{&code, &cache};
@@ -36,7 +36,7 @@ int outer(int value) {
 )");
     workshop.run(
         "gcc -g -O1 -fno-inline-functions -finstrument-functions -shared -fPIC lib.c -o lib.so");
-    code.add(kBase, kBase + 0x100000, 0, identity());
+    code.add(kBase, kBase + 0x100000, 0, identity(), 1);
   }
   ModuleIdentity identity() const {
     ModuleIdentity identity;
@@ -61,11 +61,11 @@ int outer(int value) {
     }
     return found;
   }
-  json attributes(const Site* site) const {
-    std::string text = site->attributes_json;
-    REQUIRE(text.back() == ',');
-    text.pop_back();
-    return json::parse("{" + text + "}");
+  static std::string name(const Site* site) {
+    return json::parse("{" + site->text.name.substr(1) + "}")["function_name"];
+  }
+  static json attributes(const Site* site) {
+    return json::parse("{" + site->text.entry.substr(1) + "\"end\":0}}")["attributes"];
   }
 };
 
@@ -78,7 +78,7 @@ TEST_CASE("a real call: its caller is the function at the call site") {
   uint64_t hook = lib.calls("leaf", kEnter).at(0);
   uint64_t call_site = lib.calls("outer", "leaf").at(0);
   const Site* site = lib.sites.site(lib.symbol("leaf"), static_cast<uint32_t>(hook), call_site);
-  CHECK(site->name_json == "leaf");
+  CHECK(Loaded::name(site) == "leaf");
   json attributes = lib.attributes(site);
   CHECK(attributes["function.parameters"] == "value, text");
   CHECK(attributes["caller_function"] == "inner");  // innermost at the call, inlined into outer
@@ -97,12 +97,12 @@ TEST_CASE("an inlined call: its caller is what it is inlined into, not the call 
   REQUIRE(hooks.size() == 2);
   uint64_t nowhere = 0x1234;
   const Site* outer = lib.sites.site(lib.symbol("outer"), static_cast<uint32_t>(hooks[0]), nowhere);
-  CHECK(outer->name_json == "outer");
+  CHECK(Loaded::name(outer) == "outer");
   CHECK(outer->chain.size() == 1);
   CHECK_FALSE(lib.attributes(outer).contains("caller_function"));
   const Site* inner = lib.sites.site(lib.symbol("inner"), static_cast<uint32_t>(hooks[1]),
                                      lib.calls("outer", "leaf").at(0));
-  CHECK(inner->name_json == "inner");
+  CHECK(Loaded::name(inner) == "inner");
   CHECK(lib.attributes(inner)["caller_function"] == "outer");
   CHECK(lib.attributes(inner)["caller_line"] == 7);
   REQUIRE(lib.sites.chain(hooks[1]).size() == 2);
@@ -116,7 +116,7 @@ TEST_CASE("one site for one place, also for another process that maps the same f
   CHECK(lib.sites.site(lib.symbol("leaf"), static_cast<uint32_t>(hook), site) == first);
   CodeMap other_code(&lib.modules);
   constexpr uint64_t kElsewhere = 0x5555555000;
-  other_code.add(kBase + kElsewhere, kBase + kElsewhere + 0x100000, 0, lib.identity());
+  other_code.add(kBase + kElsewhere, kBase + kElsewhere + 0x100000, 0, lib.identity(), 1);
   SiteTable other(&other_code, &lib.cache);
   CHECK(other.site(lib.symbol("leaf") + kElsewhere, static_cast<uint32_t>(hook + kElsewhere),
                    site + kElsewhere) == first);
@@ -135,8 +135,8 @@ TEST_CASE("calls from different places are sites of their own that share the fun
 TEST_CASE("addresses of no module are named by their number") {
   Loaded lib;
   const Site* site = lib.sites.site(0xdeadbeef, 0xdeadbef4, 0x1000);
-  CHECK(site->name_json == "0xdeadbeef");
-  CHECK(site->attributes_json == "");
+  CHECK(Loaded::name(site) == "0xdeadbeef");
+  CHECK(Loaded::attributes(site) == json({{"end", 0}}));
   CHECK(site->chain.empty());
   CHECK(lib.sites.chain(0xdeadbef4).empty());
 }
@@ -145,22 +145,22 @@ TEST_CASE("after a library is unloaded its addresses mean something else") {
   Loaded lib;
   uint64_t leaf = lib.symbol("leaf"), hook = lib.calls("leaf", kEnter).at(0);
   const Site* before = lib.sites.site(leaf, static_cast<uint32_t>(hook), 0);
-  CHECK(before->name_json == "leaf");
+  CHECK(Loaded::name(before) == "leaf");
   lib.code.remove(kBase, kBase + 0x1000000);
-  CHECK(lib.sites.site(leaf, static_cast<uint32_t>(hook), 0)->name_json.starts_with("0x7f"));
-  CHECK(before->name_json == "leaf");  // spans that are still open keep theirs
+  CHECK(Loaded::name(lib.sites.site(leaf, static_cast<uint32_t>(hook), 0)).starts_with("0x7f"));
+  CHECK(Loaded::name(before) == "leaf");  // spans that are still open keep theirs
 }
 
 TEST_CASE("mappings replace what they overlap, and end where they end") {
-  ModuleCache modules;
+  ModuleCache modules{[](uint64_t ticks) { return static_cast<int64_t>(ticks); }};
   CodeMap code(&modules);
-  code.add(0x1000, 0x3000, 0, {});
-  code.add(0x5000, 0x6000, 0, {});
+  code.add(0x1000, 0x3000, 0, {}, 1);
+  code.add(0x5000, 0x6000, 0, {}, 1);
   CHECK(code.contains(0x1000));
   CHECK(code.contains(0x2fff));
   CHECK_FALSE(code.contains(0x3000));
   CHECK_FALSE(code.contains(0xfff));
-  code.add(0x2000, 0x5001, 0, {});
+  code.add(0x2000, 0x5001, 0, {}, 1);
   CHECK_FALSE(code.contains(0x1000));
   CHECK(code.contains(0x2000));
   CHECK_FALSE(code.contains(0x5800));
@@ -173,14 +173,14 @@ TEST_CASE("mappings replace what they overlap, and end where they end") {
 }
 
 TEST_CASE("the low half of an address is enough where a module is near") {
-  ModuleCache modules;
+  ModuleCache modules{[](uint64_t ticks) { return static_cast<int64_t>(ticks); }};
   CodeMap code(&modules);
-  code.add(0x7ffff0000000, 0x800010000000, 0, {});
+  code.add(0x7ffff0000000, 0x800010000000, 0, {}, 1);
   CHECK(code.widen(0xffffff00, 0x7ffffff00000) == 0x7fffffffff00);
   CHECK(code.widen(0x00000100, 0x7ffffff00000) == 0x800000000100);
   CHECK(code.widen(0xfffffff0, 0x800000000010) == 0x7ffffffffff0);
   // A function of one module whose hook is called from another, far away.
-  code.add(0x550080000000, 0x550080001000, 0, {});
+  code.add(0x550080000000, 0x550080001000, 0, {}, 1);
   CHECK(code.widen(0x80000800, 0x7ffff0000000) == 0x550080000800);
   CHECK(code.widen(0xf0000800, 0x550080000000) == 0x7ffff0000800);
   // Of no module: the nearest.

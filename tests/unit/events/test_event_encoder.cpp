@@ -26,14 +26,16 @@ std::string entry(const EventPlace& where, std::string_view name = "f",
                   std::string_view attributes = {}) {
   LineBuffer buffer(1);
   EventEncoder encoder(&buffer);
-  encoder.function_entry(where, name, attributes, R"("thread_id":12)", kProcess);
+  encoder.function_entry(where, make_function_text(name, attributes), R"("thread_id":12)",
+                         kProcess);
   return std::string(buffer.text());
 }
 
 std::string exit_line(int64_t duration_ns, const ExitNote* note = nullptr) {
   LineBuffer buffer(1);
   EventEncoder encoder(&buffer);
-  encoder.function_exit(place(), duration_ns, "ns::f", R"("caller_function":"main",)",
+  encoder.function_exit(place(), duration_ns,
+                        make_function_text("ns::f", R"("caller_function":"main",)"),
                         R"("thread_id":12)", note, kProcess);
   return std::string(buffer.text());
 }
@@ -154,7 +156,7 @@ TEST_CASE("times of one encoder, across seconds, days and leap years") {
     buffer.clear();
     EventPlace at = place();
     at.timestamp_ns = ns;
-    encoder.function_entry(at, "f", {}, {}, kProcess);
+    encoder.function_entry(at, make_function_text("f", {}), R"("thread_id":12)", kProcess);
     return json::parse(buffer.text())["timestamp"].get<std::string>();
   };
   CHECK(timestamp(0) == "1970-01-01T00:00:00.000Z");
@@ -179,7 +181,7 @@ TEST_CASE("events stand one behind the other, a line each") {
   for (uint64_t i = 0; i < 1000; i++) {
     EventPlace where = place();
     where.sequence = i;
-    encoder.function_entry(where, "f", {}, {}, kProcess);
+    encoder.function_entry(where, make_function_text("f", {}), R"("thread_id":12)", kProcess);
   }
   std::string text(buffer.text());
   size_t begin = 0;

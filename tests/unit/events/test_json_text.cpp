@@ -95,42 +95,4 @@ TEST_CASE("members") {
   CHECK(text == R"("file":"a\"b","line":12,)");
 }
 
-TEST_CASE("numbers in a line buffer") {
-  LineBuffer buffer(16);
-  auto number = [&](uint64_t value) {
-    buffer.clear();
-    buffer.number(value);
-    return std::string(buffer.text());
-  };
-  for (uint64_t value = 0; value < 20000; value++) {
-    if (number(value) != std::to_string(value)) FAIL(value);
-  }
-  for (uint64_t power = 1; power < uint64_t{1} << 63; power *= 10) {
-    CHECK(number(power) == std::to_string(power));
-    CHECK(number(power - 1) == std::to_string(power - 1));
-    if (power > ~uint64_t{0} / 10) break;
-  }
-  buffer.reserve(20);
-  CHECK(number(~uint64_t{0}) == "18446744073709551615");
-  buffer.clear();
-  buffer.padded(7, 3);
-  buffer.hex8(0xabc);
-  CHECK(buffer.text() == "00700000abc");
-  buffer.clear();
-  buffer.hex16(0x0123456789abcdef);
-  CHECK(buffer.text() == "0123456789abcdef");
-}
-
-TEST_CASE("a line buffer grows and keeps what it has") {
-  LineBuffer buffer(4);
-  std::string all;
-  for (int i = 0; i < 1000; i++) {
-    std::string piece(static_cast<size_t>(i % 50), static_cast<char>('a' + i % 26));
-    buffer.reserve(piece.size());
-    buffer.put(piece);
-    all += piece;
-  }
-  CHECK(buffer.text() == all);
-}
-
 }  // namespace telinject::test

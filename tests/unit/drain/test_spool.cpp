@@ -1,0 +1,119 @@
+// Records that wait on disk.
+#include <catch2/catch.hpp>
+
+#include <cstring>
+#include <filesystem>
+#include <string>
+
+#include "shim/drain/batch_queue.h"
+#include "shim/drain/spool.h"
+#include "tests/unit/lib/workshop.h"
+
+namespace telinject::test {
+namespace {
+
+iovec piece(const std::string& text) {
+  return {const_cast<char*>(text.data()), text.size()};
+}
+
+std::string text_of(const RecordBytes& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+Batch batch_of(char content, size_t bytes, RecordMemory* memory) {
+  std::string text(bytes, content);
+  Batch batch;
+  batch.bytes = bytes;
+  batch.watermark = static_cast<uint64_t>(content);
+  // In two runs.
+  size_t half = bytes / 2;
+  const auto* data = reinterpret_cast<const std::byte*>(text.data());
+  batch.runs.push_back({1, 0, {0, memory->copy(data, half)}});
+  batch.runs.push_back({1, 1, {0, memory->copy(data + half, bytes - half)}});
+  return batch;
+}
+
+}  // namespace
+
+TEST_CASE("what is written is read back, once, in any order of sizes") {
+  Workshop workshop;
+  Spool spool(workshop.directory(), 1 << 20);
+  CHECK(spool.has_room());
+  RecordMemory memory;
+  std::string a(100, 'a'), b(70000, 'b'), c(16, 'c');
+  uint64_t first = 0, second = 0;
+  REQUIRE(spool.write({piece(a), piece(b)}, &first));
+  REQUIRE(spool.write({piece(c)}, &second));
+  CHECK(spool.bytes() == a.size() + b.size() + c.size());
+  CHECK(text_of(spool.read(first, a.size(), &memory)) == a);
+  CHECK(text_of(spool.read(first + a.size(), b.size(), &memory)) == b);
+  CHECK(text_of(spool.read(second, c.size(), &memory)) == c);
+  CHECK(spool.bytes() == 0);
+  // Without a name: nothing is left behind.
+  CHECK(std::filesystem::is_empty(workshop.directory()));
+}
+
+TEST_CASE("no room beyond the limit, nor without one, nor where nothing can be written") {
+  Workshop workshop;
+  std::string text(600, 'x');
+  uint64_t offset = 0;
+  Spool small(workshop.directory(), 1000);
+  CHECK(small.write({piece(text)}, &offset));
+  small.write({piece(text)}, &offset);
+  CHECK_FALSE(small.has_room());
+  CHECK_FALSE(Spool(workshop.directory(), 0).has_room());
+  Spool nowhere(workshop.path("none"), 1 << 20);
+  CHECK_FALSE(nowhere.write({piece(text)}, &offset));
+  CHECK_FALSE(nowhere.has_room());
+}
+
+TEST_CASE("a queue that is full goes on in its spool, and comes out in order") {
+  Workshop workshop;
+  Spool spool(workshop.directory(), 1 << 20);
+  RecordMemory memory;
+  BatchQueue queue(1000, &spool);
+  for (char content = 'a'; content <= 'z'; content++) {
+    CHECK_FALSE(queue.full());
+    queue.push(batch_of(content, 400, &memory));
+  }
+  CHECK(queue.bytes() == 26 * 400);
+  CHECK(spool.bytes() == 24 * 400);
+  for (char content = 'a'; content <= 'z'; content++) {
+    Batch batch = queue.pop();
+    CHECK(batch.watermark == static_cast<uint64_t>(content));
+    REQUIRE(batch.runs.size() == 2);
+    CHECK(text_of(batch.runs[0].run.bytes) == std::string(200, content));
+    CHECK(text_of(batch.runs[1].run.bytes) == std::string(200, content));
+  }
+  CHECK(queue.empty());
+  CHECK(queue.bytes() == 0);
+}
+
+TEST_CASE("a queue without room on disk is full at its limit") {
+  Workshop workshop;
+  Spool nowhere(workshop.path("none"), 1 << 20);
+  RecordMemory memory;
+  BatchQueue queue(1000, &nowhere);
+  queue.push(batch_of('a', 800, &memory));
+  CHECK_FALSE(queue.full());
+  queue.push(batch_of('b', 800, &memory));  // tried, failed, kept in memory
+  CHECK(queue.full());
+  CHECK(queue.pop().watermark == 'a');
+  CHECK(text_of(queue.pop().runs[1].run.bytes) == std::string(400, 'b'));
+}
+
+TEST_CASE("bytes live as long as their last owner, whatever becomes of the memory") {
+  RecordBytes kept;
+  {
+    RecordMemory memory;
+    std::string text(5000, 'k');
+    kept = memory.copy(reinterpret_cast<const std::byte*>(text.data()), text.size());
+    for (int i = 0; i < 2000; i++) {
+      std::string other(5000, 'o');
+      memory.copy(reinterpret_cast<const std::byte*>(other.data()), other.size());
+    }
+  }
+  CHECK(text_of(kept) == std::string(5000, 'k'));
+}
+
+}  // namespace telinject::test
