@@ -191,6 +191,9 @@ void Collector::read_on(Batch* batch) {
 
 void Collector::end_lane(SegmentId id, OpenSegment* segment, uint32_t lane, Batch* batch) {
   OpenLane& open_lane = segment->lanes.at(lane);
+  // Before the owner's mark is taken away: a process that ends and does not find it any more
+  // (hooks/attach.cpp, note_ended_lanes) ends after this time.
+  uint64_t ended = ClockMap::now(clock_);
   std::vector<Run> runs;
   open_lane.reader.read_rest(&runs);
   for (Run& run : runs) batch->runs.push_back({id, lane, std::move(run)});
@@ -198,7 +201,7 @@ void Collector::end_lane(SegmentId id, OpenSegment* segment, uint32_t lane, Batc
   Notice notice(Notice::Kind::kLaneEnded);
   notice.segment = id;
   notice.lane = lane;
-  notice.ticks = ClockMap::now(clock_);
+  notice.ticks = ended;
   notice.lost_calls = header->lost_calls.load() - open_lane.lost_calls;
   notice.merged_exits = header->merged_exits.load() - open_lane.merged_exits;
   notice.lost_records = open_lane.reader.lost_records();

@@ -9,7 +9,9 @@
 static volatile int sink;
 static sem_t waiting;
 
-NOINLINE static void after(void) { sink = 1; }
+NOINLINE static void after(void) {
+  sink = 1;
+}
 
 NOINLINE static void leave(void) {
   after();

@@ -7,7 +7,9 @@
 static volatile int sink;
 static pthread_t first;
 
-NOINLINE static void after(void) { sink = 1; }
+NOINLINE static void after(void) {
+  sink = 1;
+}
 
 static void* run(void* unused) {
   pthread_join(first, NULL);
@@ -15,7 +17,9 @@ static void* run(void* unused) {
   return unused;
 }
 
-NOINLINE static void leave(void) { pthread_exit(NULL); }
+NOINLINE static void leave(void) {
+  pthread_exit(NULL);
+}
 
 int main(void) {
   pthread_t thread;

@@ -8,7 +8,9 @@
 
 COUNTED(work);
 
-NOINLINE static void work(void) { CALLED(work); }
+NOINLINE static void work(void) {
+  CALLED(work);
+}
 
 int main(int argc, char** argv) {
   (void)argc;

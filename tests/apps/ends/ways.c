@@ -18,7 +18,9 @@ static volatile int sink;
 static volatile int* volatile nowhere;
 static sem_t waiting;
 
-NOINLINE static void after(void) { sink = 1; }
+NOINLINE static void after(void) {
+  sink = 1;
+}
 
 static void* stay(void* unused) {
   sem_post(&waiting);

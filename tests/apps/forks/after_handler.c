@@ -1,5 +1,5 @@
-/* A thread, a child and a program that are started after a signal handler ran on its own stack: what
- * started them is where it was before.
+/* A thread, a child and a program that are started after a signal handler ran on its own stack:
+ * what started them is where it was before.
  *
  * after_handler PROGRAM
  */
@@ -13,7 +13,9 @@
 
 static volatile int sink;
 
-NOINLINE static void leaf(void) { sink = 1; }
+NOINLINE static void leaf(void) {
+  sink = 1;
+}
 
 static void handler(int number) {
   sink = number;
@@ -25,7 +27,9 @@ static void* thread_work(void* unused) {
   return unused;
 }
 
-NOINLINE static void child_work(void) { leaf(); }
+NOINLINE static void child_work(void) {
+  leaf();
+}
 
 NOINLINE static void start_thread(void) {
   pthread_t thread;

@@ -12,9 +12,13 @@
 
 static volatile int sink;
 
-NOINLINE static void leaf(void) { sink = 1; }
+NOINLINE static void leaf(void) {
+  sink = 1;
+}
 
-NOINLINE static void in_parent(void) { leaf(); }
+NOINLINE static void in_parent(void) {
+  leaf();
+}
 
 NOINLINE static void in_child(void) {
   leaf();

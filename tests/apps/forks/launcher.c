@@ -15,11 +15,17 @@
 extern char** environ;
 static volatile int sink;
 
-NOINLINE static void after(void) { sink = 1; }
+NOINLINE static void after(void) {
+  sink = 1;
+}
 
-NOINLINE static void prepare(void) { sink = 2; }
+NOINLINE static void prepare(void) {
+  sink = 2;
+}
 
-UNTRACED static int is(const char* way, const char* name) { return strcmp(way, name) == 0; }
+UNTRACED static int is(const char* way, const char* name) {
+  return strcmp(way, name) == 0;
+}
 
 UNTRACED static void wait_for(int pid) {
   int status = -1;

@@ -2,8 +2,9 @@
  *
  * outliving orphan|daemon|closed FILE
  *
- * orphan: it just goes on. daemon: by daemon(3). closed: it closes every descriptor, too. The parent
- * ends at once; the child starts to work when that has happened and makes FILE when it has done so.
+ * orphan: it just goes on. daemon: by daemon(3). closed: it closes every descriptor, too. The
+ * parent ends at once; the child starts to work when that has happened and makes FILE when it has
+ * done so.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -16,7 +17,9 @@
 
 static volatile int sink;
 
-NOINLINE static void leaf(void) { sink = 1; }
+NOINLINE static void leaf(void) {
+  sink = 1;
+}
 
 NOINLINE static void work(void) {
   for (int i = 0; i < 100; i++) leaf();

@@ -14,7 +14,9 @@
 
 static volatile int sink;
 
-NOINLINE static void leaf(void) { sink = 1; }
+NOINLINE static void leaf(void) {
+  sink = 1;
+}
 
 static void* thread_work(void* unused) {
   leaf();

@@ -3,7 +3,9 @@
 
 static volatile int sink;
 
-NOINLINE static void leaf(void) { sink = 1; }
+NOINLINE static void leaf(void) {
+  sink = 1;
+}
 
 NOINLINE static void work(int n) {
   for (int i = 0; i < n; i++) leaf();

@@ -10,13 +10,17 @@ enum { kThreads = 6, kForks = 4, kCalls = 30 };
 
 static volatile int sink;
 
-NOINLINE static void leaf(void) { sink = 1; }
+NOINLINE static void leaf(void) {
+  sink = 1;
+}
 
 NOINLINE static void work(void) {
   for (int i = 0; i < kCalls; i++) leaf();
 }
 
-NOINLINE static void grandchild(void) { leaf(); }
+NOINLINE static void grandchild(void) {
+  leaf();
+}
 
 NOINLINE static void child(int which) {
   work();

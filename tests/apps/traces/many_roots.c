@@ -10,7 +10,9 @@ COUNTED(root);
 
 static volatile int sink;
 
-NOINLINE static void leaf(void) { sink = 1; }
+NOINLINE static void leaf(void) {
+  sink = 1;
+}
 
 NOINLINE static void middle(void) {
   leaf();

@@ -3,7 +3,9 @@
 
 static long total;
 
-NOINLINE static void add(int n) { total += n; }
+NOINLINE static void add(int n) {
+  total += n;
+}
 
 int main(void) {
   int n;

@@ -1,4 +1,5 @@
-/* Two coroutines on their own stacks, called in turn; each is in the middle of its calls when it yields. */
+/* Two coroutines on their own stacks, called in turn; each is in the middle of its calls when it
+ * yields. */
 #include <stdlib.h>
 #include <ucontext.h>
 
@@ -12,9 +13,13 @@ COUNTED(resume);
 static ucontext_t caller, contexts[2];
 static int current;
 
-NOINLINE static void leaf(void) { CALLED(leaf); }
+NOINLINE static void leaf(void) {
+  CALLED(leaf);
+}
 
-UNTRACED static void yield(void) { swapcontext(&contexts[current], &caller); }
+UNTRACED static void yield(void) {
+  swapcontext(&contexts[current], &caller);
+}
 
 NOINLINE static void step(int n) {
   CALLED(step);

@@ -3,9 +3,13 @@
 
 static volatile int sink;
 
-NOINLINE static void real(void) { sink = 1; }
+NOINLINE static void real(void) {
+  sink = 1;
+}
 
-INLINE void leaf(void) { sink = 2; }
+INLINE void leaf(void) {
+  sink = 2;
+}
 
 INLINE void inner(void) {
   real();
@@ -44,7 +48,9 @@ static inline int down(int n) {
   return n == 0 ? 0 : down(n - 1) + 1;
 }
 
-NOINLINE static void recursive(void) { sink = down(5); }
+NOINLINE static void recursive(void) {
+  sink = down(5);
+}
 
 /* The same inlined function at two levels, and around a real call of what it is inlined into. */
 NOINLINE static void again(int n) {

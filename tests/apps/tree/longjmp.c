@@ -6,9 +6,13 @@
 static jmp_buf near, far;
 static volatile int sink;
 
-NOINLINE static void after(void) { sink = 1; }
+NOINLINE static void after(void) {
+  sink = 1;
+}
 
-NOINLINE static void jump(jmp_buf* target) { longjmp(*target, 1); }
+NOINLINE static void jump(jmp_buf* target) {
+  longjmp(*target, 1);
+}
 
 NOINLINE static void one(jmp_buf* target) {
   jump(target);

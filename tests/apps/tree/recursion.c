@@ -1,4 +1,5 @@
-/* Recursion as deep as its argument says, through two functions in turn, on a stack that can take it. */
+/* Recursion as deep as its argument says, through two functions in turn, on a stack that can take
+ * it. */
 #include <pthread.h>
 #include <stdlib.h>
 

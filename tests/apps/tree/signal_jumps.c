@@ -8,9 +8,13 @@
 static sigjmp_buf target;
 static volatile int sink;
 
-NOINLINE static void after(void) { sink = 1; }
+NOINLINE static void after(void) {
+  sink = 1;
+}
 
-NOINLINE static void leave(void) { siglongjmp(target, 1); }
+NOINLINE static void leave(void) {
+  siglongjmp(target, 1);
+}
 
 static void handler(int number) {
   after();

@@ -23,14 +23,18 @@ static long wanted;
 static pthread_t worker;
 static int enough;
 
-NOINLINE static void leaf(void) { CALLED(leaf); }
+NOINLINE static void leaf(void) {
+  CALLED(leaf);
+}
 
 NOINLINE static void work(void) {
   CALLED(work);
   leaf();
 }
 
-NOINLINE static void nested(void) { CALLED(nested); }
+NOINLINE static void nested(void) {
+  CALLED(nested);
+}
 
 static void handler(int number) {
   (void)number;
@@ -38,7 +42,9 @@ static void handler(int number) {
   nested();
 }
 
-UNTRACED static long handled(void) { return __atomic_load_n(&calls_of_handler, __ATOMIC_RELAXED); }
+UNTRACED static long handled(void) {
+  return __atomic_load_n(&calls_of_handler, __ATOMIC_RELAXED);
+}
 
 UNTRACED static void* storm(void* unused) {
   while (!__atomic_load_n(&enough, __ATOMIC_RELAXED)) pthread_kill(worker, SIGALRM);

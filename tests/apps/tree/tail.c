@@ -6,12 +6,22 @@ COUNTED(pong);
 
 static volatile int sink;
 
-NOINLINE static int last(int n) { return sink = n; }
-NOINLINE static int third(int n) { return last(n + 1); }
-NOINLINE static int second(int n) { return third(n + 1); }
-NOINLINE static int first(int n) { return second(n + 1); }
+NOINLINE static int last(int n) {
+  return sink = n;
+}
+NOINLINE static int third(int n) {
+  return last(n + 1);
+}
+NOINLINE static int second(int n) {
+  return third(n + 1);
+}
+NOINLINE static int first(int n) {
+  return second(n + 1);
+}
 
-NOINLINE static int through(int (*const volatile* function)(int), int n) { return (*function)(n); }
+NOINLINE static int through(int (*const volatile* function)(int), int n) {
+  return (*function)(n);
+}
 
 static int pong(int n);
 

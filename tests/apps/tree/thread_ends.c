@@ -1,4 +1,5 @@
-/* The ways a thread ends: return, pthread_exit and cancellation within calls, all of the process. */
+/* The ways a thread ends: return, pthread_exit and cancellation within calls, all of the process.
+ */
 #include <pthread.h>
 #include <semaphore.h>
 #include <unistd.h>
@@ -8,7 +9,9 @@
 static volatile int sink;
 static sem_t waiting;
 
-NOINLINE static void after(void) { sink = 1; }
+NOINLINE static void after(void) {
+  sink = 1;
+}
 
 static void tidy(void* unused) {
   (void)unused;

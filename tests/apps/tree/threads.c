@@ -15,7 +15,9 @@ COUNTED(run_thread);
 static long calls;
 static pthread_barrier_t all_there;
 
-NOINLINE static void leaf(void) { CALLED(leaf); }
+NOINLINE static void leaf(void) {
+  CALLED(leaf);
+}
 
 NOINLINE static void work(void) {
   CALLED(work);
