@@ -34,15 +34,23 @@ bool find_part(const Part& part, char out[PATH_MAX]) {
   if (!to_parent(here) || !to_parent(prefix)) return false;
   bool has_prefix = to_parent(prefix);
 
-  TextBuffer below_prefix(out, PATH_MAX);
-  below_prefix.add(prefix).add('/').add(part.subdirectory).add('/').add(part.file);
-  if (has_prefix && !below_prefix.overflow() && access(out, F_OK) == 0) return true;
+  for (const char* subdirectory : part.subdirectories) {
+    if (subdirectory == nullptr || !has_prefix) break;
+    TextBuffer below_prefix(out, PATH_MAX);
+    below_prefix.add(prefix).add('/').add(subdirectory).add('/').add(part.file);
+    if (!below_prefix.overflow() && access(out, F_OK) == 0) return true;
+  }
   TextBuffer beside(out, PATH_MAX);
   beside.add(here).add('/').add(part.file);
   if (!beside.overflow() && access(out, F_OK) == 0) return true;
 
   TextBuffer words(out, PATH_MAX);
-  words.add("there is no ").add(part.file).add(" in ").add(prefix).add('/').add(part.subdirectory);
+  words.add("there is no ")
+      .add(part.file)
+      .add(" in ")
+      .add(prefix)
+      .add('/')
+      .add(part.subdirectories[0]);
   words.add(" or ").add(here);
   return false;
 }

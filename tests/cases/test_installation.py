@@ -36,7 +36,7 @@ EXPECTED = {"bin/telrun", "bin/telinject", "bin/telcc", "bin/telc++", "lib/libte
             "lib/cmake/telinject/telinject-config.cmake"}
 
 
-def check_traces(root, tmp_path, compiler):
+def check_traces(root, tmp_path, compiler, library="lib/libtelinject.so"):
     """Builds with the wrapper of this place, runs by its telrun and by its library alone."""
     program = tmp_path / f"indirect-{compiler}"
     run(root / "bin/telcc", APPS / "indirect.c", "-o", program, TELCC_CC=compiler)
@@ -46,7 +46,7 @@ def check_traces(root, tmp_path, compiler):
         if mode == "telrun":
             done = run(root / "bin/telrun", "-o", trace, program)
         else:
-            done = run(program, TELEMETRY_FILE=str(trace), LD_PRELOAD=str(root / "lib/libtelinject.so"))
+            done = run(program, TELEMETRY_FILE=str(trace), LD_PRELOAD=str(root / library))
         assert (done.stdout, done.stderr) == ("2\n", "")
         names.append([(event["event_type"], event["function_name"]) for event in read_events(trace)])
         assert len(names[-1]) == 6
@@ -93,6 +93,15 @@ def test_destdir(build, tmp_path):
     assert (staged / "bin/telrun").read_text().startswith(f"#!{prefix}/bin/telinject run\n")
     shutil.move(staged, prefix)
     check_traces(prefix, tmp_path, "gcc")
+
+
+@pytest.mark.parametrize("folder", ["lib/x86_64-linux-gnu", "lib64"])
+def test_library_folders_of_distributions(build, tmp_path, folder):
+    """As with -DCMAKE_INSTALL_LIBDIR, or with Debian's CMake and -DCMAKE_INSTALL_PREFIX=/usr."""
+    root = installed(build, tmp_path / "usr")
+    (root / folder).mkdir(parents=True)
+    shutil.move(root / "lib/libtelinject.so", root / folder)
+    check_traces(root, tmp_path, "gcc", f"{folder}/libtelinject.so")
 
 
 def test_long_prefix(build, tmp_path):
