@@ -135,6 +135,21 @@ TEST_CASE("numbers are decimal and within their bounds") {
   CHECK_FALSE(accepts(kQueueBytes, "1048575"));
 }
 
+TEST_CASE("a time is a number and its unit, in nanoseconds") {
+  CHECK(value_of(kMinDuration, "0") == 0);
+  CHECK(value_of(kMinDuration, "7ns") == 7);
+  CHECK(value_of(kMinDuration, "10us") == 10000);
+  CHECK(value_of(kMinDuration, "1.5ms") == 1500000);
+  CHECK(value_of(kMinDuration, "2s") == 2000000000);
+  CHECK(value_of(kMinDuration, "0.0000000019s") == 1);  // cut, not rounded
+  CHECK(value_of(kMinDuration, "1.9ns") == 1);
+  for (const char* text : {"", "10", "10 us", "us", ".5ms", "1.ms", "-1ms", "1e3ns", "10min", "10US",
+                           "1.5", "0.0", "99999999999999999999s", "9999999999999s"}) {
+    CAPTURE(text);
+    CHECK_FALSE(accepts(kMinDuration, text));
+  }
+}
+
 TEST_CASE("a value that makes no sense gives one line and the default") {
   Environ environment({"SAMPLE_RATE=banana", "TELEMETRY_OUTPUT=kafka", "DEBUG=maybe",
                        "TELEMETRY_EXIT_WAIT=-5", "TELEMETRY_ON_FULL=block", "ENVIRONMENT=prod"});

@@ -1,0 +1,105 @@
+// Events of lean detail: the encoder's side. tests/lib/teltest/lean.py tells them in full again.
+#include <catch2/catch.hpp>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "shim/events/event_encoder.h"
+#include "shim/events/process_text.h"
+
+namespace telinject::test {
+namespace {
+
+using nlohmann::json;
+
+const EventPlace kPlace = {3, 1795274220088208107, {0x11, 0x22}, 0x33, 0x44};
+
+ProcessText full_text() {
+  return make_process_text({"shop", "1", "dev"}, {}, {12, "/app", "/app -x", "c", "GCC 12"},
+                           500000000);
+}
+
+template <typename Write>
+json written(Write&& write) {
+  LineBuffer lines(1 << 16);
+  EventEncoder encoder(&lines, /*lean=*/true);
+  write(&encoder);
+  std::string text(lines.text());
+  CHECK(text.back() == '\n');
+  return json::parse(text);
+}
+
+FunctionText function_text() {
+  FunctionText text = make_function_text("f<\"x\">", "\"module\":\"app\",\"caller_line\":7,");
+  text.reference = 0xabc;
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("an entry refers to its process and its function, and repeats neither") {
+  json event = written([](EventEncoder* encoder) {
+    encoder->function_entry(kPlace, function_text(), "\"thread_id\":9", make_lean_process_text(0xdef));
+  });
+  CHECK(event == json({{"timestamp", "2026-11-21T15:17:00.088Z"},
+                       {"timestamp_ns", 1795274220088208107},
+                       {"sequence", 3},
+                       {"event_type", "function_entry"},
+                       {"severity", "INFO"},
+                       {"function_name", "f<\"x\">"},
+                       {"trace_id", "00000000000000110000000000000022"},
+                       {"span_id", "0000000000000033"},
+                       {"parent_span_id", "0000000000000044"},
+                       {"attributes", {{"thread_id", 9}}},
+                       {"function_ref", "0000000000000abc"},
+                       {"process_ref", "0000000000000def"}}));
+}
+
+TEST_CASE("an exit has its duration, how it ended and its error") {
+  ExitNote note = {"killed", true, "SIGKILL", "the process was killed by SIGKILL"};
+  json event = written([&](EventEncoder* encoder) {
+    encoder->function_exit(kPlace, 1500, function_text(), "\"thread_id\":9", &note,
+                           make_lean_process_text(0xdef));
+  });
+  CHECK(event["duration_ns"] == 1500);
+  CHECK(event["duration_ms"] == 0.0015);
+  CHECK(event["attributes"] == json({{"telinject.exit", "killed"},
+                                     {"telinject.duration_bound", "upper"},
+                                     {"thread_id", 9}}));
+  CHECK(event["error"]["type"] == "SIGKILL");
+  CHECK(event["severity"] == "ERROR");
+  for (const char* name : {"message", "event", "correlation_id", "schema", "service"}) {
+    CHECK_FALSE(event.contains(name));
+  }
+}
+
+TEST_CASE("what a process shares is written whole") {
+  json event = written([](EventEncoder* encoder) {
+    EventPlace place = kPlace;
+    place.parent_span_id = 0;
+    encoder->telemetry_process(place, full_text());
+  });
+  CHECK(event["event_type"] == "telemetry_process");
+  CHECK(event["parent_span_id"].is_null());
+  CHECK(event["schema"]["version"] == "3.0.0");
+  CHECK(event["sample_rate"] == 0.5);
+  CHECK(event["trace_flags"] == "01");
+  CHECK(event["service"]["name"] == "shop");
+  CHECK(event["process"]["pid"] == 12);
+  CHECK(event["correlation_id"] == "ref_00000000");
+}
+
+TEST_CASE("what calls share is the function's attributes, with or without any") {
+  json event = written([](EventEncoder* encoder) {
+    encoder->telemetry_function(kPlace, function_text(), make_lean_process_text(0xdef));
+  });
+  CHECK(event["function_name"] == "f<\"x\">");
+  CHECK(event["attributes"] == json({{"module", "app"}, {"caller_line", 7}}));
+  CHECK(event["process_ref"] == "0000000000000def");
+  event = written([](EventEncoder* encoder) {
+    encoder->telemetry_function(kPlace, make_function_text("g", ""), make_lean_process_text(1));
+  });
+  CHECK(event["attributes"] == json::object());
+}
+
+}  // namespace telinject::test
