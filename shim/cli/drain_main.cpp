@@ -3,7 +3,6 @@
 //   telinject-drain --session    started by telrun (shim/cli/README.md says with what)
 //   telinject-drain --preload    started by libtelinject.so in a program without telrun
 //   telinject-drain convert PATH...    started by telinject convert
-#include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
 #include <pthread.h>

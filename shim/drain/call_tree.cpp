@@ -32,13 +32,13 @@ CallTree::CallTree(SegmentKey key, uint32_t lane, uint64_t stack_lo, uint64_t st
   home_.lo = stack_lo;
   home_.hi = stack_hi;
   current_ = &home_;
-  closing_ = &home_;
+  told_ = &home_;
 }
 
 void CallTree::close_top(FrameStack* stack, ExitKind kind, uint64_t ticks, bool upper_bound) {
   Frame frame = stack->frames.back();
   stack->frames.pop_back();
-  closing_ = stack;
+  told_ = stack;
   listener_->closed(this, frame, kind, ticks, upper_bound);
 }
 
@@ -95,8 +95,7 @@ void CallTree::pop_above_caller(FrameStack* stack, const Frame& entering) {
   while (frames.size() > keep) close_top(stack, kind, entering.ticks, true);
 }
 
-// Whose innermost frame the first one of an empty stack is a child of; null if it starts a trace.
-const FrameStack* CallTree::stack_below(const FrameStack* stack) const {
+FrameStack* CallTree::stack_below(const FrameStack* stack) const {
   if (stack == &home_ || stack != current_ || came_from_ == nullptr) return nullptr;
   return came_from_->frames.empty() ? nullptr : came_from_;
 }
@@ -143,6 +142,7 @@ void CallTree::entry(const uint64_t* record, uint64_t position, uint64_t ticks, 
   place(stack, &frame, position);
   root_.reset();
   stack->frames.push_back(frame);
+  told_ = stack;
   listener_->opened(this, stack->frames.back());
 }
 
@@ -184,14 +184,6 @@ void CallTree::exit(const uint64_t* record, uint64_t ticks) {
   listener_->orphan_exit(this);
 }
 
-bool CallTree::begins_stack(uint64_t lo, uint64_t sp) {
-  FrameStack* to = sp != 0 ? stack_at(sp) : &home_;
-  if (sp != 0 && to->holds(sp)) return to != current_ && to->frames.empty();
-  if (lo == home_.lo) return false;
-  auto found = shared_->find(lo);
-  return found == shared_->end() || found->second->frames.empty();
-}
-
 void CallTree::stack_switch(uint64_t lo, uint64_t bytes, uint64_t sp) {
   FrameStack* to = sp != 0 ? stack_at(sp) : &home_;
   if (sp != 0 && to->holds(sp)) {
@@ -206,12 +198,7 @@ void CallTree::stack_switch(uint64_t lo, uint64_t bytes, uint64_t sp) {
   } else {
     home_.hi = lo + bytes;
   }
-  if (to != current_) {
-    came_from_ = current_;
-    if (to->frames.empty()) {
-      to->base_depth = to != &home_ && !current_->frames.empty() ? current_->call_depth() : 0;
-    }
-  }
+  if (to != current_) came_from_ = current_;
   current_ = to;
 }
 

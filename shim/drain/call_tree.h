@@ -72,15 +72,13 @@ enum class ExitKind {
 struct FrameStack {
   uint64_t lo = 0, hi = 0;
   std::vector<Frame> frames;
-  // Calls open where the thread came from when this stack's first was made.
+  // The listener's. Calls that were open below when the first frame was entered; and how many frames
+  // from the outermost on are known not to be held back: it falls as frames are closed.
   uint32_t base_depth = 0;
-  // The listener's: none of the frames below this index is held back. It falls as frames are
-  // closed.
   size_t settled = 0;
 
-  // Calls open at once, those below included.
+  // Calls open at once, those below this stack included.
   uint32_t call_depth() const { return base_depth + static_cast<uint32_t>(frames.size()); }
-
   // A stack may be allowed to grow beyond 4 GiB, but its frames lie within that of its upper end.
   uint32_t depth(uint32_t sp) const { return static_cast<uint32_t>(hi) - sp; }
   bool holds32(uint32_t sp) const { return depth(sp) <= hi - lo; }
@@ -150,22 +148,25 @@ class CallTree {
   // Cleanup handlers and destructors of thread-local objects may have run since.
   uint64_t exit_ticks() const { return std::max(thread_exit_ticks_, last_ticks_); }
 
-  // The stack that the thread is on, and, while closed() is told, the one that the frame lay on.
-  FrameStack* stack() { return current_; }
-  FrameStack* closing_stack() { return closing_; }
-  // Whether a switch to that stack begins it: then the innermost frame is what it is called from.
-  bool begins_stack(uint64_t lo, uint64_t sp);
+  // While opened() or closed() is told: the stack that gained or lost the frame.
+  FrameStack* stack() { return told_; }
   // What a call would be a child of, for notes and for what starts here: on the stack that was
   // announced last, or on the one that holds `sp`.
   std::optional<ParentContext> current() const { return innermost(*current_); }
   std::optional<ParentContext> current_at(uint64_t sp) { return innermost(*stack_at(sp)); }
+  // The stack whose innermost frame that is, or null.
+  FrameStack* inner_stack_at(uint64_t sp) {
+    FrameStack* stack = stack_at(sp);
+    return stack->frames.empty() ? stack_below(stack) : stack;
+  }
+  // Whose innermost frame the first one of a stack is a child of; null if it starts a trace.
+  FrameStack* stack_below(const FrameStack* stack) const;
 
  private:
   void settle();
   void close_top(FrameStack* stack, ExitKind kind, uint64_t ticks, bool upper_bound);
   FrameStack* stack_of(uint32_t sp);
   FrameStack* stack_at(uint64_t sp);
-  const FrameStack* stack_below(const FrameStack* stack) const;
   std::optional<ParentContext> innermost(const FrameStack& stack) const;
   void close_vforked(ExitKind kind, uint64_t ticks);
   void pop_gone(FrameStack* stack, const Frame& entering);
@@ -186,7 +187,7 @@ class CallTree {
   // entered here is its parent. (When it is entered, not when the switch was told: a thread that
   // goes back only to return from calls does not say so.)
   FrameStack* came_from_ = nullptr;
-  FrameStack* closing_;  // the stack that lost a frame last
+  FrameStack* told_;  // the stack that gained or lost a frame last
   struct PendingRoot {
     uint64_t flags, number;
   };

@@ -39,7 +39,7 @@ struct Thread final : CallTree::Listener {
   void opened(CallTree*, const Frame& frame) override { writer->span_opened(this, frame); }
   void closed(CallTree*, const Frame& frame, ExitKind kind, uint64_t at_ticks,
               bool upper_bound) override {
-    writer->span_closed(this, tree.closing_stack(), frame, kind, at_ticks, upper_bound);
+    writer->span_closed(this, tree.stack(), frame, kind, at_ticks, upper_bound);
   }
   void orphan_exit(CallTree*) override { writer->exit_without_entry(this); }
   void set_name(const std::string& name);

@@ -9,6 +9,11 @@ void Processor::decide_at_entry(Thread* thread, FrameStack* stack) {
   const SpanFilter& filter = options_.filter;
   count_process(thread->process);
   Frame& frame = stack->frames.back();
+  if (stack->frames.size() == 1) {
+    FrameStack* below = thread->tree.stack_below(stack);
+    if (below != nullptr) write_held(thread, below);
+    stack->base_depth = below != nullptr ? below->call_depth() : 0;
+  }
   frame.left_out = filter.judge(frame.site->left_out, stack->call_depth());
   bool root = frame.parent_span_id == 0;
   if (frame.left_out != LeftOut::kNo) {

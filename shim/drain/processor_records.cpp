@@ -54,7 +54,6 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
       tree.root(a, b, position);
       break;
     case ControlKind::kStack:
-      if (filtering_ && tree.begins_stack(b, c)) write_held(thread, tree.stack());
       tree.stack_switch(b, a, c);
       break;
     case ControlKind::kUnwind:
@@ -70,7 +69,9 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
       tree.exec(ticks);
       [[fallthrough]];
     case ControlKind::kSpawn:
-      if (filtering_) write_held(thread, tree.stack());
+      if (FrameStack* stack = filtering_ ? tree.inner_stack_at(c) : nullptr) {
+        write_held(thread, stack);
+      }
       if (auto context = tree.current_at(c)) {
         Reference reference = {segment->info->key.k0, position, lane_number};
         references_[reference] = *context;
