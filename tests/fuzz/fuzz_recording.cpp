@@ -28,7 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::atomic<uint64_t> progress{0};
   Processor::Options options;
   options.replay = true;
-  Processor processor(&queue, &clock, std::make_unique<MemorySink>(&lines), options,
+  Processor processor(&queue, &clock, std::make_unique<MemorySink>(&lines), std::move(options),
                       {[](int) {}, [] {}, &progress});
   while (auto frame = reader->next()) {
     if (frame->anchor.has_value()) clock.add_anchor(*frame->anchor);

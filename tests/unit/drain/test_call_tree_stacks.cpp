@@ -17,16 +17,16 @@ TEST_CASE("the first frame on another stack is a child of the frame that switche
   Call a = t.call('a', kTop), b = t.call('b', kOther + kBytes - 64),
        c = t.call('c', kOther + kBytes - 128), d = t.call('d', kTop - 64);
   t.enter(a);
-  t.tree.stack_switch(kOther, kBytes);
+  t.tree.stack_switch(kOther, kBytes, 0);
   t.enter(b);
   t.enter(c);
-  t.tree.stack_switch(kStackLo, kStackHi - kStackLo);
+  t.tree.stack_switch(kStackLo, kStackHi - kStackLo, 0);
   t.enter(d);  // b and c stay open, they are suspended
   t.leave(d);
-  t.tree.stack_switch(kOther, kBytes);
+  t.tree.stack_switch(kOther, kBytes, 0);
   t.leave(c);
   t.leave(b);
-  t.tree.stack_switch(kStackLo, kStackHi - kStackLo);
+  t.tree.stack_switch(kStackLo, kStackHi - kStackLo, 0);
   t.leave(a);
   CHECK(t.log() == "+a+b+c+d-d-c-b-a");
   CHECK(t.parents() == "a< b<a c<b d<a");
@@ -36,7 +36,7 @@ TEST_CASE("a stack below the thread's own closes nothing of it") {
   Tree t;
   Call a = t.call('a', kTop), handler = t.call('h', kStackHi + 0x100000 - 64);
   t.enter(a);
-  t.tree.stack_switch(kStackHi + 0x80000, 0x80000);  // an alternate signal stack, above
+  t.tree.stack_switch(kStackHi + 0x80000, 0x80000, 0);  // an alternate signal stack, above
   t.enter(handler);
   CHECK(t.log() == "+a+h");
   CHECK(t.parents() == "a< h<a");
@@ -47,15 +47,15 @@ TEST_CASE("coroutines that call each other") {
   Call a = t.call('a', kTop), b = t.call('b', kOther + kBytes - 64),
        c = t.call('c', kThird + kBytes - 64);
   t.enter(a);
-  t.tree.stack_switch(kOther, kBytes);
+  t.tree.stack_switch(kOther, kBytes, 0);
   t.enter(b);
-  t.tree.stack_switch(kThird, kBytes);
+  t.tree.stack_switch(kThird, kBytes, 0);
   t.enter(c);
   t.leave(c);
   CHECK(t.parents() == "a< b<a c<b");
   // Used again: a child of whoever switches to it now.
-  t.tree.stack_switch(kStackLo, kStackHi - kStackLo);
-  t.tree.stack_switch(kThird, kBytes);
+  t.tree.stack_switch(kStackLo, kStackHi - kStackLo, 0);
+  t.tree.stack_switch(kThird, kBytes, 0);
   t.enter(c);
   CHECK(t.parents() == "a< b<a c<b c<a");
 }
@@ -64,7 +64,7 @@ TEST_CASE("an exit on a stack that was not announced is found by its stack point
   Tree t;
   Call a = t.call('a', kTop), b = t.call('b', kOther + kBytes - 64);
   t.enter(a);
-  t.tree.stack_switch(kOther, kBytes);
+  t.tree.stack_switch(kOther, kBytes, 0);
   t.enter(b);
   t.leave(a);  // the coroutine was left without a word
   CHECK(t.log() == "+a+b-a");
@@ -74,7 +74,7 @@ TEST_CASE("an exit on a stack that was not announced is found by its stack point
 
 TEST_CASE("what stands on the first stack when nothing was open is a root there") {
   Tree t(ParentContext{{1, 2}, 3});
-  t.tree.stack_switch(kOther, kBytes);
+  t.tree.stack_switch(kOther, kBytes, 0);
   CHECK(t.tree.current()->span_id == 3);
   t.enter(t.call('b', kOther + kBytes - 64));
   CHECK(t.last.parent_span_id == 3);
@@ -84,7 +84,7 @@ TEST_CASE("the end of a thread leaves the frames of coroutines, which others may
   Tree t;
   Call a = t.call('a', kTop), b = t.call('b', kOther + kBytes - 64);
   t.enter(a);
-  t.tree.stack_switch(kOther, kBytes);
+  t.tree.stack_switch(kOther, kBytes, 0);
   t.enter(b);
   t.tree.close_all(ExitKind::kThreadEnd, 999);
   CHECK(t.log() == "+a+bta");
@@ -93,10 +93,23 @@ TEST_CASE("the end of a thread leaves the frames of coroutines, which others may
 
 TEST_CASE("the main stack may grow: a later word on its bounds counts") {
   Tree t;
-  t.tree.stack_switch(kStackLo, 2 * (kStackHi - kStackLo));
+  t.tree.stack_switch(kStackLo, 2 * (kStackHi - kStackLo), 0);
   uint64_t high = kStackHi + 0x8000;
   t.enter(t.call('a', high));
   CHECK(t.last.sp == high);
+}
+
+TEST_CASE("bounds that are a guess do not make a stack of what is known") {
+  Tree t;
+  Call a = t.call('a', kTop), b = t.call('b', kOther + kBytes - 64),
+       c = t.call('c', kOther + kBytes - 128);
+  t.enter(a);
+  t.tree.stack_switch(kOther, kBytes, 0);
+  t.enter(b);
+  t.tree.stack_switch(kOther + 0x8000, 0x8000, kOther + kBytes - 128);
+  t.enter(c);
+  CHECK(t.parents() == "a< b<a c<b");
+  CHECK(t.stacks.size() == 1);
 }
 
 TEST_CASE("an exec that fails changes nothing") {

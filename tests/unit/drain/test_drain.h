@@ -66,7 +66,8 @@ inline DrainRun drain(TestSegment* segment, std::vector<std::pair<int, ProcessEn
   Processor::Options options;
   options.service = {"shop", "1", "dev"};
   Processor::Hooks hooks = {[&](int pid) { result.watched.push_back(pid); }, [] {}, &progress};
-  Processor processor(&queue, &clock, std::make_unique<MemorySink>(&result.lines), options, hooks);
+  Processor processor(&queue, &clock, std::make_unique<MemorySink>(&result.lines),
+                      std::move(options), hooks);
   processor.run();
   return result;
 }

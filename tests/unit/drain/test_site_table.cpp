@@ -21,7 +21,8 @@ struct Loaded {
   Workshop workshop;
   ModuleCache modules{[](uint64_t ticks) { return static_cast<int64_t>(ticks); }};
   CodeMap code{&modules};
-  SiteCache cache;
+  SpanFilter filter;
+  SiteCache cache{&filter};
   SiteTable sites{&code, &cache};
 
   Loaded() {

@@ -40,6 +40,11 @@ class Tree final : public CallTree::Listener, public CallTree::Resolver {
     chains_[static_cast<uint32_t>(return_address)] = functions;
   }
 
+  // The function that the call site lies in.
+  void caller_is(const Call& call, char name) {
+    callers_[call.call_site] = static_cast<uint64_t>(name);
+  }
+
   uint64_t enter(const Call& at) {
     uint64_t record[4] = {++ticks, function(at.name), at.call_site | kSecondUnit,
                           (at.sp & 0xffffffff) | at.return_address << 32};
@@ -77,9 +82,11 @@ class Tree final : public CallTree::Listener, public CallTree::Resolver {
   }
   void orphan_exit(CallTree*) override { log_ += "?"; }
 
-  const Site* site(uint64_t, uint32_t return_address, uint64_t) override {
-    Site& site = sites_[return_address];
+  const Site* site(uint64_t, uint32_t return_address, uint64_t call_site) override {
+    Site& site = sites_[{return_address, call_site}];
     site.chain = chain(return_address);
+    auto caller = callers_.find(call_site);
+    site.caller = caller != callers_.end() ? caller->second : 0;
     return &site;
   }
   std::vector<uint64_t> chain(uint64_t return_address) override {
@@ -104,7 +111,8 @@ class Tree final : public CallTree::Listener, public CallTree::Resolver {
   uint64_t next_site_ = 0x66660000;
   uint64_t next_position_ = 0;
   std::map<uint32_t, std::string> chains_;
-  std::map<uint32_t, Site> sites_;
+  std::map<uint64_t, uint64_t> callers_;
+  std::map<std::pair<uint32_t, uint64_t>, Site> sites_;
   std::map<uint64_t, char> names_;
   std::string log_, parents_;
 };
