@@ -72,8 +72,8 @@ enum class ExitKind {
 struct FrameStack {
   uint64_t lo = 0, hi = 0;
   std::vector<Frame> frames;
-  // The listener's. Calls that were open below when the first frame was entered; and how many frames
-  // from the outermost on are known not to be held back: it falls as frames are closed.
+  // The listener's. Calls that were open below when the first frame was entered; and how many
+  // frames from the outermost on are known not to be held back: it falls as frames are closed.
   uint32_t base_depth = 0;
   size_t settled = 0;
 

@@ -52,8 +52,8 @@ SegmentState* Processor::segment_of(const Process& process) {
   return nullptr;
 }
 
-// Time and ids of an event that is no span of the program: nothing hangs below it, and it hangs below
-// nothing.
+// Time and ids of an event that is no span of the program: nothing hangs below it, and it hangs
+// below nothing.
 EventPlace Processor::note_place(Process* process, int64_t ns) {
   EventPlace place = {++*process->sequence, ns, {}, 0, 0};
   if (SegmentState* segment = segment_of(*process)) {

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
@@ -12,9 +13,16 @@
 namespace telinject {
 
 std::unique_ptr<AppendFile> AppendFile::open(const std::string& path, std::string* problem) {
-  // A FIFO that nobody reads would keep us here for ever.
+  // A FIFO that nobody reads would keep us here for ever; one whose reader is just being started
+  // is waited for.
   constexpr int kFlags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+  constexpr int kPatience = 100;
+  constexpr timespec kPause = {0, 10000000};
   int fd = ::open(path.c_str(), kFlags, 0644);
+  for (int i = 0; i < kPatience && fd < 0 && errno == ENXIO; i++) {
+    nanosleep(&kPause, nullptr);
+    fd = ::open(path.c_str(), kFlags, 0644);
+  }
   if (fd < 0) {
     bool nobody = errno == ENXIO;
     *problem = absl::StrCat("TELEMETRY_FILE=", path, ": ",

@@ -37,7 +37,8 @@ int outer(int value) {
 )");
     workshop.run(
         "gcc -g -O1 -fno-inline-functions -finstrument-functions -shared -fPIC lib.c -o lib.so");
-    code.add(kBase, kBase + 0x100000, 0, identity(), 1);
+    // Mapped later than it was written.
+    code.add(kBase, kBase + 0x100000, 0, identity(), INT64_MAX);
   }
   ModuleIdentity identity() const {
     ModuleIdentity identity;

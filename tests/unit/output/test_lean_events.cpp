@@ -39,7 +39,8 @@ FunctionText function_text() {
 
 TEST_CASE("an entry refers to its process and its function, and repeats neither") {
   json event = written([](EventEncoder* encoder) {
-    encoder->function_entry(kPlace, function_text(), "\"thread_id\":9", make_lean_process_text(0xdef));
+    encoder->function_entry(kPlace, function_text(), "\"thread_id\":9",
+                            make_lean_process_text(0xdef));
   });
   CHECK(event == json({{"timestamp", "2026-11-21T15:17:00.088Z"},
                        {"timestamp_ns", 1795274220088208107},

@@ -46,7 +46,8 @@ TEST_CASE("times that a program makes up do not overflow") {
   CHECK(f.self_ns == kMost);
 }
 
-TEST_CASE("the table has the ten that took most time themselves, and says how many more there are") {
+TEST_CASE(
+    "the table has the ten that took most time themselves, and says how many more there are") {
   std::deque<FunctionTotals> totals = {function("never", {})};
   for (int i = 1; i <= 12; i++) totals.push_back(function("f" + std::to_string(i), {i * 1000}));
   std::string text = totals_table({}, totals);
