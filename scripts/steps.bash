@@ -18,13 +18,21 @@ since() {
   echo "$((tenths / 10)).$((tenths % 10)) s"
 }
 
-# step TEXT COMMAND...: ends the script with the command's status if it fails.
+# step TEXT COMMAND...: ends the script with the command's status if it fails. A command that is a
+# function ends at its first failure.
 step() {
-  local text=$1 start=$EPOCHREALTIME log status=0
+  local text=$1 start=$EPOCHREALTIME log status
   shift
   log=$(mktemp)
   printf '== %s: ' "$text"
-  "$@" >"$log" 2>&1 </dev/null || status=$?
+  # Not `"$@" || status=$?`: there bash goes on after a failure within a function, set -e or not.
+  set +e
+  (
+    set -e
+    "$@"
+  ) >"$log" 2>&1 </dev/null
+  status=$?
+  set -e
   if [ "$status" != 0 ]; then
     echo "failed after $(since "$start"): $*"
     tail -n 60 "$log"
