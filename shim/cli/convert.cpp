@@ -31,6 +31,7 @@ class SharedSink : public Sink {
     return lost;
   }
   std::string describe() const override { return sink_->describe(); }
+  bool hopeless() const override { return sink_->hopeless(); }
 
  private:
   Sink* sink_;

@@ -19,7 +19,8 @@ namespace telinject {
 // Sites and totals of all processes: those that map the same files share them.
 class SiteCache {
  public:
-  explicit SiteCache(const SpanFilter* filter) : filter_(filter) {}
+  // `filter` may be null.
+  explicit SiteCache(const SpanFilter* filter = nullptr) : filter_(filter) {}
 
   const Site* site(const CodePlace& function, const CodePlace& return_address,
                    const CodePlace& call_site);

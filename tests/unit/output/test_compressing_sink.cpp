@@ -156,7 +156,14 @@ TEST_CASE("a pipe gets all of it") {
     _exit(1);
   }
   {
-    std::unique_ptr<Sink> sink = open_sink(path);
+    // Once the reader is there: a FIFO that nobody reads is refused.
+    std::unique_ptr<Sink> sink;
+    std::string problem;
+    for (int i = 0; i < 600 && sink == nullptr; i++) {
+      sink = open_file_sink(path, &problem);
+      if (sink == nullptr) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    REQUIRE(sink != nullptr);
     CHECK(sink->write(lines) == 0);
     CHECK(sink->flush() == 0);
   }
