@@ -84,8 +84,7 @@ void random_key(uint64_t key[2]) {
 uint32_t join_arguments(const StartInfo& info, char* out, size_t capacity) {
   TextBuffer text(out, capacity);
   for (int i = 0; i < info.argc && info.argv[i] != nullptr; i++) {
-    if (i > 0) text.add(' ');
-    text.add(info.argv[i]);
+    text.add(info.argv[i]).add('\0');
   }
   return static_cast<uint32_t>(text.size());
 }

@@ -151,7 +151,7 @@ struct SegmentHeader {
   RobustOwner drain;                            // locked by the drain: its death shows at once
 
   alignas(kPageBytes) char path[kPathBytes];  // /proc/self/exe, not terminated
-  char command_line[kCommandLineBytes];       // argv joined by spaces, cut to fit
+  char command_line[kCommandLineBytes];       // argv, each with its NUL, cut to fit
 };
 static_assert(sizeof(SegmentHeader) % kPageBytes == 0);
 

@@ -10,7 +10,9 @@ const Setting kSettings[kSettingCount] = {
     {kServiceName, "SERVICE_NAME", "OTEL_SERVICE_NAME", SettingType::kText, "", "", 's', "service",
      "NAME", "service.name of every event; default: the name of the working directory"},
     {kServiceVersion, "SERVICE_VERSION", nullptr, SettingType::kText, "", "", 0, "service-version",
-     "VERSION", "service.version; default: git's short commit id of the working directory"},
+     "VERSION",
+     "service.version; default: git's short commit id of the working directory, else the program's "
+     "build id"},
     {kEnvironment, "ENVIRONMENT", nullptr, SettingType::kText, "dev", "", 'e', "environment",
      "NAME", "environment of every event: dev, staging, prod"},
     {kOutput, "TELEMETRY_OUTPUT", nullptr, SettingType::kChoice, "stderr", "stderr|file", 'O',
@@ -73,6 +75,33 @@ const Setting kSettings[kSettingCount] = {
     {kClock, "TELEMETRY_CLOCK", nullptr, SettingType::kChoice, "auto", "auto|tsc|monotonic", 0,
      nullptr, nullptr,
      "auto: the TSC where the processor and the kernel trust it, else CLOCK_MONOTONIC (slower)"},
+    {kCloudMetadata, "ENABLE_CLOUD_METADATA", nullptr, SettingType::kBool, "false", "", 0, nullptr,
+     nullptr,
+     "ask the cloud's metadata service which machine, task or function this is: once, kept in "
+     "~/.telemetry_metadata.json. Where no cloud can be, nothing is sent"},
+    {kKubernetesMetadata, "ENABLE_K8S_METADATA", nullptr, SettingType::kBool, "", "", 0, nullptr,
+     nullptr,
+     "tell which pod this is, by its environment, its service account and the cluster's API; "
+     "default: as ENABLE_CLOUD_METADATA"},
+    {kNoKubernetesApi, "DISABLE_K8S_API", nullptr, SettingType::kBool, "false", "", 0, nullptr,
+     nullptr, "take what the pod's environment and files tell, and do not ask the cluster's API"},
+    {kNoMetadataCache, "DISABLE_METADATA_CACHE", nullptr, SettingType::kBool, "false", "", 0,
+     nullptr, nullptr, "neither read nor write ~/.telemetry_metadata.json"},
+    {kMetadataWait, "TELEMETRY_METADATA_WAIT", nullptr, SettingType::kNumber, "2000", "1..5000", 0,
+     nullptr, nullptr,
+     "milliseconds in which all metadata must be found; events wait so long at most, the program "
+     "does not"},
+    {kAzureEndpoint, "TELEMETRY_AZURE_METADATA_ENDPOINT", nullptr, SettingType::kText, "", "", 0,
+     nullptr, nullptr,
+     "address of Azure's metadata service, for tests and proxies; default: "
+     "http://169.254.169.254"},
+    {kSystemRoot, "TELEMETRY_SYSTEM_ROOT", nullptr, SettingType::kPath, "", "", 0, nullptr, nullptr,
+     "for tests: a folder whose sys/, proc/, var/ and etc/ metadata is read from instead of the "
+     "system's"},
+    {kDiagnostics, "TELEMETRY_DIAGNOSTICS", nullptr, SettingType::kBool, "false", "", 0, nullptr,
+     nullptr,
+     "a line on standard error on where metadata came from, how long it took, and what "
+     "failed"},
 };
 
 namespace {
@@ -266,7 +295,8 @@ void describe_problem(const SettingProblem& problem, char* line, size_t capacity
       }
     }
   }
-  text.add("; using ").add(problem.setting->default_text);
+  bool derived = problem.setting->default_text[0] == 0;
+  text.add("; using ").add(derived ? "the default" : problem.setting->default_text);
 }
 
 }  // namespace telinject

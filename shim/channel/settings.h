@@ -41,6 +41,14 @@ enum SettingId : uint32_t {
   kTotalsFile,
   kExitWait,
   kClock,
+  kCloudMetadata,
+  kKubernetesMetadata,
+  kNoKubernetesApi,
+  kNoMetadataCache,
+  kMetadataWait,
+  kAzureEndpoint,
+  kSystemRoot,
+  kDiagnostics,
   kSettingCount,
 };
 

@@ -76,9 +76,7 @@ bool convert_one(const std::string& path, Sink* sink, ConvertOptions* wanted) {
     complain(problem);
     return false;
   }
-  std::optional<RecordingReader::Frame> first = reader->next();
-  std::optional<RecordedFacts> facts;
-  if (first.has_value()) facts = facts_from_json(first->facts);
+  std::optional<RecordedFacts> facts = facts_from_json(reader->last_facts());
   std::vector<ClockAnchor> anchors = reader->first_anchors();
   if (!facts.has_value() || anchors.size() < 2) {
     complain(path, ": nothing was recorded, or its beginning is damaged");
@@ -86,8 +84,7 @@ bool convert_one(const std::string& path, Sink* sink, ConvertOptions* wanted) {
   }
   ClockKeeper clock(facts->clock, anchors[0], facts->realtime_ns, anchors[1]);
   Processor::Options options;
-  options.service = facts->service;
-  options.host = facts->host;
+  options.metadata = facts->metadata;
   options.sample_rate = facts->sample_rate;
   options.summary = wanted->summary;
   options.lean = wanted->lean;

@@ -33,8 +33,7 @@
 #include "shim/drain/control.h"
 #include "shim/drain/processor.h"
 #include "shim/drain/recorder.h"
-#include "shim/metadata/host.h"
-#include "shim/metadata/service.h"
+#include "shim/metadata/metadata_thread.h"
 #include "shim/sinks/sink.h"
 #include "shim/sinks/standard_error.h"
 
@@ -43,6 +42,7 @@ namespace telinject {
 namespace {
 
 constexpr int kUsage = 2;
+constexpr int kForeverMs = 3600000;  // for what has a limit of its own
 
 // Events go nowhere; each is counted as lost.
 class NoSink : public Sink {
@@ -140,9 +140,25 @@ bool wants_summary(const Settings& settings, bool terminal) {
   }
 }
 
-Service own_service(const Settings& settings, const std::string& directory) {
-  return find_service(settings.text[kServiceName], settings.text[kServiceVersion],
-                      settings.text[kEnvironment], directory);
+MetadataOptions metadata_options(const Settings& settings, const std::string& directory) {
+  MetadataOptions options;
+  options.service_name = settings.text[kServiceName];
+  options.service_version = settings.text[kServiceVersion];
+  if (settings.given[kEnvironment]) options.environment = settings.text[kEnvironment];
+  options.directory = directory;
+  options.around = Surroundings::of(environ, settings.text[kSystemRoot]);
+  options.cloud = settings.number[kCloudMetadata] != 0;
+  options.kubernetes = settings.given[kKubernetesMetadata]
+                           ? settings.number[kKubernetesMetadata] != 0
+                           : options.cloud;
+  options.kubernetes_api = settings.number[kNoKubernetesApi] == 0;
+  // Not from a program that has more rights than whoever started it: HOME is theirs.
+  const char* home = secure_getenv("HOME");
+  if (settings.number[kNoMetadataCache] == 0 && home != nullptr && home[0] == '/') {
+    options.cache_path = absl::StrCat(home, "/.telemetry_metadata.json");
+  }
+  options.limit = std::chrono::milliseconds(settings.number[kMetadataWait]);
+  return options;
 }
 
 SpanFilter own_filter(const Settings& settings) {
@@ -238,8 +254,13 @@ int run_drain(bool under_telrun) {
   std::string file = absolute(settings.text[kFile], directory);
   std::string record = absolute(settings.text[kRecord], directory);
   Processor::Options options;
-  options.service = own_service(settings, directory);
-  options.host = find_host();
+  bool diagnostics = settings.number[kDiagnostics] != 0;
+  MetadataThread finder(
+      metadata_options(settings, directory), [](const std::string& line) { complain(line); },
+      [diagnostics](const std::string& line) {
+        if (diagnostics) complain(line);
+      });
+  options.finder = &finder;
   options.sample_rate = settings.number[kSampleRate];
   options.summary = under_telrun && wants_summary(settings, terminal);
   options.lean = settings.number[kDetail] == kDetailLean;
@@ -265,10 +286,17 @@ int run_drain(bool under_telrun) {
   auto watch = [&](int pid) { control->watch(pid); };
   auto written = [&] { control->written(); };
   if (recording != nullptr) {
-    RecordedFacts facts = {session.clock, start_realtime_ns, options.service, options.host,
-                           options.sample_rate};
-    Recorder recorder(&queue, session.clock, std::move(recording), facts_to_json(facts), start,
-                      {watch, written, &progress});
+    auto facts = [&] {
+      return facts_to_json(
+          {session.clock, start_realtime_ns, finder.current(), options.sample_rate});
+    };
+    auto more_facts = [&](bool last) {
+      finder.start();
+      bool known = finder.wait(std::chrono::milliseconds(last ? kForeverMs : 0));
+      return known ? facts() : "";
+    };
+    Recorder recorder(&queue, session.clock, std::move(recording), facts(), start,
+                      {watch, written, &progress, more_facts});
     run_threads(
         session, under_telrun, &queue, &progress, &control, [] {}, [&] { recorder.run(); });
   } else {
@@ -279,6 +307,8 @@ int run_drain(bool under_telrun) {
         [&] { processor.run(); });
   }
   remove_session_files();
+  // A thread that hangs in a file system would see statics disappear.
+  if (!finder.finished()) _exit(0);
   return 0;
 }
 

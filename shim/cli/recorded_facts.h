@@ -1,4 +1,5 @@
-// What a recording says of where it was made: as JSON, its first frame.
+// What a recording says of where it was made: as JSON, its first frame, and again once the metadata
+// are found.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,7 @@ namespace telinject {
 struct RecordedFacts {
   ClockKind clock = ClockKind::kTsc;
   int64_t realtime_ns = 0;  // since the epoch, at the recording's first anchor
-  Service service;
-  Host host;
+  Metadata metadata;
   uint64_t sample_rate = kRateOne;
 };
 

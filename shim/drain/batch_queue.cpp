@@ -1,5 +1,7 @@
 #include "shim/drain/batch_queue.h"
 
+#include <algorithm>
+
 namespace telinject {
 
 bool BatchQueue::spool(Waiting* waiting) {
@@ -20,7 +22,7 @@ void BatchQueue::push(Batch batch) {
   bool large;
   {
     std::lock_guard lock(mutex_);
-    large = bytes_ + waiting.batch.bytes > limit_bytes_;
+    large = bytes_ + waiting.batch.bytes > limit_bytes_ + extra_bytes_;
   }
   if (large && waiting.batch.bytes > 0 && spool_ != nullptr && spool_->has_room()) {
     spool(&waiting);
@@ -39,6 +41,7 @@ Batch BatchQueue::pop() {
     waiting = std::move(batches_.front());
     batches_.pop_front();
     (waiting.spooled ? spooled_ : bytes_) -= waiting.batch.bytes;
+    extra_bytes_ = std::min(extra_bytes_, bytes_);
   }
   Batch& batch = waiting.batch;
   if (waiting.spooled) {
@@ -53,7 +56,22 @@ Batch BatchQueue::pop() {
 
 bool BatchQueue::full() const {
   std::lock_guard lock(mutex_);
-  return bytes_ >= limit_bytes_ && (spool_ == nullptr || !spool_->has_room());
+  return bytes_ >= limit_bytes_ + extra_bytes_ && (spool_ == nullptr || !spool_->has_room());
+}
+
+void BatchQueue::hold() {
+  std::lock_guard lock(mutex_);
+  extra_bytes_ = limit_bytes_;
+}
+
+bool BatchQueue::held_enough() const {
+  std::lock_guard lock(mutex_);
+  return bytes_ >= limit_bytes_;
+}
+
+void BatchQueue::go_on() {
+  std::lock_guard lock(mutex_);
+  extra_bytes_ = std::min(extra_bytes_, bytes_);
 }
 
 bool BatchQueue::empty() const {

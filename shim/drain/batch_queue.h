@@ -1,6 +1,7 @@
 // What the collector hands to the processor, and the one bounded queue between them.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <condition_variable>
@@ -88,6 +89,14 @@ class BatchQueue {
   Batch pop();
   bool full() const;
   bool empty() const;
+
+  // While the reader waits for something else, what arrives is held in memory besides: as much as
+  // the queue takes there anyway. When it goes on, it finds the queue as roomy as if it had not
+  // waited, and what it holds too much shrinks as it is taken out.
+  void hold();
+  bool held_enough() const;
+  void go_on();
+
   uint64_t bytes() const;  // of all that waits, in memory and on disk
 
  private:
@@ -106,6 +115,7 @@ class BatchQueue {
   std::condition_variable filled_;
   std::deque<Waiting> batches_;
   size_t bytes_ = 0;  // in memory
+  size_t extra_bytes_ = 0;
   uint64_t spooled_ = 0;
 };
 

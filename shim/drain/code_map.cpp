@@ -83,4 +83,9 @@ Module* CodeMap::main_module() {
   return it != mappings_.end() ? open(&it->second) : nullptr;
 }
 
+std::string CodeMap::main_build_id() const {
+  auto it = mappings_.find(main_start_);
+  return it != mappings_.end() ? it->second.identity.build_id : std::string();
+}
+
 }  // namespace telinject

@@ -53,6 +53,8 @@ class CodeMap {
   uint64_t widen(uint32_t low_half, uint64_t near) const;
   // The program's own file: the first mapping recorded.
   Module* main_module();
+  // As the program recorded it: raw bytes, "" if it has none.
+  std::string main_build_id() const;
   // Changes whenever a mapping does; what was looked up before may be stale then.
   uint64_t generation() const { return generation_; }
 

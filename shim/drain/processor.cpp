@@ -88,6 +88,7 @@ void Processor::finish_replay() {
 
 void Processor::take(Batch* batch) {
   clock_->keep_time();
+  if (!batch->runs.empty() && options_.finder != nullptr) options_.finder->start();
   std::vector<LaneStream*> streams;
   std::vector<std::tuple<SegmentState*, uint32_t, LaneTrack*>> lanes;
   for (LaneRun& run : batch->runs) {

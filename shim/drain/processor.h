@@ -18,8 +18,7 @@
 #include "shim/drain/summary.h"
 #include "shim/drain/totals_report.h"
 #include "shim/events/event_encoder.h"
-#include "shim/metadata/host.h"
-#include "shim/metadata/service.h"
+#include "shim/metadata/metadata_thread.h"
 #include "shim/sinks/sink.h"
 
 namespace telinject {
@@ -27,8 +26,8 @@ namespace telinject {
 class Processor final : SpanWriter {
  public:
   struct Options {
-    Service service;
-    Host host;
+    Metadata metadata;                 // without a finder
+    MetadataThread* finder = nullptr;  // started when the first event is to be written
     uint64_t sample_rate = kRateOne;
     bool summary = false;
     bool replay = false;  // of a recording: nothing of it is to be looked up on this machine
@@ -114,6 +113,7 @@ class Processor final : SpanWriter {
   SegmentState* segment_of(const Process& process);
   EventPlace note_place(Process* process, int64_t ns);
   const ProcessText& text_of(Process* process, int64_t ns);
+  const Metadata& metadata();
   void tell_function(Process* process, const FunctionText& function, int64_t ns);
   void count_process(Process* process);
   void lose_in_sink(uint64_t lines);
@@ -142,6 +142,7 @@ class Processor final : SpanWriter {
   SummaryFacts facts_;
   std::atomic<bool> stopping_{false};
   uint64_t replay_ticks_ = 0;
+  bool metadata_found_ = false;
   bool over_ = false;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/escaping.h"
 #include "shim/drain/complain.h"
 #include "shim/drain/processor.h"
 
@@ -64,6 +65,24 @@ EventPlace Processor::note_place(Process* process, int64_t ns) {
   return place;
 }
 
+// Events wait for the metadata, so that all of a process carry the same: until it is found, until
+// its time is over, or until the queue has taken as much besides as it may. Nothing is lost by it.
+// Usually it came while the program's own file was read.
+const Metadata& Processor::metadata() {
+  constexpr std::chrono::milliseconds kPatience{20};
+  if (options_.finder == nullptr || metadata_found_) return options_.metadata;
+  options_.finder->start();
+  queue_->hold();
+  bool over = options_.finder->wait(std::chrono::milliseconds(0));
+  while (!over && !stopping_.load(std::memory_order_relaxed) && !queue_->held_enough()) {
+    over = options_.finder->wait(kPatience);
+  }
+  queue_->go_on();
+  options_.metadata = options_.finder->current();
+  metadata_found_ = over;
+  return options_.metadata;
+}
+
 // Made when it is first needed, before the event that needs it has a number: the language is read
 // from the program's debug information. `ns` is that event's time.
 const ProcessText& Processor::text_of(Process* process, int64_t ns) {
@@ -81,7 +100,8 @@ const ProcessText& Processor::text_of(Process* process, int64_t ns) {
     facts.language = runtime.language;
     if (!runtime.version.empty()) facts.runtime_version = runtime.version;
   }
-  process->text = make_process_text(options_.service, options_.host, facts, options_.sample_rate);
+  facts.build_id = absl::BytesToHexString(process->code.main_build_id());
+  process->text = make_process_text(metadata(), facts, options_.sample_rate);
   if (options_.lean) {
     EventPlace place = note_place(process, ns);
     encoder_.telemetry_process(place, *process->text);

@@ -52,10 +52,19 @@ void Recorder::run() {
                  "; what does not fit is left out, the program runs on");
       }
     }
+    any_records_ = any_records_ || !batch.runs.empty();
+    add_facts(/*last=*/false);
     take(batch);
     hooks_.progress->fetch_add(1, std::memory_order_relaxed);
   }
+  add_facts(/*last=*/true);
   writer_->anchor(ClockMap::take_anchor(clock_));
+}
+
+void Recorder::add_facts(bool last) {
+  if (all_facts_ || !any_records_) return;
+  std::string facts = hooks_.facts(last);
+  if (!facts.empty()) all_facts_ = writer_->facts(facts);
 }
 
 void Recorder::take(const Batch& batch) {

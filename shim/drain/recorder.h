@@ -24,6 +24,9 @@ class Recorder {
     std::function<void(int pid)> watch;  // tell me when this process ends
     std::function<void()> written;       // telrun's program has ended, and all is written
     std::atomic<uint64_t>* progress;     // bumped with each batch
+    // Asked when records come, and with `last` at the end: more facts, once they are known; else
+    // "".
+    std::function<std::string(bool last)> facts;
   };
 
   // `facts` is what the processor of the recording will be told of where it ran.
@@ -52,6 +55,7 @@ class Recorder {
   };
 
   void keep_time();
+  void add_facts(bool last);
   void take(const Batch& batch);
   void look_for_processes(const LaneRun& run);
   void notice(const Notice& notice);
@@ -64,7 +68,7 @@ class Recorder {
   std::map<std::pair<SegmentId, uint32_t>, Newcomer> lanes_;
   uint64_t next_anchor_ns_ = 0;
   uint64_t lost_batches_ = 0;
-  bool over_ = false;
+  bool over_ = false, all_facts_ = false, any_records_ = false;
 };
 
 }  // namespace telinject

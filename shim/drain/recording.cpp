@@ -314,6 +314,17 @@ std::optional<RecordingReader::Frame> RecordingReader::next() {
   return std::nullopt;
 }
 
+std::string RecordingReader::last_facts() {
+  std::string facts;
+  Head head;
+  for (uint64_t at = kMagicBytes; head_at(at, &head); at += sizeof head + head.bytes) {
+    if (head.kind != kFacts || head.bytes > kMaxMetaBytes) continue;
+    std::string text(head.bytes, '\0');
+    if (read(at + sizeof head, text.data(), text.size())) facts = text;
+  }
+  return facts;
+}
+
 std::vector<ClockAnchor> RecordingReader::first_anchors() {
   std::vector<ClockAnchor> anchors;
   Head head;

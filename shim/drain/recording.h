@@ -1,7 +1,7 @@
 // A recording: all that a processor needs, in a file, for later or for another machine.
 //
 //   "TELREC1\n", then frames: { u32 kind, u32 0, u64 bytes } and that many bytes
-//     kFacts    JSON, first: what the drain knew of where it ran
+//     kFacts    JSON, first: what the drain knew of where it ran; again when it knows more
 //     kAnchor   ClockAnchor: two before the first batch, one ten milliseconds later, then one a
 //               second
 //     kBatch    a batch (batch_queue.h): numbers, texts, and the records themselves
@@ -60,6 +60,8 @@ class RecordingReader {
 
   // The next frame; nullopt at the end, or where the file makes no sense any more.
   std::optional<Frame> next();
+  // The facts that were written last, "" if there are none: the latest know most.
+  std::string last_facts();
   // The first anchor, and the first that tells the clock's rate well; failing that, the last one.
   std::vector<ClockAnchor> first_anchors();
 

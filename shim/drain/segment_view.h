@@ -21,7 +21,7 @@ struct SegmentInfo {
   TraceContext inherited;
   RecordRef parent;
   std::string path;
-  std::string command_line;
+  std::string command_line;  // arguments joined by spaces, without secrets: recordings have it, too
 };
 
 class SegmentView {

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "shim/channel/settings.h"
-#include "shim/events/redact.h"
+#include "shim/events/redact_arguments.h"
 
 namespace telinject {
 
@@ -19,26 +19,36 @@ std::string rate_text(uint64_t rate) {
   return std::to_string(rate / kRateOne) + "." + digits;
 }
 
+// One of these is always known; the schema wants no empty text.
+std::string version_of(const Service& service, const ProcessFacts& facts) {
+  if (!service.version.empty()) return service.version;
+  return facts.build_id.empty() ? "unknown" : facts.build_id;
+}
+
 }  // namespace
 
-ProcessText make_process_text(const Service& service, const Host& host, const ProcessFacts& facts,
+ProcessText make_process_text(const Metadata& metadata, const ProcessFacts& facts,
                               uint64_t sample_rate) {
+  const Host& host = metadata.host;
   ordered_json tail;
-  tail["service"] = {{"name", service.name}, {"version", service.version}};
-  tail["environment"] = service.environment;
+  tail["service"] = {{"name", metadata.service.name},
+                     {"version", version_of(metadata.service, facts)}};
+  tail["environment"] = metadata.service.environment;
   tail["resource"] = {{"telemetry_sdk_name", "custom-injector"},
                       {"telemetry_sdk_version", "3.0.0"},
                       {"runtime_name", facts.language},
                       {"runtime_version", facts.runtime_version},
                       {"os_type", "linux"},
                       {"os_description", host.os_description}};
-  tail["cloud"] = {{"provider", "local"}, {"metadata_source", "none"}};
+  tail["cloud"] = to_json(metadata.cloud);
   tail["host"] = {{"name", host.name}};
   if (!host.ip.empty()) tail["host"]["ip"] = host.ip;
+  if (!host.public_ip.empty()) tail["host"]["public_ip"] = host.public_ip;
+  if (ordered_json pod = to_json(metadata.kubernetes); !pod.empty()) tail["k8s"] = pod;
   tail["process"] = {{"pid", facts.pid}};
   if (!facts.executable.empty()) tail["process"]["executable"] = facts.executable;
   if (!facts.command_line.empty()) {
-    tail["process"]["command_line"] = redact_command_line(facts.command_line);
+    tail["process"]["command_line"] = redact_joined_arguments(facts.command_line);
   }
   ProcessText text;
   // Invalid UTF-8 (arguments, paths) becomes U+FFFD.

@@ -5,21 +5,21 @@
 #include <string>
 
 #include "shim/events/event_encoder.h"
-#include "shim/metadata/host.h"
-#include "shim/metadata/service.h"
+#include "shim/metadata/metadata.h"
 
 namespace telinject {
 
 struct ProcessFacts {
   int pid = 0;
   std::string executable;    // "" if not known
-  std::string command_line;  // as it was; secrets are taken out here
+  std::string command_line;  // without secrets; what still looks like one is taken out
   std::string language;      // "c", "cpp"
   std::string runtime_version;
+  std::string build_id;  // in hexadecimal, "" if it has none
 };
 
 // `sample_rate` in billionths, as settings.h has it.
-ProcessText make_process_text(const Service& service, const Host& host, const ProcessFacts& facts,
+ProcessText make_process_text(const Metadata& metadata, const ProcessFacts& facts,
                               uint64_t sample_rate);
 
 // Lean: refers to the telemetry_process event of that span id.

@@ -1,8 +1,9 @@
 #include "shim/metadata/service.h"
 
 #include <filesystem>
-#include <fstream>
 #include <string_view>
+
+#include "shim/metadata/text_files.h"
 
 namespace telinject {
 
@@ -13,11 +14,12 @@ namespace fs = std::filesystem;
 constexpr size_t kShortDigits = 7;
 constexpr std::string_view kRefPrefix = "ref: ";
 
+// References of a repository with many branches and tags.
+constexpr size_t kPackedReferencesBytes = 16 << 20;
+
 std::string first_line(const fs::path& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
+  std::string text = read_small_file(path);
+  return text.substr(0, text.find('\n'));
 }
 
 bool is_commit(std::string_view text) {
@@ -53,11 +55,14 @@ std::string resolve(const fs::path& git, const std::string& reference) {
     std::string commit = first_line(folder / reference);
     if (is_commit(commit)) return commit;
   }
-  std::ifstream packed(common / "packed-refs");
-  for (std::string line; std::getline(packed, line);) {
+  std::string packed = read_small_file(common / "packed-refs", kPackedReferencesBytes);
+  for (std::string_view rest = packed; !rest.empty();) {
+    size_t end = rest.find('\n');
+    std::string_view line = rest.substr(0, end);
+    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
     size_t space = line.find(' ');
-    if (space != std::string::npos && line.substr(space + 1) == reference) {
-      return line.substr(0, space);
+    if (space != std::string_view::npos && line.substr(space + 1) == reference) {
+      return std::string(line.substr(0, space));
     }
   }
   return {};
@@ -75,13 +80,34 @@ std::string git_short_commit(const std::string& directory) {
   return is_commit(head) ? head.substr(0, kShortDigits) : std::string();
 }
 
-Service find_service(const std::string& name, const std::string& version,
-                     const std::string& environment, const std::string& directory) {
-  Service service = {name, version, environment};
+Service quick_service(const std::string& name, const std::string& version,
+                      const std::string& environment, const Surroundings& around,
+                      const std::string& directory) {
+  auto attributes = parse_resource_attributes(around.get("OTEL_RESOURCE_ATTRIBUTES"));
+  auto choose = [&](const std::string& set, std::initializer_list<const char*> keys) {
+    std::string value = set;
+    for (const char* key : keys) {
+      if (value.empty()) value = attributes[key];
+    }
+    return value;
+  };
+  Service service;
+  service.name = choose(name, {"service.name"});
   if (service.name.empty()) service.name = fs::path(directory).filename();
   if (service.name.empty()) service.name = "unknown";
+  service.version = choose(version, {"service.version"});
+  // The second name is that of OpenTelemetry before 2024.
+  service.environment =
+      choose(environment, {"deployment.environment.name", "deployment.environment"});
+  if (service.environment.empty()) service.environment = "dev";
+  return service;
+}
+
+Service find_service(const std::string& name, const std::string& version,
+                     const std::string& environment, const Surroundings& around,
+                     const std::string& directory) {
+  Service service = quick_service(name, version, environment, around, directory);
   if (service.version.empty()) service.version = git_short_commit(directory);
-  if (service.version.empty()) service.version = "unknown";
   return service;
 }
 

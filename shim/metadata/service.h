@@ -1,19 +1,30 @@
-// What the program is called and which version of it runs.
+// What the program is called and which version of it runs. v3, section 8.
 #pragma once
 
 #include <string>
 
+#include "shim/metadata/surroundings.h"
+
 namespace telinject {
 
 struct Service {
-  std::string name;         // SERVICE_NAME, else the name of the working directory
-  std::string version;      // SERVICE_VERSION, else git's short commit id, else "unknown"
-  std::string environment;  // ENVIRONMENT, else "dev"
+  std::string name;  // SERVICE_NAME, OTEL_SERVICE_NAME, service.name of OTEL_RESOURCE_ATTRIBUTES,
+                     // else the name of the working directory
+  std::string version;  // SERVICE_VERSION, service.version there, else git's short commit id; "" if
+                        // none is known: then a program's build id takes its place, if it has one
+  std::string environment;  // ENVIRONMENT, deployment.environment.name there, else "dev"
 };
 
-// `directory` is the program's working directory. Git's files are read, git is not run.
+// The first three as set, "" if not; `directory` is the program's working directory. Git's files
+// are read, git is not run.
 Service find_service(const std::string& name, const std::string& version,
-                     const std::string& environment, const std::string& directory);
+                     const std::string& environment, const Surroundings& around,
+                     const std::string& directory);
+
+// The same without any file: for whoever cannot wait.
+Service quick_service(const std::string& name, const std::string& version,
+                      const std::string& environment, const Surroundings& around,
+                      const std::string& directory);
 
 // The first seven digits of the commit that is checked out in the repository around a directory;
 // "" if there is none or it cannot be read.

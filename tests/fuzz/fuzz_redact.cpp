@@ -4,6 +4,7 @@
 
 #include "shim/events/json_text.h"
 #include "shim/events/redact.h"
+#include "shim/events/redact_arguments.h"
 #include "tests/fuzz/input.h"
 
 using telinject::fuzz::require;
@@ -20,5 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (text.find("hunter2") != std::string::npos) return 0;
   std::string url = telinject::redact_command_line(text + " https://user:hunter2@host/");
   require(url.find("hunter2") == std::string::npos);
+  std::string arguments = text + '\0' + "https://user:hunter2@host/";
+  require(telinject::redact_joined_arguments(arguments).find("hunter2") == std::string::npos);
   return 0;
 }

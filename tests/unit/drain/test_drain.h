@@ -64,7 +64,7 @@ inline DrainRun drain(TestSegment* segment, std::vector<std::pair<int, ProcessEn
 
   ClockKeeper clock(ClockKind::kMonotonic);
   Processor::Options options;
-  options.service = {"shop", "1", "dev"};
+  options.metadata.service = {"shop", "1", "dev"};
   Processor::Hooks hooks = {[&](int pid) { result.watched.push_back(pid); }, [] {}, &progress};
   Processor processor(&queue, &clock, std::make_unique<MemorySink>(&result.lines),
                       std::move(options), hooks);

@@ -17,7 +17,10 @@ ProcessText text_of(const ProcessFacts& facts, uint64_t rate = kRateOne, const H
   service.name = "shop \"1\"";
   service.version = "abc1234";
   service.environment = "dev";
-  return make_process_text(service, host, facts, rate);
+  Metadata metadata;
+  metadata.service = service;
+  metadata.host = host;
+  return make_process_text(metadata, facts, rate);
 }
 
 json document(const ProcessText& text) {

@@ -15,8 +15,9 @@ using nlohmann::json;
 const EventPlace kPlace = {3, 1795274220088208107, {0x11, 0x22}, 0x33, 0x44};
 
 ProcessText full_text() {
-  return make_process_text({"shop", "1", "dev"}, {}, {12, "/app", "/app -x", "c", "GCC 12"},
-                           500000000);
+  Metadata metadata;
+  metadata.service = {"shop", "1", "dev"};
+  return make_process_text(metadata, {12, "/app", "/app -x", "c", "GCC 12", ""}, 500000000);
 }
 
 template <typename Write>

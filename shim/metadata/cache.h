@@ -1,0 +1,55 @@
+// ~/.telemetry_metadata.json: what metadata services answered, so that the next program need not
+// ask.
+//
+//   { "cloud": {...}, "host": {...}, "k8s": {...}, "resource": {...}, "cached_at":
+//   "2026-11-21T12:00:00Z",
+//     "key": {...}, "complete": true }
+//
+// The first four are as in the events; `key` says where that was true. A file is used if its key is
+// that of this very machine, boot and container (an image that was copied must not lie), if it is
+// ours alone, and if it is not too old: a day, or five minutes if some question was not answered.
+// What the environment tells is not taken from here, but read anew. Deleting the file refreshes it.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "shim/metadata/cloud.h"
+#include "shim/metadata/kubernetes_api.h"
+
+namespace telinject {
+
+inline constexpr int64_t kCacheSeconds = 24 * 3600;
+inline constexpr int64_t kIncompleteSeconds = 5 * 60;
+
+// What is kept.
+struct CachedFindings {
+  CloudFindings cloud;
+  KubernetesFindings kubernetes;
+};
+
+class Cache {
+ public:
+  // An empty path: no cache. `key` is compared as a whole.
+  Cache(std::string path, nlohmann::json key) : path_(std::move(path)), key_(std::move(key)) {}
+
+  // Nothing, and why in *problem unless there is just no file, or it is of another place or time.
+  std::optional<CachedFindings> read(int64_t now_seconds, std::string* problem) const;
+  // In one step: a reader sees the old or the new. "" or what went wrong. `host` and `resource` are
+  // kept for people to read.
+  std::string write(int64_t now_seconds, const CachedFindings& findings, const nlohmann::json& host,
+                    const nlohmann::json& resource) const;
+
+ private:
+  std::string path_;
+  nlohmann::json key_;
+};
+
+// The key of this machine, boot and container, and of what was asked.
+nlohmann::json cache_key(const Surroundings& around, const Platform& platform,
+                         const std::string& host, const std::string& container_id, bool cloud,
+                         bool kubernetes);
+
+}  // namespace telinject

@@ -1,0 +1,56 @@
+// The pod that the program runs in, as the event's `k8s` has it. v3, section 10, and what v2 had
+// besides.
+#pragma once
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shim/metadata/cloud.h"
+#include "shim/metadata/http_client.h"
+#include "shim/metadata/service_account.h"
+#include "shim/metadata/surroundings.h"
+
+namespace telinject {
+
+// Every event carries these: at most so many bytes of labels, and of annotations.
+inline constexpr size_t kMaxMapBytes = 4096;
+
+using TextMap = std::map<std::string, std::string>;
+
+// "" and empty: not known.
+struct Kubernetes {
+  std::string cluster_name, namespace_name, pod_name, pod_uid, pod_phase, pod_ip, host_ip;
+  std::string container_name, container_id, node_name, deployment_name, replicaset_name;
+  std::string service_account_name;
+  std::string cpu_request, cpu_limit, memory_request, memory_limit;
+  TextMap namespace_labels, pod_labels, pod_annotations;
+  std::vector<std::string> services;
+
+  bool empty() const;
+};
+
+// Sets what is not set yet.
+void fill(Kubernetes* pod, const Kubernetes& from);
+
+// Empties what the schema would not have: a phase that is none, an address that is none, ...
+void drop_nonsense(Kubernetes* pod);
+
+// As `k8s` in an event; an empty object if nothing is known. And back, for the cache.
+nlohmann::ordered_json to_json(const Kubernetes& pod);
+Kubernetes kubernetes_from_json(const nlohmann::json& document);
+
+// What needs nobody's answer: the downward API's variables, the service account's files, the
+// mounts. The names that a user sets (K8S_CLUSTER_NAME) come from here, too.
+Kubernetes kubernetes_from_surroundings(const Surroundings& around, const ServiceAccount& account,
+                                        const std::string& container_id);
+
+// Values as the schema wants them.
+bool is_quantity(std::string_view text);
+// Strings of a JSON object; secret-looking names, what kubectl keeps for itself and values that are
+// longer than kMaxValueBytes are left out, and all beyond kMaxMapBytes.
+TextMap text_map(const nlohmann::json& object);
+
+}  // namespace telinject

@@ -1,0 +1,51 @@
+// Where the program runs, all of it.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "shim/metadata/cloud.h"
+#include "shim/metadata/host.h"
+#include "shim/metadata/http_client.h"
+#include "shim/metadata/kubernetes.h"
+#include "shim/metadata/service.h"
+#include "shim/metadata/surroundings.h"
+
+namespace telinject {
+
+struct Metadata {
+  Service service;
+  Host host;
+  Cloud cloud;
+  Kubernetes kubernetes;     // empty outside
+  std::string container_id;  // "" outside of containers; an event has it in `k8s` only
+};
+
+struct MetadataOptions {
+  std::string service_name, service_version, environment;  // as set, "" if not
+  std::string directory;                                   // the program's
+  Surroundings around;
+  bool cloud = false, kubernetes = false;
+  bool kubernetes_api = true;
+  std::string cache_path;  // "": none
+  std::chrono::milliseconds limit{2000};
+};
+
+// How it went, for one line to whoever wants to know.
+struct MetadataReport {
+  std::string source;  // "cache", "network", "local"
+  std::vector<std::string> problems;
+};
+
+// Without network, and complete but for `cloud`, `kubernetes` and the public address.
+Metadata find_local_metadata(const MetadataOptions& options);
+
+// The rest, by the deadline. `complain` gets what the user should know in any case: one line each.
+MetadataReport find_remote_metadata(const MetadataOptions& options, Deadline deadline,
+                                    const std::atomic<bool>* cancelled,
+                                    const std::function<void(const std::string&)>& complain,
+                                    Metadata* metadata);
+
+}  // namespace telinject

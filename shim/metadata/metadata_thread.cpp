@@ -1,0 +1,103 @@
+#include "shim/metadata/metadata_thread.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+
+namespace telinject {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// Beyond the limit, for what is under way to see that it is over.
+constexpr milliseconds kGrace{200};
+
+std::string describe(const Metadata& metadata, const MetadataReport& report, double ms) {
+  const Cloud& cloud = metadata.cloud;
+  return absl::StrCat("metadata: ", cloud.provider, cloud.platform.empty() ? "" : "/",
+                      cloud.platform, " by ", cloud.metadata_source,
+                      metadata.kubernetes.empty() ? "" : ", Kubernetes", "; from ", report.source,
+                      " in ", absl::StrFormat("%.3f", ms), " ms",
+                      report.problems.empty() ? "" : "; ", absl::StrJoin(report.problems, "; "));
+}
+
+}  // namespace
+
+struct MetadataThread::State {
+  MetadataOptions options;
+  Say complain, debug;
+  std::atomic<bool> cancelled{false};
+  mutable std::mutex mutex;
+  std::condition_variable changed;
+  Metadata metadata;
+  bool done = false;
+  Deadline deadline;
+
+  void run() {
+    auto start = steady_clock::now();
+    Metadata found = find_local_metadata(options);
+    {
+      std::lock_guard lock(mutex);
+      metadata = found;
+    }
+    MetadataReport report = find_remote_metadata(options, deadline, &cancelled, complain, &found);
+    std::chrono::duration<double, std::milli> took = steady_clock::now() - start;
+    debug(describe(found, report, took.count()));
+    {
+      std::lock_guard lock(mutex);
+      metadata = found;
+      done = true;
+    }
+    changed.notify_all();
+  }
+};
+
+MetadataThread::MetadataThread(MetadataOptions options, Say complain, Say debug)
+    : state_(std::make_shared<State>()) {
+  state_->options = std::move(options);
+  state_->complain = std::move(complain);
+  state_->debug = std::move(debug);
+  const MetadataOptions& known = state_->options;
+  // Of no file, and so at hand should the thread be late.
+  state_->metadata.service = quick_service(known.service_name, known.service_version,
+                                           known.environment, known.around, known.directory);
+  state_->metadata.host = find_host(known.around);
+}
+
+MetadataThread::~MetadataThread() {
+  finished();
+}
+
+bool MetadataThread::finished() {
+  if (!started_) return true;
+  state_->cancelled.store(true);
+  std::unique_lock lock(state_->mutex);
+  return state_->changed.wait_for(lock, kGrace, [this] { return state_->done; });
+}
+
+void MetadataThread::start() {
+  if (started_) return;
+  started_ = true;
+  state_->deadline = steady_clock::now() + state_->options.limit;
+  std::thread([state = state_] { state->run(); }).detach();
+}
+
+bool MetadataThread::wait(milliseconds patience) {
+  std::unique_lock lock(state_->mutex);
+  Deadline until = std::min(steady_clock::now() + patience, state_->deadline + kGrace);
+  state_->changed.wait_until(lock, until, [this] { return state_->done; });
+  return state_->done || steady_clock::now() >= state_->deadline + kGrace;
+}
+
+Metadata MetadataThread::current() const {
+  std::lock_guard lock(state_->mutex);
+  return state_->metadata;
+}
+
+}  // namespace telinject

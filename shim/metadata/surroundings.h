@@ -1,0 +1,40 @@
+// Where the drain looks: the environment it was started with, and the root of the file system.
+//
+// This is the only place of the metadata that reads the environment. What it reads are facts that a
+// platform leaves there (docs/metadata.md lists them all); settings of ours are in settings.h.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace telinject {
+
+struct Surroundings {
+  std::map<std::string, std::string, std::less<>> variables;
+  std::string
+      root;  // TELEMETRY_SYSTEM_ROOT: stands before /sys, /proc, /var and /etc; "" but in tests
+
+  static Surroundings of(char* const* envp, std::string root);
+
+  // The value; "" if the variable is not set.
+  std::string get(std::string_view name) const;
+  bool has(std::string_view name) const { return !get(name).empty(); }
+  // The first of these that is set.
+  template <typename... Names>
+  std::string first(std::string_view name, Names... others) const {
+    std::string value = get(name);
+    if constexpr (sizeof...(others) != 0) {
+      if (value.empty()) return first(others...);
+    }
+    return value;
+  }
+  std::string file(std::string_view path) const;  // its content, "" if there is none
+  std::string path(std::string_view path) const { return root + std::string(path); }
+};
+
+// OTEL_RESOURCE_ATTRIBUTES: key=value,key=value with percent-encoded values. As the specification
+// has it, all of it is dropped if some part of it makes no sense.
+std::map<std::string, std::string, std::less<>> parse_resource_attributes(std::string_view text);
+
+}  // namespace telinject
