@@ -276,6 +276,7 @@ int run_drain(bool under_telrun) {
   } else if (recording == nullptr) {
     sink = std::make_unique<NoSink>();
   }
+  StandardError::let_go();
   // A folder that we stand in cannot be unmounted.
   [[maybe_unused]] int changed = chdir("/");
 

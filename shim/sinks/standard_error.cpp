@@ -41,12 +41,19 @@ void StandardError::take_over() {
       }
     }
     if (self.fd_ < 0) self.fd_ = fcntl(2, F_DUPFD_CLOEXEC, 16), self.reopen_ = false;
+    if (self.reopen_) self.kept_ = fcntl(2, F_DUPFD_CLOEXEC, 16);
   }
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (null >= 0) {
     dup2(null, 2);
     if (null > 2) close(null);
   }
+}
+
+void StandardError::let_go() {
+  StandardError& self = get();
+  if (self.kept_ >= 0) close(self.kept_);
+  self.kept_ = -1;
 }
 
 void StandardError::use() {

@@ -15,6 +15,9 @@ class StandardError {
  public:
   // Takes descriptor 2 over and puts /dev/null in its place. Once, early in main().
   static void take_over();
+  // The drain has started: what was found at the beginning stays open as it was until then, for a
+  // reader that sees the end of a short program would leave before it is told what is wrong.
+  static void let_go();
   // For a command that a user runs and waits for: descriptor 2 stays what it is.
   static void use();
   static StandardError& get();
@@ -31,6 +34,7 @@ class StandardError {
   int open_for_writing();
 
   int fd_ = -1;
+  int kept_ = -1;  // until let_go()
   bool pipe_like_ = false;
   bool reopen_ = false;
 };

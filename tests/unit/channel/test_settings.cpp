@@ -54,7 +54,8 @@ TEST_CASE("the table is in the order of its ids, with names, options and default
     if (each.option != 0) CHECK(options.insert(std::string(1, each.option)).second);
     CHECK((each.placeholder != nullptr) == (each.long_option != nullptr));
     CHECK(std::strlen(each.help) > 20);
-    CHECK(accepts(each.id, each.default_text));
+    // None: it is derived from others.
+    if (each.default_text[0] != 0) CHECK(accepts(each.id, each.default_text));
     bool has_values = each.type == SettingType::kChoice || each.type == SettingType::kNumber;
     CHECK((each.values[0] != 0) == has_values);
   }
