@@ -1,8 +1,10 @@
 // Batches and notices: who comes, who ends, and why.
 #include "shim/drain/processor.h"
 
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <vector>
@@ -40,6 +42,19 @@ uint64_t count_entries(const Run& run) {
 
 }  // namespace
 
+namespace {
+
+// To the collector above all, which has half a millisecond until a busy thread's ring is full, and
+// to the program. Measured: with the drain on one core a call costs half as much in the blocking
+// mode.
+void give_way() {
+  constexpr int kNicer = 10;
+  auto thread = static_cast<id_t>(gettid());
+  setpriority(PRIO_PROCESS, thread, getpriority(PRIO_PROCESS, thread) + kNicer);
+}
+
+}  // namespace
+
 Processor::Processor(BatchQueue* queue, ClockKeeper* clock, std::unique_ptr<Sink> sink,
                      Options options, Hooks hooks)
     : queue_(queue),
@@ -55,6 +70,7 @@ Processor::Processor(BatchQueue* queue, ClockKeeper* clock, std::unique_ptr<Sink
 }
 
 void Processor::run() {
+  give_way();
   while (!over_) {
     Batch batch = queue_->pop();
     take(&batch);
