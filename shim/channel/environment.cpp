@@ -16,6 +16,10 @@ bool is_separator(char c) {
   return c == ':' || c == ' ';
 }
 
+size_t larger(size_t a, size_t b) {
+  return a > b ? a : b;
+}
+
 bool names_library(const char* entry, size_t length) {
   size_t name = text_length(kLibraryFile);
   if (length < name) return false;
@@ -148,10 +152,16 @@ size_t edited_slots(char* const* envp) {
 
 size_t edited_text_bytes(char* const* envp, const EnvironmentEdit& edit) {
   auto length = [](const char* s) { return s != nullptr ? text_length(s) : 0; };
+  // A name may stand there more than once, and each time with a value of its own.
+  size_t largest_preload = 0, largest_asan = 0;
+  for (char* const* e = envp; e != nullptr && *e != nullptr; e++) {
+    largest_preload = larger(largest_preload, length(env_value(*e, kPreload)));
+    largest_asan = larger(largest_asan, length(env_value(*e, kAsanOptions)));
+  }
   // A relative entry may grow by the whole path, once.
-  return length(env_find(envp, kPreload)) + length(edit.library) +
-         length(env_find(envp, kAsanOptions)) + text_length(kAsanRelaxed) + length(edit.session) +
-         length(edit.parent) + length(edit.traceparent) + kAddedVariables * 32;
+  return largest_preload + length(edit.library) + largest_asan + text_length(kAsanRelaxed) +
+         length(edit.session) + length(edit.parent) + length(edit.traceparent) +
+         kAddedVariables * 32;
 }
 
 bool edit_environment(char* const* envp, const EnvironmentEdit& edit, char** out, size_t slots,

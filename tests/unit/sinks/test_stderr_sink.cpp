@@ -123,6 +123,7 @@ TEST_CASE("a pipe gets every line, and the hold on it does not keep its reader w
           dup2(pipe.write_end, 2);
           pipe.close_write();
           StandardError::take_over();
+          StandardError::let_go();
           alarm(20);
           if (open_stderr_sink()->write(lines) != 0) return 1;
           return fcntl(pipe.read_end, F_SETFL, 0) == 0 && pipe.read_all() == lines ? 0 : 2;
