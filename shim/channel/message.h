@@ -17,6 +17,15 @@ enum class MessageType : uint16_t {
   kThreadName = 2,  // the thread's new name, without terminator
   kModule = 3,      // ModuleMessage and the path
   kModuleGone = 4,  // ModuleGoneMessage
+  // http_message.h
+  kHttpConnection = 16,   // HttpConnectionMessage
+  kHttpRequest = 17,      // HttpRequestMessage
+  kHttpResponse = 18,     // HttpResponseMessage
+  kHttpHeaders = 19,      // HttpHeadersMessage
+  kHttpEnd = 20,          // HttpEndMessage
+  kHttpTransfer = 21,     // HttpTransferMessage
+  kHttpTransferEnd = 22,  // HttpTransferEndMessage
+  kTlsConnection = 23,    // TlsConnectionMessage
 };
 
 // First message of each owner of a lane.
