@@ -66,4 +66,10 @@ void write_traceparent(char out[55], const HttpContext& context, uint64_t span);
 // The transfer (kHttpTransfer) that this thread works for, for requests that begin meanwhile; 0: none.
 extern __thread uint64_t t_transfer __attribute__((tls_model("initial-exec")));
 
+// Implemented by preload/, called by the core: an HTTP/1 request of this process has gone out (its
+// header block is complete) whose traceparent names `span`. If a transfer issued that id, it will
+// put its next one into its next request. Cheap if no transfer is under way. (Of HTTP/2 the wrapper
+// of nghttp2_submit_request sees it.)
+void issued_id_sent(uint64_t span);
+
 }  // namespace telinject
