@@ -96,6 +96,7 @@ bool set_up(const StartInfo& info) {
   read_inherited(info.envp);
   g_process.sampling_threshold = sampling_threshold(g_client.settings.number[kSampleRate]);
   g_process.on_full = static_cast<OnFull>(g_client.settings.number[kOnFull]);
+  g_process.stacktraces = g_client.settings.number[kStacktraces] != 0;
   g_process.threads = static_cast<Threads>(g_client.settings.number[kThreads]);
   uint32_t ring = session != nullptr ? g_client.session.ring_bytes : ring_bytes_for_cgroup();
   UntracedReason reason;

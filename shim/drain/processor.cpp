@@ -199,6 +199,7 @@ ExitKind Processor::kind_of(const Process& process) const {
   if (process.end.known) {
     return WIFSIGNALED(process.end.status) ? ExitKind::kKilled : ExitKind::kProcessExit;
   }
+  if (process.crash.has_value()) return ExitKind::kKilled;
   return process.exiting ? ExitKind::kProcessExit : ExitKind::kUnknown;
 }
 

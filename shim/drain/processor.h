@@ -15,6 +15,7 @@
 #include "shim/drain/clock_keeper.h"
 #include "shim/drain/losses.h"
 #include "shim/drain/process_model.h"
+#include "shim/drain/stack_text.h"
 #include "shim/drain/summary.h"
 #include "shim/events/event_encoder.h"
 #include "shim/metadata/host.h"
@@ -96,6 +97,16 @@ class Processor final : SpanWriter {
   void span_closed(Thread* thread, const Frame& frame, ExitKind kind, uint64_t end_ticks,
                    bool upper_bound) override;
   void exit_without_entry(Thread* thread) override;
+
+  // processor_errors.cpp
+  void thrown(Thread* thread, const AssembledMessage& message);
+  void crashed(Thread* thread, const AssembledMessage& message);
+  void unwound(Thread* thread, uint64_t word, uint64_t pc, uint64_t sp, uint64_t ticks);
+  enum class Outcome { kCaught, kNotCaught, kLeft, kUnknown };
+  Flight* flight_that_left(Thread* thread, const Frame& frame, ExitKind kind, int64_t ns);
+  void end_flight(Thread* thread, Outcome outcome, uint64_t pc, const Frame& frame, int64_t ns);
+  void describe_death(Thread* thread, const Frame& frame, ErrorText* error);
+
   void lose(Thread* thread, uint64_t calls, uint64_t ticks, bool now);
   void lose_in_segment(SegmentState* segment, LossReason reason, uint64_t calls, uint64_t ticks);
   const ProcessText& text_of(Process* process);
@@ -112,6 +123,7 @@ class Processor final : SpanWriter {
   EventEncoder encoder_{&lines_};
   ModuleCache modules_{[this](uint64_t ticks) { return clock_->to_ns(ticks); }};
   SiteCache sites_;
+  StackNamer stacks_;
   std::map<SegmentId, SegmentState> segments_;
   std::map<int, std::shared_ptr<uint64_t>> sequences_;  // by os_pid, across exec
   absl::flat_hash_map<Reference, ParentContext> references_;

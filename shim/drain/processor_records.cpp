@@ -51,13 +51,14 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
   CallTree& tree = thread->tree;
   switch (kind) {
     case ControlKind::kRoot:
+      thread->flights.clear();  // nothing is open that one could leave
       tree.root(a, b, position);
       break;
     case ControlKind::kStack:
       tree.stack_switch(b, a, c);
       break;
     case ControlKind::kUnwind:
-      tree.unwind(static_cast<UnwindKind>(a), b, c, ticks);
+      unwound(thread, a, b, c, ticks);
       break;
     case ControlKind::kClosed:
       tree.closed_up_to(c, static_cast<uint32_t>(a), ticks);
@@ -135,6 +136,12 @@ void Processor::message(SegmentState* segment, uint32_t lane_number, LaneTrack* 
       if (auto gone = message.head<ModuleGoneMessage>()) {
         thread->process->code.remove(gone->start, gone->end);
       }
+      break;
+    case MessageType::kThrow:
+      thrown(thread, message);
+      break;
+    case MessageType::kCrash:
+      crashed(thread, message);
       break;
     case MessageType::kThread:
       break;

@@ -1,7 +1,4 @@
 // Spans: as events, into the sink, and into the totals.
-#include <signal.h>
-#include <sys/wait.h>
-
 #include <algorithm>
 
 #include "shim/drain/complain.h"
@@ -36,11 +33,6 @@ std::string_view exit_name(ExitKind kind) {
       return "unknown";
   }
   return "";
-}
-
-std::string signal_name(int signal) {
-  const char* name = sigabbrev_np(signal);
-  return name != nullptr ? std::string("SIG") + name : "signal " + std::to_string(signal);
 }
 
 }  // namespace
@@ -89,10 +81,12 @@ void Processor::span_closed(Thread* thread, const Frame& frame, ExitKind kind, u
   totals->total_ns += duration;
   totals->max_ns = std::max(totals->max_ns, duration);
 
+  Flight* flight = nullptr;
+  if (!thread->flights.empty()) flight = flight_that_left(thread, frame, kind, end_ns);
   EventPlace place = {++*process->sequence, end_ns, frame.trace, frame.span_id,
                       frame.parent_span_id};
   facts_.events++;
-  if (kind == ExitKind::kReturned && !upper_bound) {
+  if (kind == ExitKind::kReturned && !upper_bound && flight == nullptr) {
     encoder_.function_exit(place, duration, frame.site->text, thread->attributes_json, nullptr,
                            text);
     return;
@@ -100,17 +94,20 @@ void Processor::span_closed(Thread* thread, const Frame& frame, ExitKind kind, u
   ExitNote note;
   note.exit_kind = exit_name(kind);
   note.upper_bound = upper_bound;
-  std::string type, message;
-  if (kind == ExitKind::kKilled) {
-    type = signal_name(WTERMSIG(process->end.status));
-    message = "the process was killed by " + type;
-  } else if (kind == ExitKind::kUnknown) {
-    type = "unknown";
-    message = "the process ended; its exit status is not known";
+  ErrorText death;
+  const ErrorText* error = &death;
+  if (flight != nullptr) {
+    note.exit_kind = exit_name(ExitKind::kUnwound);
+    error = &flight->error;
+    if (flight->stacks_told++ < kStacksTold) note.error_stack = error->stack;
+  } else if (kind == ExitKind::kKilled || kind == ExitKind::kUnknown) {
+    describe_death(thread, frame, &death);
+    note.error_stack = death.stack;
   }
-  note.error_type = type;
-  note.error_message = message;
+  note.error_type = error->type;
+  note.error_message = error->message;
   encoder_.function_exit(place, duration, frame.site->text, thread->attributes_json, &note, text);
+  if (flight != nullptr && thread->tree.frame_above() == nullptr) thread->flights.clear();
 }
 
 void Processor::exit_without_entry(Thread*) {
