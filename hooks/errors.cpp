@@ -50,6 +50,14 @@ class Scratch {
   unsigned char* at_;
 };
 
+// Memory that is there: from `sp` to the end of the stack it stands on, if that is known.
+StackBounds stack_bounds(const Lane* lane, uintptr_t sp) {
+  for (const Stack& stack : lane->stacks) {
+    if (sp - stack.lo < stack.hi - stack.lo) return {sp, stack.hi};
+  }
+  return {0, 0};
+}
+
 size_t take_stack(Lane* lane, uint64_t* addresses) {
   Registers registers = current_registers();
   StackBounds bounds = stack_bounds(lane, registers.value[kRsp]);
@@ -66,11 +74,18 @@ size_t take_stack(Lane* lane, uint64_t* addresses) {
 
 }  // namespace
 
-StackBounds stack_bounds(const Lane* lane, uintptr_t sp) {
-  for (const Stack& stack : lane->stacks) {
-    if (sp - stack.lo < stack.hi - stack.lo) return {sp, stack.hi};
+size_t copy_string(uintptr_t address, char* out, size_t capacity) {
+  size_t size = 0;
+  while (size < capacity) {
+    // Up to the end of a page at most: the next one may not be there.
+    size_t bytes = 64 - (address + size) % 64;
+    if (bytes > capacity - size) bytes = capacity - size;
+    if (!peek_memory(address + size, out + size, bytes)) return size;
+    for (size_t i = 0; i < bytes; i++, size++) {
+      if (out[size] == 0) return size;
+    }
   }
-  return {0, 0};
+  return size;
 }
 
 void note_throw(const void* exception, bool again, uintptr_t sp) {
@@ -116,22 +131,27 @@ void note_throw(const void* exception, bool again, uintptr_t sp) {
   publish_hook_state(lane);
 }
 
-void note_crash(const CrashMessage& crash, const Registers& registers, const StackBounds& bounds,
+void note_crash(const CrashMessage& crash, const Registers& registers, LastWords words,
                 uintptr_t sp) {
   if (g_process.state.load(std::memory_order_acquire) != ProcessState::kReady) return;
   Lane* lane = t_hook.lane;
   if (lane == nullptr || g_alive.mask == 0) lane = attach_thread(sp);
   if (lane == nullptr) return;
-  // Whatever was under way on this lane will not be finished: the process ends here.
   SlowPath slow(lane, sp);
   if (!slow.entered()) return;
   Scratch scratch(lane);
   auto* head = scratch.reserve_head<CrashMessage>();
   *head = crash;
-  size_t frames = walk_stack(registers, /*exact=*/true, bounds,
+  constexpr StackBounds kNone = {0, 0};
+  size_t frames = walk_stack(registers, /*exact=*/true, kNone,
                              static_cast<uint64_t*>(scratch.at()), kMaxStackFrames);
   head->frames = static_cast<uint16_t>(frames);
   scratch.skip(frames * sizeof(uint64_t));
+  if (words != nullptr) {
+    size_t bytes = words(static_cast<char*>(scratch.at()), kMaxTextBytes);
+    head->text_bytes = static_cast<uint16_t>(bytes);
+    scratch.skip(bytes);
+  }
   write_message(lane, MessageType::kCrash, lane->scratch, scratch.size());
   publish_hook_state(lane);
 }

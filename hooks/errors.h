@@ -14,13 +14,15 @@ namespace telinject {
 // the list of loaded objects, as the unwinder will in a moment.
 void note_throw(const void* exception, bool again, uintptr_t sp);
 
-// A signal is about to end the process: at `registers`, on a stack within `bounds`.
+// Stores what there is to say, at most `capacity` bytes; returns how many.
+using LastWords = size_t (*)(char* out, size_t capacity);
+
+// A signal is about to end the process, at `registers`. Nothing there is trusted. `words` may be null.
 // Async-signal-safe.
-void note_crash(const CrashMessage& crash, const Registers& registers, const StackBounds& bounds,
+void note_crash(const CrashMessage& crash, const Registers& registers, LastWords words,
                 uintptr_t sp);
 
-// Memory around `sp` that may be read: from there to the end of the stack it stands on, if that is
-// known.
-StackBounds stack_bounds(const Lane* lane, uintptr_t sp);
+// Copies a string that may lie anywhere; 0 if it cannot be read.
+size_t copy_string(uintptr_t address, char* out, size_t capacity);
 
 }  // namespace telinject

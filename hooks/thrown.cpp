@@ -1,6 +1,6 @@
 #include "hooks/thrown.h"
 
-#include "hooks/services.h"
+#include "hooks/errors.h"
 #include "hooks/what.h"
 #include "shim/channel/text.h"
 
@@ -111,20 +111,6 @@ void inspect_value(uintptr_t object, Thrown* thrown, char* text, size_t capacity
 }
 
 }  // namespace
-
-size_t copy_string(uintptr_t address, char* out, size_t capacity) {
-  size_t size = 0;
-  while (size < capacity) {
-    // Up to the end of a page at most: the next one may not be there.
-    size_t bytes = 64 - (address + size) % 64;
-    if (bytes > capacity - size) bytes = capacity - size;
-    if (!peek_memory(address + size, out + size, bytes)) return size;
-    for (size_t i = 0; i < bytes; i++, size++) {
-      if (out[size] == 0) return size;
-    }
-  }
-  return size;
-}
 
 Thrown inspect_exception(const void* exception, char* text, size_t capacity) {
   Thrown thrown;

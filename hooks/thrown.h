@@ -19,7 +19,4 @@ struct Thrown {
 // `exception` is the unwinder's header. The text goes to `text`.
 Thrown inspect_exception(const void* exception, char* text, size_t capacity);
 
-// Copies a string that may lie anywhere; 0 if it cannot be read.
-size_t copy_string(uintptr_t address, char* out, size_t capacity);
-
 }  // namespace telinject

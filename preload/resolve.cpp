@@ -74,8 +74,17 @@ constexpr Wanted kWanted[kRealCount] = {
     {"syscall", false},
     {"seccomp", false},
     {"clock_gettime", false},
+    {"sigaction", false},
+    {"__sigaction", false},
+    {"signal", false},
+    {"bsd_signal", false},
+    {"ssignal", false},
+    {"sysv_signal", false},
+    {"__sysv_signal", false},
+    {"sigset", false},
     {"environ", true},
     {"__libc_stack_end", true},
+    {"__abort_msg", true},
 };
 
 using Iterate = int (*)(int (*)(dl_phdr_info*, size_t, void*), void*);

@@ -65,8 +65,17 @@ enum RealSymbol : uint32_t {
   kReal_syscall,
   kReal_seccomp,
   kReal_clock_gettime,
+  kReal_sigaction,
+  kReal___sigaction,
+  kReal_signal,
+  kReal_bsd_signal,
+  kReal_ssignal,
+  kReal_sysv_signal,
+  kReal___sysv_signal,
+  kReal_sigset,
   kReal_environ,
   kReal___libc_stack_end,
+  kReal___abort_msg,
   kRealCount,
 };
 

@@ -3,6 +3,7 @@
 
 #include "hooks/attach.h"
 #include "hooks/services.h"
+#include "preload/crash.h"
 #include "preload/exit.h"
 #include "preload/resolve.h"
 #include "preload/startup.h"
@@ -140,6 +141,7 @@ void start_process() {
     if (attach_thread(reinterpret_cast<uintptr_t>(__builtin_frame_address(0))) != nullptr) {
       record_module_changes();
     }
+    if (g_process.stacktraces) watch_fatal_signals();
   }
   g_process.state.store(result, std::memory_order_release);
 }
