@@ -29,6 +29,9 @@ bool peek_memory(uintptr_t address, void* out, size_t bytes);
 // True for code of this library.
 bool is_own_code(uintptr_t address);
 
+// True if one recorded module holds both.
+bool same_module(uintptr_t a, uintptr_t b);
+
 // True for our own entry points.
 bool is_hook(uintptr_t address);
 

@@ -24,6 +24,7 @@ struct Known {
   uintptr_t start, end;
   uint64_t identity;  // of the file; 0: unused
   UnwindTable unwind;  // no header: it has none
+  bool by_loader;      // under the loader's name for the file, which may be a link
   bool seen;
 };
 constexpr uint32_t kKnownModules = 1024;
@@ -62,21 +63,27 @@ Known* find_known(uintptr_t start, uintptr_t end, uint64_t identity) {
   uint32_t count = g_known_count.load(std::memory_order_acquire);
   for (uint32_t i = 0; i < count; i++) {
     Known& known = g_known[i];
-    if (known.identity == identity && known.start == start && known.end == end) return &known;
+    if (known.identity == 0 || known.start != start || known.end != end) continue;
+    if (known.by_loader) {
+      known.identity = identity;
+      known.by_loader = false;
+    }
+    if (known.identity == identity) return &known;
   }
   return nullptr;
 }
 
-void remember(uintptr_t start, uintptr_t end, uint64_t identity, const UnwindTable& unwind) {
+void remember(uintptr_t start, uintptr_t end, uint64_t identity, const UnwindTable& unwind,
+              bool by_loader) {
   uint32_t count = g_known_count.load(std::memory_order_relaxed);
   for (uint32_t i = 0; i < count; i++) {
     if (g_known[i].identity == 0) {
-      g_known[i] = {start, end, identity, unwind, true};
+      g_known[i] = {start, end, identity, unwind, by_loader, true};
       return;
     }
   }
   if (count == kKnownModules) return;  // told again at each reading; harmless
-  g_known[count] = {start, end, identity, unwind, true};
+  g_known[count] = {start, end, identity, unwind, by_loader, true};
   g_known_count.store(count + 1, std::memory_order_release);
 }
 
@@ -157,7 +164,8 @@ void tell_segment(const dl_phdr_info* info, const Elf64_Phdr& header, const char
   module.end = (address + header.p_memsz + kPageBytes - 1) & ~uintptr_t{kPageBytes - 1};
   module.file_offset = header.p_offset - (address - page);
   if (tell(module, path, path_bytes)) {
-    remember(module.start, module.end, hash_path(path, path_bytes), unwind);
+    remember(module.start, module.end, hash_path(path, path_bytes), unwind,
+             /*by_loader=*/true);
   }
 }
 
@@ -214,7 +222,7 @@ void tell_mapping(const Mapping& mapping, uintptr_t base, const char* path) {
   UnwindTable unwind = {};
   if (base != 0) peek_object(base, &module, &unwind);
   if (tell(module, path, mapping.path_bytes)) {
-    remember(mapping.start, mapping.end, identity, unwind);
+    remember(mapping.start, mapping.end, identity, unwind, /*by_loader=*/false);
   }
 }
 
@@ -275,6 +283,16 @@ bool find_unwind_table(uintptr_t address, UnwindTable* table) {
     if (known.identity == 0 || address - known.start >= known.end - known.start) continue;
     *table = known.unwind;
     return table->header != nullptr;
+  }
+  return false;
+}
+
+bool same_module(uintptr_t a, uintptr_t b) {
+  uint32_t count = g_known_count.load(std::memory_order_acquire);
+  for (uint32_t i = 0; i < count; i++) {
+    const Known& known = g_known[i];
+    if (known.identity == 0 || a - known.start >= known.end - known.start) continue;
+    return b - known.start < known.end - known.start;
   }
   return false;
 }

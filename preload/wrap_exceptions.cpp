@@ -4,6 +4,7 @@
 //
 // pthread_cancel and pthread_exit unwind too, by _Unwind_ForcedUnwind: those are no errors.
 #include "hooks/errors.h"
+#include "hooks/services.h"
 #include "hooks/unwind.h"
 #include "preload/export.h"
 #include "preload/resolve.h"
@@ -21,6 +22,12 @@ struct UnwindHeader {
 
 using Raise = int (*)(void*);
 
+// libgcc's _Unwind_Resume_or_Rethrow goes on in _Unwind_RaiseException, by way of our wrapper.
+bool within_unwinder(const void* caller) {
+  return same_module(reinterpret_cast<uintptr_t>(caller),
+                     reinterpret_cast<uintptr_t>(real_address(kReal__Unwind_RaiseException)));
+}
+
 }  // namespace
 
 }  // namespace telinject
@@ -30,9 +37,10 @@ using namespace telinject;
 // Returns only if there is no handler.
 TELINJECT_WRAPPER(int, _Unwind_RaiseException, void* exception) {
   uintptr_t sp = TELINJECT_CALLER_SP();
-  note_throw(exception, /*again=*/false, sp);
+  bool told = t_hook.lane == nullptr || within_unwinder(__builtin_return_address(0));
+  if (!told) note_throw(exception, /*again=*/false, sp);
   int why = real<Raise>(kReal__Unwind_RaiseException)(exception);
-  note_unwind(UnwindKind::kNoHandler, exception, sp, 0, sp);
+  if (!told) note_unwind(UnwindKind::kNoHandler, exception, sp, 0, sp);
   return why;
 }
 

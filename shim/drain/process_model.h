@@ -54,6 +54,7 @@ struct Thread final : CallTree::Listener {
   uint64_t end_ticks = 0;
   uint64_t decide_by_ns = 0;  // monotonic; then it counts as the end of the thread alone
   Flights flights;
+  bool terminating = false;  // nobody catches an exception: what follows is std::terminate's
   bool crashed = false;
   uint32_t crash_stacks_told = 0;
   // Losses that have been told in the stream, and that have not.

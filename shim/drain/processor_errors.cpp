@@ -59,6 +59,8 @@ void Processor::thrown(Thread* thread, const AssembledMessage& message) {
   flight.error.stack = json_escaped(stack.text);
   flight.thrown_in = stack.function;
   flight.rethrown = (head->flags & ThrowMessage::kRethrown) != 0;
+  // libstdc++'s terminate handler throws it again to print what() of it.
+  if (flight.rethrown && thread->terminating) return;
   flight.stack_skipped = (head->flags & ThrowMessage::kStackSkipped) != 0;
   flight.stacks_skipped = head->stacks_skipped;
   if (thread->flights.size() == kMaxFlights) thread->flights.erase(thread->flights.begin());
@@ -73,6 +75,7 @@ void Processor::unwound(Thread* thread, uint64_t word, uint64_t pc, uint64_t sp,
     return std::any_of(flights.begin(), flights.end(),
                        [&](const Flight& flight) { return flight.exception == exception; });
   };
+  if (kind == UnwindKind::kLongjmp) thread->terminating = false;
   if (kind != UnwindKind::kNoHandler) thread->tree.unwind(kind, pc, sp, ticks);
   if (kind == UnwindKind::kLongjmp || kind == UnwindKind::kLandingPad || !under_way()) return;
   // Exceptions that were thrown since, and never caught, have been left behind.
@@ -162,6 +165,7 @@ void Processor::end_flight(Thread* thread, Outcome outcome, uint64_t pc, const F
       }
       break;
     case Outcome::kNotCaught:
+      thread->terminating = true;
       attributes += "\"telinject.caught\":false,";
       message += ", not caught";
       break;
