@@ -64,7 +64,7 @@ constexpr Wanted kWanted[kRealCount] = {
     {"wait3", false},
     {"wait4", false},
     {"waitid", false},
-    {"__cxa_atexit", false},
+    {"on_exit", false},
     {"_exit", false},
     {"quick_exit", false},
     {"dlopen", false},

@@ -55,7 +55,7 @@ enum RealSymbol : uint32_t {
   kReal_wait3,
   kReal_wait4,
   kReal_waitid,
-  kReal___cxa_atexit,
+  kReal_on_exit,
   kReal__exit,
   kReal_quick_exit,
   kReal_dlopen,

@@ -22,6 +22,12 @@ namespace telinject {
 
 struct Process;
 
+// main's return, which waits for the exit status.
+struct HeldExit {
+  Frame frame;
+  int64_t end_ns;
+};
+
 // Whoever writes a thread's spans.
 class SpanWriter {
  public:
@@ -54,6 +60,7 @@ struct Thread final : CallTree::Listener {
   uint64_t end_ticks = 0;
   uint64_t decide_by_ns = 0;  // monotonic; then it counts as the end of the thread alone
   Flights flights;
+  std::optional<HeldExit> held_main;
   bool terminating = false;  // nobody catches an exception: what follows is std::terminate's
   bool crashed = false;
   uint32_t crash_stacks_told = 0;
@@ -85,6 +92,8 @@ struct Process {
   uint64_t exit_ticks = 0;
   bool ended = false;
   ProcessEnd end;
+  std::optional<int> said_status;  // by itself, when it was about to exit
+  int exit_status() const;         // 0 if it is not known, or it did not exit
   std::optional<Crash> crash;  // what a thread said when a fatal signal came
   std::vector<std::unique_ptr<Thread>> threads;
 };

@@ -217,6 +217,7 @@ void Processor::finish_thread(Thread* thread, ExitKind kind) {
   // Whatever became of the program that it executed.
   if (thread->tree.executing()) kind = ExitKind::kExec;
   thread->tree.close_all(kind, thread->end_ticks);
+  release_main(thread, process->exit_status());
   std::erase(undecided_, thread);
   std::erase_if(process->threads, [&](const auto& owned) { return owned.get() == thread; });
 }
@@ -293,6 +294,7 @@ void Processor::end_exiting(SegmentState* segment, uint64_t ticks) {
       bool alone = ended_alone(*thread);
       thread->tree.close_all(alone ? ExitKind::kThreadEnd : ExitKind::kProcessExit,
                              alone && thread->ended ? thread->end_ticks : ticks);
+      release_main(thread.get(), process->exit_status());
     }
   }
 }

@@ -105,7 +105,9 @@ class Processor final : SpanWriter {
   enum class Outcome { kCaught, kNotCaught, kLeft, kUnknown };
   Flight* flight_that_left(Thread* thread, const Frame& frame, ExitKind kind, int64_t ns);
   void end_flight(Thread* thread, Outcome outcome, uint64_t pc, const Frame& frame, int64_t ns);
-  void describe_death(Thread* thread, const Frame& frame, ErrorText* error);
+  void describe_death(Thread* thread, const Frame& frame, ExitKind kind, ErrorText* error);
+  void hold_main(Thread* thread, const Frame& frame, int64_t end_ns);
+  void release_main(Thread* thread, int status);
 
   void lose(Thread* thread, uint64_t calls, uint64_t ticks, bool now);
   void lose_in_segment(SegmentState* segment, LossReason reason, uint64_t calls, uint64_t ticks);

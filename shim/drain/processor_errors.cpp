@@ -92,7 +92,9 @@ void Processor::unwound(Thread* thread, uint64_t word, uint64_t pc, uint64_t sp,
     return;
   }
   int64_t ns = std::max(clock_->to_ns(ticks), frame->start_ns);
-  Outcome outcome = kind == UnwindKind::kBeginCatch ? Outcome::kCaught : Outcome::kNotCaught;
+  // g++: at a noexcept function std::terminate begins a catch without going to a handler.
+  bool caught = kind == UnwindKind::kBeginCatch && flights.back().landed;
+  Outcome outcome = caught ? Outcome::kCaught : Outcome::kNotCaught;
   end_flight(thread, outcome, pc, *frame, ns);
 }
 
@@ -208,9 +210,41 @@ void Processor::crashed(Thread* thread, const AssembledMessage& message) {
   thread->crashed = true;
 }
 
+// The exit status, for the main thread's outermost span.
+ErrorText exit_error(int status) {
+  if (status == 0) return {};
+  return {"exit_status", absl::StrCat("the process ended with exit status ", status), ""};
+}
+
+// main has returned, but what it returned is only known when the process ends.
+void Processor::hold_main(Thread* thread, const Frame& frame, int64_t end_ns) {
+  thread->held_main = HeldExit{frame, end_ns};
+}
+
+void Processor::release_main(Thread* thread, int status) {
+  if (!thread->held_main.has_value()) return;
+  HeldExit held = *std::exchange(thread->held_main, std::nullopt);
+  Process* process = thread->process;
+  EventPlace place = {++*process->sequence, held.end_ns, held.frame.trace, held.frame.span_id,
+                      held.frame.parent_span_id};
+  ErrorText error = exit_error(status);
+  ExitNote note;
+  note.error_type = error.type;
+  note.error_message = error.message;
+  encoder_.function_exit(place, held.end_ns - held.frame.start_ns, held.frame.site->text,
+                         thread->attributes_json, &note, text_of(process));
+  facts_.events++;
+}
+
 // What ended the process, for a span that was open then.
-void Processor::describe_death(Thread* thread, const Frame& frame, ErrorText* error) {
+void Processor::describe_death(Thread* thread, const Frame& frame, ExitKind kind,
+                               ErrorText* error) {
   const Process& process = *thread->process;
+  if (kind == ExitKind::kProcessExit) {
+    bool root = thread->tree.frame_above() == nullptr && thread->tid == process.pid;
+    if (root) *error = exit_error(process.exit_status());
+    return;
+  }
   if (!process.end.known && !process.crash.has_value()) {
     error->type = "unknown";
     error->message = "the process ended; its exit status is not known";

@@ -92,6 +92,10 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
     case ControlKind::kExit:
       if (!thread->process->exiting) thread->process->exit_ticks = ticks;
       thread->process->exiting = true;
+      if (a != 0) thread->process->said_status = static_cast<int>(a - 1);
+      for (auto& other : thread->process->threads) {
+        release_main(other.get(), thread->process->exit_status());
+      }
       break;
     case ControlKind::kLaneEnded:
       // Nothing if that is known already, and the lane perhaps in use again. Forked processes have

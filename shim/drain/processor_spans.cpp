@@ -61,6 +61,7 @@ const ProcessText& Processor::text_of(Process* process) {
 
 void Processor::span_opened(Thread* thread, const Frame& frame) {
   const ProcessText& text = text_of(thread->process);
+  if (thread->held_main.has_value()) release_main(thread, 0);
   EventPlace place = {++*thread->process->sequence, frame.start_ns, frame.trace, frame.span_id,
                       frame.parent_span_id};
   encoder_.function_entry(place, frame.site->text, thread->attributes_json, text);
@@ -81,6 +82,12 @@ void Processor::span_closed(Thread* thread, const Frame& frame, ExitKind kind, u
   totals->total_ns += duration;
   totals->max_ns = std::max(totals->max_ns, duration);
 
+  if (frame.site->is_main && kind == ExitKind::kReturned && !upper_bound &&
+      thread->tid == process->pid && thread->tree.frame_above() == nullptr &&
+      thread->flights.empty()) {
+    hold_main(thread, frame, end_ns);
+    return;
+  }
   Flight* flight = nullptr;
   if (!thread->flights.empty()) flight = flight_that_left(thread, frame, kind, end_ns);
   EventPlace place = {++*process->sequence, end_ns, frame.trace, frame.span_id,
@@ -100,8 +107,9 @@ void Processor::span_closed(Thread* thread, const Frame& frame, ExitKind kind, u
     note.exit_kind = exit_name(ExitKind::kUnwound);
     error = &flight->error;
     if (flight->stacks_told++ < kStacksTold) note.error_stack = error->stack;
-  } else if (kind == ExitKind::kKilled || kind == ExitKind::kUnknown) {
-    describe_death(thread, frame, &death);
+  } else if (kind == ExitKind::kKilled || kind == ExitKind::kUnknown ||
+             kind == ExitKind::kProcessExit) {
+    describe_death(thread, frame, kind, &death);
     note.error_stack = death.stack;
   }
   note.error_type = error->type;

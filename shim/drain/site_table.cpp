@@ -104,6 +104,7 @@ const Site* SiteCache::site(const CodePlace& function, const CodePlace& return_a
     site.caller = callers.front();
   }
   site.totals = totals_of(function, f.name);
+  site.is_main = f.name == "main";
   std::string json;
   if (f.parameters_known) append_json_member(&json, "function.parameters", f.parameters);
   if (!description.caller.empty()) append_json_member(&json, "caller_function", description.caller);

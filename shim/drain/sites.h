@@ -26,6 +26,7 @@ struct Site {
   uint64_t caller = 0;
   FunctionTotals* totals = nullptr;
   FunctionText text;
+  bool is_main = false;  // the program's main function
 };
 
 }  // namespace telinject
