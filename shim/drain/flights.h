@@ -23,6 +23,7 @@ struct Flight {
   uint64_t opened;     // calls that the thread had made: those are the frames it may leave
   ErrorText error;
   std::string thrown_in;  // plain text; empty if not known
+  bool forced = false;  // no exception: pthread_exit, pthread_cancel; or one whose throw is not known
   bool rethrown = false;
   bool stack_skipped = false;
   uint32_t stacks_skipped = 0;

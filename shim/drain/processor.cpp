@@ -174,6 +174,7 @@ void Processor::end_lane(const Notice& notice) {
   consume(&segment, notice.lane, &lane, ~uint64_t{0});
   losses_.add(LossReason::kQueueFull, notice.lost_records);
   Thread* thread = lane.thread;
+  uint64_t last_ticks = lane.stream.ticks();
   segment.lanes.erase(found);
   if (thread == nullptr) return;
   uint64_t known = thread->lost_told + thread->lost_untold;
@@ -181,8 +182,12 @@ void Processor::end_lane(const Notice& notice) {
        /*now=*/true);
   thread->ended = true;
   thread->end_ticks = notice.ticks;
-  if (thread->tree.exiting()) thread->end_ticks = thread->tree.exit_ticks();
-  if (!thread->tree.has_open() || thread->tree.exiting()) {
+  bool forced = std::any_of(thread->flights.begin(), thread->flights.end(),
+                            [](const Flight& flight) { return flight.forced; });
+  // pthread_exit, as it said itself; cancelled, as its landing pads did. Destructors may have run
+  // since.
+  if (thread->tree.exiting()) thread->end_ticks = std::max(thread->tree.exit_ticks(), last_ticks);
+  if (!thread->tree.has_open() || thread->tree.exiting() || forced) {
     finish_thread(thread, ExitKind::kThreadEnd);
   } else if (ended_alone(*thread)) {
     finish_thread(thread, ExitKind::kThreadEnd);

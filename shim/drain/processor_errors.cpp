@@ -30,6 +30,11 @@ std::string type_name(std::string_view mangled) {
   return name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : std::string(mangled);
 }
 
+void push_flight(Thread* thread, Flight flight) {
+  if (thread->flights.size() == kMaxFlights) thread->flights.erase(thread->flights.begin());
+  thread->flights.push_back(std::move(flight));
+}
+
 // Who catches in order to end the program: a noexcept function's frame was reached, or no handler
 // was found.
 bool ends_program(std::string_view function) {
@@ -63,8 +68,7 @@ void Processor::thrown(Thread* thread, const AssembledMessage& message) {
   if (flight.rethrown && thread->terminating) return;
   flight.stack_skipped = (head->flags & ThrowMessage::kStackSkipped) != 0;
   flight.stacks_skipped = head->stacks_skipped;
-  if (thread->flights.size() == kMaxFlights) thread->flights.erase(thread->flights.begin());
-  thread->flights.push_back(std::move(flight));
+  push_flight(thread, std::move(flight));
 }
 
 void Processor::unwound(Thread* thread, uint64_t word, uint64_t pc, uint64_t sp, uint64_t ticks) {
@@ -77,6 +81,13 @@ void Processor::unwound(Thread* thread, uint64_t word, uint64_t pc, uint64_t sp,
   };
   if (kind == UnwindKind::kLongjmp) thread->terminating = false;
   if (kind != UnwindKind::kNoHandler) thread->tree.unwind(kind, pc, sp, ticks);
+  if (kind == UnwindKind::kLandingPad && !under_way()) {
+    Flight flight = {};
+    flight.exception = exception;
+    flight.opened = thread->tree.opened();
+    flight.forced = true;
+    push_flight(thread, std::move(flight));
+  }
   if (kind == UnwindKind::kLongjmp || kind == UnwindKind::kLandingPad || !under_way()) return;
   // Exceptions that were thrown since, and never caught, have been left behind.
   while (flights.back().exception != exception) flights.pop_back();
@@ -132,6 +143,7 @@ void Processor::end_flight(Thread* thread, Outcome outcome, uint64_t pc, const F
                            int64_t ns) {
   Flight flight = std::move(thread->flights.back());
   thread->flights.pop_back();
+  if (flight.forced) return;
   Process* process = thread->process;
   std::string catcher;
   SourceLine line;

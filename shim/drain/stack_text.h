@@ -40,7 +40,7 @@ inline constexpr size_t kMaxStackBytes = 2000;
 
 struct StackText {
   std::string text;      // at most kMaxStackBytes, cut at a line; plain text
-  std::string function;  // the innermost
+  std::string function;  // the innermost that is known, or empty
 };
 
 // `throwing`: the functions of the C++ runtime that throw are left out at the top.
