@@ -99,7 +99,7 @@ class Processor final : SpanWriter {
   void exit_without_entry(Thread* thread) override;
 
   // processor_errors.cpp
-  void thrown(Thread* thread, const AssembledMessage& message);
+  void thrown(Thread* thread, const AssembledMessage& message, uint64_t ticks);
   void crashed(Thread* thread, const AssembledMessage& message);
   void unwound(Thread* thread, uint64_t word, uint64_t pc, uint64_t sp, uint64_t ticks);
   enum class Outcome { kCaught, kNotCaught, kLeft, kUnknown };

@@ -45,7 +45,7 @@ bool ends_program(std::string_view function) {
 
 }  // namespace
 
-void Processor::thrown(Thread* thread, const AssembledMessage& message) {
+void Processor::thrown(Thread* thread, const AssembledMessage& message, uint64_t ticks) {
   auto head = message.head<ThrowMessage>();
   if (!head.has_value()) return;
   std::string_view rest = std::string_view(message.bytes).substr(sizeof *head);
@@ -63,11 +63,22 @@ void Processor::thrown(Thread* thread, const AssembledMessage& message) {
   StackText stack = stack_text(&stacks_, &thread->process->code, addresses, /*throwing=*/true);
   flight.error.stack = json_escaped(stack.text);
   flight.thrown_in = stack.function;
-  flight.rethrown = (head->flags & ThrowMessage::kRethrown) != 0;
+  // libc++abi rethrows in the way that it throws.
+  flight.rethrown = stack.rethrown || (head->flags & ThrowMessage::kRethrown) != 0;
   // libstdc++'s terminate handler throws it again to print what() of it.
   if (flight.rethrown && thread->terminating) return;
   flight.stack_skipped = (head->flags & ThrowMessage::kStackSkipped) != 0;
   flight.stacks_skipped = head->stacks_skipped;
+  // Those that have come to a handler are caught: this is thrown there.
+  const Frame* frame = thread->tree.innermost();
+  while (!thread->flights.empty() && thread->flights.back().landed) {
+    if (frame == nullptr) {
+      thread->flights.pop_back();
+      continue;
+    }
+    int64_t ns = std::max(clock_->to_ns(ticks), frame->start_ns);
+    end_flight(thread, Outcome::kCaught, thread->flights.back().landed_pc, *frame, ns);
+  }
   push_flight(thread, std::move(flight));
 }
 

@@ -142,7 +142,7 @@ void Processor::message(SegmentState* segment, uint32_t lane_number, LaneTrack* 
       }
       break;
     case MessageType::kThrow:
-      thrown(thread, message);
+      thrown(thread, message, ticks);
       break;
     case MessageType::kCrash:
       crashed(thread, message);

@@ -60,7 +60,10 @@ StackText stack_text(StackNamer* namer, CodeMap* code, std::span<const uint64_t>
   size_t number = 0;
   for (uint64_t address : addresses) {
     for (const StackLine& line : namer->lines(code, address)) {
-      if (throwing && number == 0 && throws_for_others(line.function)) continue;
+      if (throwing && number == 0 && throws_for_others(line.function)) {
+        result.rethrown = result.rethrown || line.function.ends_with("__cxa_rethrow");
+        continue;
+      }
       if (result.function.empty() && line.function != "??") result.function = line.function;
       std::string text = absl::StrCat(number == 0 ? "" : "\n", "#", number, " ", line.text);
       if (result.text.size() + text.size() > kMaxStackBytes) return result;

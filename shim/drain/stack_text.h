@@ -41,6 +41,7 @@ inline constexpr size_t kMaxStackBytes = 2000;
 struct StackText {
   std::string text;      // at most kMaxStackBytes, cut at a line; plain text
   std::string function;  // the innermost that is known, or empty
+  bool rethrown = false;  // by `throw;`
 };
 
 // `throwing`: the functions of the C++ runtime that throw are left out at the top.
