@@ -29,6 +29,12 @@ bool peek_memory(uintptr_t address, void* out, size_t bytes);
 // True for code of this library.
 bool is_own_code(uintptr_t address);
 
+struct CodeRange {
+  uintptr_t start, end;
+};
+// The recorded executable mapping that holds the address; false if there is none.
+bool find_module(uintptr_t address, CodeRange* range);
+
 // True if one recorded module holds both.
 bool same_module(uintptr_t a, uintptr_t b);
 

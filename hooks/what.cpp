@@ -1,6 +1,7 @@
 #include "hooks/what.h"
 
 #include "hooks/services.h"
+#include "shim/channel/layout.h"
 
 namespace telinject {
 
@@ -12,7 +13,7 @@ constexpr uint32_t kRax = 0, kRsp = 4, kRbp = 5, kRdi = 7;
 
 class Interpreter {
  public:
-  Interpreter(uintptr_t function, uintptr_t argument) : pc_(function) {
+  Interpreter(uintptr_t function, uintptr_t argument) : pc_(function), object_(argument) {
     registers_[kRdi] = argument;
     registers_[kRsp] = top() - 8;  // as after a call; the address to return to is 0
   }
@@ -36,6 +37,12 @@ class Interpreter {
   bool load(uintptr_t address, uint32_t bytes, uint64_t* value) {
     *value = 0;
     if (address >= bottom() && address <= top() - bytes) {
+      __builtin_memcpy(value, reinterpret_cast<const void*>(address), bytes);
+      return true;
+    }
+    // What shares a page with the object is there; all else is asked for, which takes a system call.
+    if (address / kPageBytes == object_ / kPageBytes &&
+        (address + bytes - 1) / kPageBytes == object_ / kPageBytes) {
       __builtin_memcpy(value, reinterpret_cast<const void*>(address), bytes);
       return true;
     }
@@ -223,10 +230,17 @@ class Interpreter {
     return pop(&to) && go(to);
   }
 
+  // The instruction at pc_. Only code of modules that are known is looked at, and that is there.
+  bool fetch() {
+    bool near = pc_ - module_.start < module_.end - module_.start;
+    if (!near && !find_module(pc_, &module_)) return false;
+    if (module_.end - pc_ < kCodeBytes) return false;
+    __builtin_memcpy(code_, reinterpret_cast<const void*>(pc_), kCodeBytes);
+    return true;
+  }
+
   bool step() {
-    // What is not in a module that is known is not looked at; nor is the end of one.
-    UnwindTable unused;
-    if (!find_unwind_table(pc_, &unused) || !peek_memory(pc_, code_, kCodeBytes)) return false;
+    if (!fetch()) return false;
     at_ = 0;
     rex_ = 0;
     bool after_push = pushed_memory_;
@@ -430,7 +444,8 @@ class Interpreter {
     return false;
   }
 
-  uintptr_t pc_;
+  uintptr_t pc_, object_;
+  CodeRange module_ = {0, 0};
   uint64_t registers_[16] = {};
   uint64_t stack_[kStackWords] = {};
   static constexpr uint32_t kCodeBytes = 16;  // no instruction is longer
@@ -444,13 +459,9 @@ class Interpreter {
 }  // namespace
 
 uintptr_t read_what(uintptr_t exception) {
-  uintptr_t table, function;
-  constexpr uintptr_t kWhat = 2 * sizeof(uintptr_t);  // behind the two destructors
-  if (!peek_memory(exception, &table, sizeof table) ||
-      !peek_memory(table + kWhat, &function, sizeof function)) {
-    return 0;
-  }
-  Interpreter interpreter(function, exception);
+  // A thrown object is whole: it has a vtable. what() comes behind the two destructors.
+  auto* table = *reinterpret_cast<const uintptr_t* const*>(exception);
+  Interpreter interpreter(table[2], exception);
   return interpreter.run() ? interpreter.result() : 0;
 }
 

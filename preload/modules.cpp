@@ -287,14 +287,20 @@ bool find_unwind_table(uintptr_t address, UnwindTable* table) {
   return false;
 }
 
-bool same_module(uintptr_t a, uintptr_t b) {
+bool find_module(uintptr_t address, CodeRange* range) {
   uint32_t count = g_known_count.load(std::memory_order_acquire);
   for (uint32_t i = 0; i < count; i++) {
     const Known& known = g_known[i];
-    if (known.identity == 0 || a - known.start >= known.end - known.start) continue;
-    return b - known.start < known.end - known.start;
+    if (known.identity == 0 || address - known.start >= known.end - known.start) continue;
+    *range = {known.start, known.end};
+    return true;
   }
   return false;
+}
+
+bool same_module(uintptr_t a, uintptr_t b) {
+  CodeRange range;
+  return find_module(a, &range) && b - range.start < range.end - range.start;
 }
 
 bool is_own_code(uintptr_t address) {

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from teltest.check import check_tree
+from teltest.gdb import gdb
 from teltest.run import APPS, COMPILERS, build, clean_environment, library, run
 from teltest.schema import errors_of
 from teltest.story import stack_functions
@@ -183,22 +184,6 @@ def core_of(command, folder, environment):
     for core in cores:
         core.unlink()
     return os.WTERMSIG(status), os.WCOREDUMP(status), trace
-
-
-def gdb(arguments, *commands):
-    """[(function, file, line)] of `bt`; what has no symbols is "??"."""
-    options = [word for command in (*commands, "bt") for word in ("-ex", command)]
-    done = subprocess.run(["gdb", "-q", "-nx", "-batch", "-iex", "set debuginfod enabled off",
-                           "-iex", "set width 0", "-iex", "set print frame-arguments none",
-                           "-iex", "set print address on", *options, *arguments],
-                          capture_output=True, text=True, timeout=300)
-    frames = []
-    for line in done.stdout.splitlines():
-        match = re.match(r"#\d+ +(?:0x[0-9a-f]+ in )?(.+?) \(.*?\)(?: at (.*):(\d+))?(?: from .*)?$", line)
-        if match:
-            number = int(match[3]) if match[3] else None
-            frames.append((match[1], match[2], number))
-    return frames
 
 
 @pytest.mark.parametrize("kind", ("segv", "jump", "general_protection", "fpe", "ill", "bus", "aborts",
