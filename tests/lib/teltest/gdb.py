@@ -16,5 +16,16 @@ def gdb(arguments, *commands):
         match = re.match(r"#\d+ +(?:0x[0-9a-f]+ in )?(.+?) \(.*?\)(?: at (.*):(\d+))?(?: from .*)?$", line)
         if match:
             number = int(match[3]) if match[3] else None
-            frames.append((match[1], match[2], number))
+            # It leaves the arguments on names that end in a tag: f[abi:cxx11](int).
+            name = match[1].split("[abi:cxx11](")[0] + "[abi:cxx11]" if "[abi:cxx11](" in match[1] \
+                else match[1]
+            frames.append((name, match[2], number))
     return frames
+
+
+def addr2line(path, address):
+    """(file, line) of the innermost function at an address of the file."""
+    done = subprocess.run(["addr2line", "-i", "-e", path, hex(address)], capture_output=True,
+                          text=True, check=True)
+    file, line = done.stdout.splitlines()[0].split(" ")[0].rsplit(":", 1)
+    return file, int(line)
