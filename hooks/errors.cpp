@@ -98,6 +98,7 @@ void note_throw(const void* exception, bool again, uintptr_t sp) {
   Scratch scratch(lane);
   auto* head = scratch.reserve_head<ThrowMessage>();
   head->exception = reinterpret_cast<uintptr_t>(exception);
+  head->sp = sp;
   uint64_t ticks = read_ticks();
   if (g_process.stacktraces) {
     if (may_take_stack(&lane->throttle, ticks)) {

@@ -55,6 +55,7 @@ struct ModuleGoneMessage {
 struct ThrowMessage {
   enum Flags : uint32_t { kRethrown = 1, kForeign = 2, kStackSkipped = 4, kHasText = 8 };
   uint64_t exception;  // address of the unwinder's header: names it until it is caught
+  uint64_t sp;         // of who threw
   uint32_t flags;
   uint32_t stacks_skipped;  // of this thread, since the last one that was taken
   uint16_t frames, type_bytes, text_bytes, reserved;

@@ -141,6 +141,11 @@ class CallTree {
 
   // While closed() is told: the frame that the closed one lay on, or null.
   Frame* frame_above() { return closing_->frames.empty() ? nullptr : &closing_->frames.back(); }
+  // The innermost open frame of the stack that holds `sp`, or null.
+  const Frame* innermost_at(uint64_t sp) {
+    FrameStack* stack = stack_at(sp);
+    return stack->frames.empty() ? nullptr : &stack->frames.back();
+  }
   // What a call would be a child of, for notes and for what starts here: on the stack that was
   // announced last, or on the one that holds `sp`.
   std::optional<ParentContext> current() const { return innermost(*current_); }

@@ -70,7 +70,7 @@ void Processor::thrown(Thread* thread, const AssembledMessage& message, uint64_t
   flight.stack_skipped = (head->flags & ThrowMessage::kStackSkipped) != 0;
   flight.stacks_skipped = head->stacks_skipped;
   // Those that have come to a handler are caught: this is thrown there.
-  const Frame* frame = thread->tree.innermost();
+  const Frame* frame = thread->tree.innermost_at(head->sp);
   while (!thread->flights.empty() && thread->flights.back().landed) {
     if (frame == nullptr) {
       thread->flights.pop_back();
@@ -108,7 +108,7 @@ void Processor::unwound(Thread* thread, uint64_t word, uint64_t pc, uint64_t sp,
     flights.back().landed_pc = pc;
     return;
   }
-  const Frame* frame = thread->tree.innermost();
+  const Frame* frame = thread->tree.innermost_at(sp);
   if (frame == nullptr) {
     flights.pop_back();
     return;
