@@ -352,8 +352,8 @@ const unsigned char* find_description(const UnwindTable& table, uintptr_t pc) {
   const unsigned char* entries = header.at();
   if (count == 0 || count > static_cast<uintptr_t>(table.end - entries) / 8) return nullptr;
   auto at = [&](uintptr_t index, uintptr_t half) {
-    return base + static_cast<uintptr_t>(
-                      Bytes(entries + 8 * index + 4 * half, table.end).take_signed(4));
+    return base +
+           static_cast<uintptr_t>(Bytes(entries + 8 * index + 4 * half, table.end).take_signed(4));
   };
   if (pc < at(0, 0)) return nullptr;
   uintptr_t low = 0, high = count;  // the last entry not above pc is in [low, high)

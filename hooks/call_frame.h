@@ -1,13 +1,13 @@
 // Call frame information (.eh_frame): how to get from a function's registers to its caller's.
 //
-// Of our own, for what there is cannot live in a traced program's thread. libunwind's static library
-// (Debian's 1.6.2) is not position independent, and brings malloc, pipes and liblzma;
+// Of our own, for what there is cannot live in a traced program's thread. libunwind's static
+// library (Debian's 1.6.2) is not position independent, and brings malloc, pipes and liblzma;
 // _Unwind_Backtrace is only there where libgcc_s is loaded, and may take the loader's lock, which a
 // signal handler must not.
 //
 // Async-signal-safe: no allocation, no lock, no call into libc. Reads only what a module's loaded
-// segments hold; the information is trusted as far as the program's own unwinder trusts it, and every
-// loop over it is bounded. Less than 1 KiB of stack.
+// segments hold; the information is trusted as far as the program's own unwinder trusts it, and
+// every loop over it is bounded. Less than 1 KiB of stack.
 #pragma once
 
 #include <cstdint>
@@ -31,14 +31,15 @@ struct UnwindTable {
 struct FrameRule {
   enum Kind : uint8_t { kSame, kUndefined, kOffset, kValueOffset, kRegister, kExpression, kValue };
   Kind kind = kSame;
-  int32_t offset = 0;                         // kOffset, kValueOffset; kRegister: its number
+  int32_t offset = 0;  // kOffset, kValueOffset; kRegister: its number
 };
 
 // How to unwind from one instruction.
 struct FrameRow {
   FrameRule rules[kRegisters];
-  const unsigned char* expressions[kRegisters];  // kExpression, kValue: a length, and the operations
-  const unsigned char* cfa_expression;           // null: cfa_register + cfa_offset
+  const unsigned char*
+      expressions[kRegisters];          // kExpression, kValue: a length, and the operations
+  const unsigned char* cfa_expression;  // null: cfa_register + cfa_offset
   uint32_t cfa_register;
   int64_t cfa_offset;
   bool signal_frame;  // the caller was interrupted: its pc is exact, not a return address

@@ -125,8 +125,8 @@ void note_throw(const void* exception, bool again, uintptr_t sp) {
     scratch.skip(bytes);
   }
   head->text_bytes = static_cast<uint16_t>(thrown.text_bytes);
-  if (!write_message(lane, MessageType::kThrow, lane->scratch, scratch.size(),
-                     type + kMaxTypeBytes, thrown.text_bytes)) {
+  if (!write_message(lane, MessageType::kThrow, lane->scratch, scratch.size(), type + kMaxTypeBytes,
+                     thrown.text_bytes)) {
     count_loss(LossReason::kException);
   }
   publish_hook_state(lane);
@@ -144,8 +144,8 @@ void note_crash(const CrashMessage& crash, const Registers& registers, LastWords
   auto* head = scratch.reserve_head<CrashMessage>();
   *head = crash;
   constexpr StackBounds kNone = {0, 0};
-  size_t frames = walk_stack(registers, /*exact=*/true, kNone,
-                             static_cast<uint64_t*>(scratch.at()), kMaxStackFrames);
+  size_t frames = walk_stack(registers, /*exact=*/true, kNone, static_cast<uint64_t*>(scratch.at()),
+                             kMaxStackFrames);
   head->frames = static_cast<uint16_t>(frames);
   scratch.skip(frames * sizeof(uint64_t));
   if (words != nullptr) {

@@ -1,24 +1,24 @@
-// Exceptions and crashes, as messages in the lane: what it was, and the stack as addresses. Names are
-// the drain's business.
+// Exceptions and crashes, as messages in the lane: what it was, and the stack as addresses. Names
+// are the drain's business.
 #pragma once
 
 #include <cstdint>
 
-#include "hooks/state.h"
 #include "hooks/stack_walk.h"
+#include "hooks/state.h"
 
 namespace telinject {
 
-// An exception (the unwinder's header) sets out to look for a handler, `again` after a `throw;`. `sp`
-// is the wrapper's own canonical frame address. Not async-signal-safe, as throwing is not: it may walk
-// the list of loaded objects, as the unwinder will in a moment.
+// An exception (the unwinder's header) sets out to look for a handler, `again` after a `throw;`.
+// `sp` is the wrapper's own canonical frame address. Not async-signal-safe, as throwing is not: it
+// may walk the list of loaded objects, as the unwinder will in a moment.
 void note_throw(const void* exception, bool again, uintptr_t sp);
 
 // Stores what there is to say, at most `capacity` bytes; returns how many.
 using LastWords = size_t (*)(char* out, size_t capacity);
 
-// A signal is about to end the process, at `registers`. Nothing there is trusted. `words` may be null.
-// Async-signal-safe.
+// A signal is about to end the process, at `registers`. Nothing there is trusted. `words` may be
+// null. Async-signal-safe.
 void note_crash(const CrashMessage& crash, const Registers& registers, LastWords words,
                 uintptr_t sp);
 

@@ -41,8 +41,9 @@ bool same_module(uintptr_t a, uintptr_t b);
 // True for our own entry points.
 bool is_hook(uintptr_t address);
 
-// The function that a lazily bound call leads to: `module` is the loader's link_map, `number` that of
-// the relocation. 0 if it cannot be told. Not async-signal-safe: walks the list of loaded objects.
+// The function that a lazily bound call leads to: `module` is the loader's link_map, `number` that
+// of the relocation. 0 if it cannot be told. Not async-signal-safe: walks the list of loaded
+// objects.
 uintptr_t bind_function(uintptr_t module, uint64_t number);
 
 // In a forked child, at its first call: what another thread of the parent may have been in the

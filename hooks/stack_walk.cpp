@@ -1,7 +1,5 @@
 #include "hooks/stack_walk.h"
 
-
-
 #include "hooks/services.h"
 #include "hooks/state.h"
 #include "shim/channel/syscall.h"
@@ -16,8 +14,7 @@ struct Reader {
 
 bool read_word(const void* reader, uintptr_t address, uintptr_t* value) {
   const auto* direct = static_cast<const Reader*>(reader);
-  if (address >= direct->lo && address < direct->hi &&
-      direct->hi - address >= sizeof(uintptr_t)) {
+  if (address >= direct->lo && address < direct->hi && direct->hi - address >= sizeof(uintptr_t)) {
     *value = *reinterpret_cast<const uintptr_t*>(address);
     return true;
   }

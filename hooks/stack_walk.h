@@ -17,8 +17,8 @@ struct StackBounds {
 };
 
 // Stores the addresses, innermost first, and returns how many. What `registers` stand in is the
-// first; `exact` says that its pc is no return address. Memory of [registers' sp, bounds.hi) is read
-// as it is, other memory by a system call that cannot fault.
+// first; `exact` says that its pc is no return address. Memory of [registers' sp, bounds.hi) is
+// read as it is, other memory by a system call that cannot fault.
 size_t walk_stack(const Registers& registers, bool exact, const StackBounds& bounds,
                   uint64_t* addresses, size_t capacity);
 

@@ -95,9 +95,9 @@ struct Pending {
 
 // Stacks that a thread has taken of late (errors.cpp).
 struct Throttle {
-  uint64_t window;  // when it began, in ticks
-  uint32_t taken;   // in it
-  uint32_t passed;  // in it, all throws
+  uint64_t window;   // when it began, in ticks
+  uint32_t taken;    // in it
+  uint32_t passed;   // in it, all throws
   uint32_t skipped;  // since the last one that was taken
 };
 

@@ -70,7 +70,7 @@ bool is_integer(const char* type, size_t* bytes, bool* is_signed) {
   if (type[0] == 0 || type[1] != 0) return false;
   constexpr char kNames[] = "bcahstijlmxy";
   constexpr uint8_t kBytes[] = {1, 1, 1, 1, 2, 2, 4, 4, 8, 8, 8, 8};
-  constexpr bool kSigned[] = {false, true, true, false, true, false,
+  constexpr bool kSigned[] = {false, true,  true, false, true, false,
                               true,  false, true, false, true, false};
   for (size_t i = 0; kNames[i] != 0; i++) {
     if (kNames[i] != type[0]) continue;
@@ -103,8 +103,7 @@ void inspect_value(uintptr_t object, Thrown* thrown, char* text, size_t capacity
     return;
   }
   bool pointer = text_equal(thrown->type, "PKc") || text_equal(thrown->type, "Pc");
-  bool string =
-      text_equal(thrown->type, "NSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE");
+  bool string = text_equal(thrown->type, "NSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE");
   if (!pointer && !string) return;
   thrown->text_bytes = copy_string(word_at(object), text, capacity);
   thrown->has_text = thrown->text_bytes > 0;

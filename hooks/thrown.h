@@ -1,4 +1,5 @@
-// What an exception is, from the layouts of the Itanium C++ ABI, which libstdc++ and libc++abi share.
+// What an exception is, from the layouts of the Itanium C++ ABI, which libstdc++ and libc++abi
+// share.
 //
 // Nothing of the program is called: its what() could throw, crash, print, lock or never return, and
 // all of that would be our doing. See what.h.

@@ -64,8 +64,7 @@ void void_abandoned(Lane* lane, uintptr_t target_sp) {
 
 void write_or_fold(Lane* lane, uint64_t word, uintptr_t target_sp, uintptr_t pc) {
   if (make_room(lane, kControlBytes, /*for_entry=*/false)) {
-    put_control(reserve(kControlBytes), read_ticks(), ControlKind::kUnwind,
-                word, pc, target_sp);
+    put_control(reserve(kControlBytes), read_ticks(), ControlKind::kUnwind, word, pc, target_sp);
   } else {
     lane->pending.closed_sp = target_sp;
     lane->pending.closed_function = 0;

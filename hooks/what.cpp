@@ -40,7 +40,8 @@ class Interpreter {
       __builtin_memcpy(value, reinterpret_cast<const void*>(address), bytes);
       return true;
     }
-    // What shares a page with the object is there; all else is asked for, which takes a system call.
+    // What shares a page with the object is there; all else is asked for, which takes a system
+    // call.
     if (address / kPageBytes == object_ / kPageBytes &&
         (address + bytes - 1) / kPageBytes == object_ / kPageBytes) {
       __builtin_memcpy(value, reinterpret_cast<const void*>(address), bytes);

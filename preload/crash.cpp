@@ -1,7 +1,7 @@
 // What the handler does is record and step aside: the kernel has reset the signal to its default
-// (SA_RESETHAND), so the fault, once it is repeated, ends the process as ever: same status, same core.
-// A signal that was sent rather than raised by an instruction is sent again as it was, and arrives when
-// the handler returns, in the context that it interrupted.
+// (SA_RESETHAND), so the fault, once it is repeated, ends the process as ever: same status, same
+// core. A signal that was sent rather than raised by an instruction is sent again as it was, and
+// arrives when the handler returns, in the context that it interrupted.
 //
 // There is no stack of our own: where the program has no alternate one, an overflowing stack has no
 // room for the handler, and the kernel ends the process without it.
@@ -95,7 +95,8 @@ void record(int signal, const siginfo_t* info, const ucontext_t* context, uintpt
 void on_fatal_signal(int signal, siginfo_t* info, void* context) {
   record(signal, info, static_cast<const ucontext_t*>(context),
          reinterpret_cast<uintptr_t>(__builtin_dwarf_cfa()));
-  // A fault is raised again by the instruction itself, a memory error that was found in passing not.
+  // A fault is raised again by the instruction itself, a memory error that was found in passing
+  // not.
   bool repeats = info->si_code > 0 && !(signal == SIGBUS && info->si_code == BUS_MCEERR_AO);
   if (!repeats) {
     sys::call(SYS_rt_tgsigqueueinfo, sys::getpid(), sys::gettid(), signal, sys::arg(info));

@@ -22,7 +22,7 @@ namespace {
 
 struct Known {
   uintptr_t start, end;
-  uint64_t identity;  // of the file; 0: unused
+  uint64_t identity;   // of the file; 0: unused
   UnwindTable unwind;  // no header: it has none
   bool by_loader;      // under the loader's name for the file, which may be a link
   bool seen;

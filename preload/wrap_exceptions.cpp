@@ -1,6 +1,6 @@
-// Exceptions, where the C++ runtime hands them to the unwinder: all that are thrown in a program come
-// by here, whatever language and library they are from, also where libstdc++ is linked statically.
-// (With a static libgcc nothing comes by.)
+// Exceptions, where the C++ runtime hands them to the unwinder: all that are thrown in a program
+// come by here, whatever language and library they are from, also where libstdc++ is linked
+// statically. (With a static libgcc nothing comes by.)
 //
 // pthread_cancel and pthread_exit unwind too, by _Unwind_ForcedUnwind: those are no errors.
 #include "hooks/errors.h"

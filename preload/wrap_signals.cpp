@@ -1,5 +1,5 @@
-// The functions that tell which handler a signal has: where it is ours, they say what would be there
-// without us, the default. Async-signal-safe, as what is wrapped is.
+// The functions that tell which handler a signal has: where it is ours, they say what would be
+// there without us, the default. Async-signal-safe, as what is wrapped is.
 #include <signal.h>
 
 #include "preload/crash.h"

@@ -21,7 +21,8 @@ uint64_t demangle(uint64_t value) {
 void note_longjmp(const void* buffer, uintptr_t sp) {
   if (t_hook.lane == nullptr) return;
   auto* words = static_cast<const uint64_t*>(buffer);
-  note_unwind(UnwindKind::kLongjmp, nullptr, demangle(words[kJmpBufSp]), demangle(words[kJmpBufPc]), sp);
+  note_unwind(UnwindKind::kLongjmp, nullptr, demangle(words[kJmpBufSp]), demangle(words[kJmpBufPc]),
+              sp);
 }
 
 using Longjmp = void (*)(void*, int);

@@ -50,8 +50,8 @@ struct ModuleGoneMessage {
 };
 
 // An exception has been thrown and is looking for a handler. Followed by the addresses of the stack
-// (the mark for exact ones is kExactAddress), the mangled name of the type, and the text: what() or,
-// of other types, what is known of their value.
+// (the mark for exact ones is kExactAddress), the mangled name of the type, and the text: what()
+// or, of other types, what is known of their value.
 struct ThrowMessage {
   enum Flags : uint32_t { kRethrown = 1, kForeign = 2, kStackSkipped = 4, kHasText = 8 };
   uint64_t exception;  // address of the unwinder's header: names it until it is caught
@@ -63,8 +63,8 @@ struct ThrowMessage {
 inline constexpr size_t kMaxTypeBytes = 512;
 inline constexpr size_t kMaxTextBytes = 800;  // 200 characters
 
-// A signal that ends the process. Followed by the addresses of the stack, and what libc said before it
-// aborted ("prog: a.c:3: f: Assertion ... failed.").
+// A signal that ends the process. Followed by the addresses of the stack, and what libc said before
+// it aborted ("prog: a.c:3: f: Assertion ... failed.").
 struct CrashMessage {
   int32_t signal, code;
   uint64_t address;  // si_addr, of a fault

@@ -62,8 +62,8 @@ enum class UnwindKind : uint64_t {
   kLongjmp = 0,
   kLandingPad = 1,  // to a cleanup
   kBeginCatch = 2,
-  kHandler = 3,     // to a handler
-  kNoHandler = 4,   // nobody catches it: no frame is gone
+  kHandler = 3,    // to a handler
+  kNoHandler = 4,  // nobody catches it: no frame is gone
 };
 
 // With the exception (the address of its unwinder's header, which is aligned to 16; 0 none).

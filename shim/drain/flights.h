@@ -1,9 +1,10 @@
 // Exceptions between throw and catch.
 //
 // A frame was left by an exception if it was open when that was thrown, and is closed before it is
-// caught: g++'s code calls the exit hook while it unwinds, which looks like a return; calls that are
-// made meanwhile, by destructors, do return. Destructors may throw and catch exceptions of their own,
-// so there is a stack of flights for each thread, of which only the last can be under way.
+// caught: g++'s code calls the exit hook while it unwinds, which looks like a return; calls that
+// are made meanwhile, by destructors, do return. Destructors may throw and catch exceptions of
+// their own, so there is a stack of flights for each thread, of which only the last can be under
+// way.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,8 @@ struct Flight {
   uint64_t opened;     // calls that the thread had made: those are the frames it may leave
   ErrorText error;
   std::string thrown_in;  // plain text; empty if not known
-  bool forced = false;  // no exception: pthread_exit, pthread_cancel; or one whose throw is not known
+  bool forced =
+      false;  // no exception: pthread_exit, pthread_cancel; or one whose throw is not known
   bool rethrown = false;
   bool stack_skipped = false;
   uint32_t stacks_skipped = 0;

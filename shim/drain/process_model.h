@@ -94,7 +94,7 @@ struct Process {
   ProcessEnd end;
   std::optional<int> said_status;  // by itself, when it was about to exit
   int exit_status() const;         // 0 if it is not known, or it did not exit
-  std::optional<Crash> crash;  // what a thread said when a fatal signal came
+  std::optional<Crash> crash;      // what a thread said when a fatal signal came
   std::vector<std::unique_ptr<Thread>> threads;
 };
 

@@ -120,8 +120,8 @@ void Processor::unwound(Thread* thread, uint64_t word, uint64_t pc, uint64_t sp,
   end_flight(thread, outcome, pc, *frame, ns);
 }
 
-// The exception that has left a frame which is being closed; null if none has. Ends flights that this
-// shows to be over.
+// The exception that has left a frame which is being closed; null if none has. Ends flights that
+// this shows to be over.
 Flight* Processor::flight_that_left(Thread* thread, const Frame& frame, ExitKind kind, int64_t ns) {
   Flights& flights = thread->flights;
   if (kind != ExitKind::kReturned && kind != ExitKind::kUnwound) {
@@ -134,10 +134,12 @@ Flight* Processor::flight_that_left(Thread* thread, const Frame& frame, ExitKind
   }
   Flight& flight = flights.back();
   if (frame.number > flight.opened) return nullptr;
-  // The frame that the unwinder went to is left: so the exception was caught there, by a runtime whose
+  // The frame that the unwinder went to is left: so the exception was caught there, by a runtime
+  // whose
   // __cxa_begin_catch is not seen. (What is inlined there may be left before the catch.)
   bool physical = frame.site->chain.size() <= 1;
-  if (flight.landed && (frame.sp > flight.landed_sp || (frame.sp == flight.landed_sp && physical))) {
+  if (flight.landed &&
+      (frame.sp > flight.landed_sp || (frame.sp == flight.landed_sp && physical))) {
     end_flight(thread, Outcome::kCaught, flight.landed_pc, frame, ns);
     return nullptr;
   }
@@ -168,8 +170,8 @@ void Processor::end_flight(Thread* thread, Outcome outcome, uint64_t pc, const F
     if (ends_program(catcher)) outcome = Outcome::kNotCaught;
   }
   std::string attributes;
-  attributes = absl::StrCat("\"exception_raised\":true,\"exception_type\":\"", flight.error.type,
-                            "\",");
+  attributes =
+      absl::StrCat("\"exception_raised\":true,\"exception_type\":\"", flight.error.type, "\",");
   std::string message = absl::StrCat(flight.error.type, " thrown");
   if (!flight.thrown_in.empty()) {
     append_json_member(&attributes, "telinject.thrown_in", flight.thrown_in);
@@ -208,8 +210,8 @@ void Processor::end_flight(Thread* thread, Outcome outcome, uint64_t pc, const F
   }
   std::string function = json_escaped(frame.site->totals->name);
   EventPlace place = {++*process->sequence, ns, frame.trace, frame.span_id, frame.parent_span_id};
-  ExceptionNote note = {function,           message, attributes, flight.error.type,
-                        flight.error.message, flight.error.stack};
+  ExceptionNote note = {
+      function, message, attributes, flight.error.type, flight.error.message, flight.error.stack};
   encoder_.exception_exit(place, note, thread->attributes_json, text_of(process));
   facts_.events++;
 }

@@ -39,8 +39,8 @@ class StackNamer {
 inline constexpr size_t kMaxStackBytes = 2000;
 
 struct StackText {
-  std::string text;      // at most kMaxStackBytes, cut at a line; plain text
-  std::string function;  // the innermost that is known, or empty
+  std::string text;       // at most kMaxStackBytes, cut at a line; plain text
+  std::string function;   // the innermost that is known, or empty
   bool rethrown = false;  // by `throw;`
 };
 

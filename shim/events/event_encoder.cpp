@@ -180,8 +180,8 @@ void EventEncoder::exception_exit(const EventPlace& place, const ExceptionNote& 
                                   std::string_view thread, const ProcessText& process) {
   char* out = out_->begin_line(kFixedBytes + 2 * note.function.size() + note.message.size() +
                                note.attributes.size() + note.error_type.size() +
-                               note.error_message.size() + note.error_stack.size() +
-                               thread.size() + process.sampling.size() + process.tail.size());
+                               note.error_message.size() + note.error_stack.size() + thread.size() +
+                               process.sampling.size() + process.tail.size());
   out = begin(out, place, ",\"event_type\":\"exception_exit\",\"severity\":\"ERROR\"");
   out = put(out, ",\"function_name\":\"");
   out = put(out, note.function);

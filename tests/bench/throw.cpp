@@ -1,4 +1,5 @@
-// Throws through five frames and catches, COUNT times; prints the nanoseconds of one throw and catch.
+// Throws through five frames and catches, COUNT times; prints the nanoseconds of one throw and
+// catch.
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>

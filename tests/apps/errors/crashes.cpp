@@ -143,18 +143,27 @@ struct Case {
   void (*run)();
 };
 const Case kCases[] = {
-    {"segv", segv},         {"jump", jump},
+    {"segv", segv},
+    {"jump", jump},
     {"general_protection", general_protection},
-    {"fpe", fpe},           {"ill", ill},
-    {"bus", bus},           {"failed_assert", failed_assert},
-    {"aborts", aborts},     {"double_free", double_free},
-    {"smash", smash},       {"uncaught", uncaught},
+    {"fpe", fpe},
+    {"ill", ill},
+    {"bus", bus},
+    {"failed_assert", failed_assert},
+    {"aborts", aborts},
+    {"double_free", double_free},
+    {"smash", smash},
+    {"uncaught", uncaught},
     {"overflows", overflows},
-    {"killed", killed},     {"terminated", terminated},
-    {"raised", raised},     {"in_a_thread", in_a_thread},
+    {"killed", killed},
+    {"terminated", terminated},
+    {"raised", raised},
+    {"in_a_thread", in_a_thread},
     {"own_handler", own_handler},
-    {"reporter", reporter}, {"alternate_stack", alternate_stack},
-    {"ignores", ignores},   {"looks", looks},
+    {"reporter", reporter},
+    {"alternate_stack", alternate_stack},
+    {"ignores", ignores},
+    {"looks", looks},
 };
 
 KEEP static void dies(const char* how) {
