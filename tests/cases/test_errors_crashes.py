@@ -215,3 +215,28 @@ def test_stack_is_gdbs(kind, compiler, tmp_path):
     assert [frame for frame in frames if frame[1] == str(SOURCE)] == own
     assert frames[0][0] == expected[0][0]
 
+
+
+ASAN = """\
+__attribute__((noinline)) int inner(int* p) { return p[1]; }
+int main() {
+  int* p = new int[4];
+  delete[] p;
+  return inner(p);
+}
+"""
+
+
+@pytest.mark.parametrize(("option", "status", "name"), [
+    ("abort_on_error=1", -signal.SIGABRT, "SIGABRT"), ("abort_on_error=0", 1, "exit_status")])
+def test_address_sanitizer(option, status, name, tmp_path):
+    """Its report and its end are its own."""
+    source = tmp_path / "asan.cpp"
+    source.write_text(ASAN)
+    path = build("asan", [source], "clang", ("-O1", "-fsanitize=address"), ("-fsanitize=address",))
+    result = run([path], tmp_path / "events.jsonl", environment={"ASAN_OPTIONS": option})
+    assert result.status == status
+    assert b"heap-use-after-free" in result.stderr
+    exits = spans(result.events())
+    assert [event["function_name"] for event in exits] == ["inner", "main"]
+    assert exits[1]["error"]["type"] == name
