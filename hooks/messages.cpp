@@ -1,5 +1,6 @@
 #include "hooks/messages.h"
 
+#include "hooks/attach.h"
 #include "hooks/record_writer.h"
 #include "hooks/space.h"
 
@@ -35,12 +36,21 @@ class Bytes {
 
 bool write_message(Lane* lane, MessageType type, const void* head, size_t head_bytes,
                    const void* tail, size_t tail_bytes) {
+  uint64_t position;
+  return write_placed_message(lane, type, head, head_bytes, tail, tail_bytes, 0, &position);
+}
+
+bool write_placed_message(Lane* lane, MessageType type, const void* head, size_t head_bytes,
+                          const void* tail, size_t tail_bytes, size_t records, uint64_t* position) {
   if (head_bytes + tail_bytes > kMaxMessageBytes) tail_bytes = kMaxMessageBytes - head_bytes;
   size_t size = head_bytes + tail_bytes;
-  size_t records = message_records(size);
+  // Its size says how many records there are: zeros at its end make it longer.
+  if (message_records(size) < records) size = (records - 1) * kMessageDataBytes;
+  records = message_records(size);
   if (!make_room(lane, records * kControlBytes, /*for_entry=*/false)) return false;
   uint64_t ticks = read_ticks();
   uint64_t* record = reserve(records * kControlBytes);
+  *position = position_of(lane, reinterpret_cast<uintptr_t>(record));
   put_control(record, ticks, ControlKind::kMessage, static_cast<uint64_t>(type), size, 0);
   Bytes bytes(head, head_bytes, tail, tail_bytes);
   for (size_t i = 1; i < records; i++) {

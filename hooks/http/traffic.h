@@ -50,7 +50,9 @@ class TlsScope {
   Connection* outer_;
 };
 
-// Facts for the connection's message.
+// Facts for the connection's message: after the handshake, once, if they are wanted still. What is 0
+// or empty is not known, and leaves what was known before (GnuTLS tells the server's name earlier).
+bool connection_wants_tls_facts(const Connection* connection);  // no tls_version is known yet
 void connection_tls_facts(Connection* connection, uint16_t tls_version, const char* server_name,
                           size_t server_name_bytes, const char* protocol, size_t protocol_bytes);
 void connection_role(Connection* connection, HttpRole role);
@@ -65,5 +67,11 @@ void write_traceparent(char out[55], const HttpContext& context, uint64_t span);
 
 // The transfer (kHttpTransfer) that this thread works for, for requests that begin meanwhile; 0: none.
 extern __thread uint64_t t_transfer __attribute__((tls_model("initial-exec")));
+
+// Implemented by preload/, called by the core: an HTTP/1 request of this process has gone out (its
+// header block is complete) whose traceparent names `span`. If a transfer issued that id, it will
+// put its next one into its next request. Cheap if no transfer is under way. (Of HTTP/2 the wrapper
+// of nghttp2_submit_request sees it.)
+void issued_id_sent(uint64_t span);
 
 }  // namespace telinject
