@@ -92,6 +92,18 @@ struct Pending {
   uint32_t closed_function;  // low half of the last exit's function; 0 after an unwind
 };
 
+// The request that a thread serves, and whose span is its context (http/request_context.h).
+struct ServedRequest {
+  TraceContext context;  // of its span
+  TraceContext outer;    // the lane's before
+  uint64_t position;     // where its record is, or would be
+  uint64_t connection;
+  uint32_t exchange;
+  bool adopted;
+  uint32_t over;  // atomic: another thread has ended it
+  uint32_t open;  // atomic: requests that this thread has taken and that are open
+};
+
 // A lane's private side. One a thread, in memory that only this process sees.
 struct Lane {
   uint32_t index;
@@ -121,6 +133,7 @@ struct Lane {
       came_from;  // stacks: now, as the drain knows, before the last switch
   uint64_t stack_clock;
   Stack stacks[kStacks];
+  ServedRequest served;
 };
 
 enum class ProcessState : uint32_t { kNotStarted, kStarting, kReady, kOff };

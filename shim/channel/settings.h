@@ -24,6 +24,7 @@ enum SettingId : uint32_t {
   kSampleRate,
   kOnFull,
   kThreads,
+  kHttp,
   kSummary,
   kQueueBytes,
   kSpoolMax,
