@@ -14,6 +14,7 @@
 
 #include "shim/channel/ids.h"
 #include "shim/channel/layout.h"
+#include "shim/channel/message.h"
 #include "shim/channel/record.h"
 #include "shim/channel/settings.h"
 
@@ -104,6 +105,17 @@ struct ServedRequest {
   uint32_t open;  // atomic: requests that this thread has taken and that are open
 };
 
+// Stacks that a thread has taken of late (errors.cpp).
+struct Throttle {
+  uint64_t window;   // when it began, in ticks
+  uint32_t taken;    // in it
+  uint32_t passed;   // in it, all throws
+  uint32_t skipped;  // since the last one that was taken
+};
+
+inline constexpr size_t kScratchBytes =
+    sizeof(ThrowMessage) + kMaxStackFrames * sizeof(uint64_t) + kMaxTypeBytes + kMaxTextBytes;
+
 // A lane's private side. One a thread, in memory that only this process sees.
 struct Lane {
   uint32_t index;
@@ -134,6 +146,9 @@ struct Lane {
   uint64_t stack_clock;
   Stack stacks[kStacks];
   ServedRequest served;
+  Throttle throttle;
+  // For messages in the making, while the slow path is under way.
+  alignas(8) unsigned char scratch[kScratchBytes];
 };
 
 enum class ProcessState : uint32_t { kNotStarted, kStarting, kReady, kOff };
@@ -159,6 +174,7 @@ struct Process {
   Lane* group_lanes[kMaxGroups];     // private sides
   uint64_t sampling_threshold;
   OnFull on_full;
+  bool stacktraces;
   Threads threads;
   ClockKind clock;
   std::atomic<uint32_t> restricted;   // a seccomp filter is on: make no system call

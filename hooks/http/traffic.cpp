@@ -254,6 +254,10 @@ Connection* connection_of(const void* tls, HttpLayer layer, bool make) {
   return connection;
 }
 
+bool connection_wants_tls_facts(const Connection* connection) {
+  return connection != nullptr && connection->tls_version == 0;
+}
+
 void connection_tls_facts(Connection* connection, uint16_t tls_version, const char* server_name,
                           size_t server_name_bytes, const char* protocol, size_t protocol_bytes) {
   if (connection == nullptr) return;

@@ -50,7 +50,9 @@ class TlsScope {
   Connection* outer_;
 };
 
-// Facts for the connection's message.
+// Facts for the connection's message: after the handshake, once, if they are wanted still. What is 0
+// or empty is not known, and leaves what was known before (GnuTLS tells the server's name earlier).
+bool connection_wants_tls_facts(const Connection* connection);  // no tls_version is known yet
 void connection_tls_facts(Connection* connection, uint16_t tls_version, const char* server_name,
                           size_t server_name_bytes, const char* protocol, size_t protocol_bytes);
 void connection_role(Connection* connection, HttpRole role);
