@@ -175,32 +175,30 @@ void HttpSpans::place_request(const Place& at, OpenExchange* exchange, const Htt
   if (transfer != 0) link(state, transfer, exchange);
 }
 
-void HttpSpans::update_adoption(Thread* thread, uint64_t ticks) {
-  std::optional<ParentContext> only;
-  if (thread->servers.size() == 1) {
-    const HttpSpan& span = thread->servers.front()->http.span;
-    only = ParentContext{span.trace, span.id};
-  }
-  thread->tree.adopt(only, ticks);
-}
-
-void HttpSpans::serve(Thread* thread, OpenExchange* exchange, uint64_t ticks) {
+// `alone`: the thread serves nothing else, and what it calls from here on belongs to the request.
+void HttpSpans::serve(Thread* thread, OpenExchange* exchange, bool alone, uint64_t ticks) {
   exchange->server_of = thread;
   thread->servers.push_back(exchange);
-  update_adoption(thread, ticks);
+  thread->serving = alone ? exchange : nullptr;
+  std::optional<ParentContext> context;
+  if (alone) context = ParentContext{exchange->http.span.trace, exchange->http.span.id};
+  thread->tree.adopt(context, ticks);
 }
 
-void HttpSpans::stop_serving(OpenExchange* exchange, uint64_t ticks) {
+void HttpSpans::stop_serving(OpenExchange* exchange) {
   Thread* thread = exchange->server_of;
   if (thread == nullptr) return;
   exchange->server_of = nullptr;
   std::erase(thread->servers, exchange);
-  update_adoption(thread, ticks);
+  if (thread->serving != exchange) return;
+  thread->serving = nullptr;
+  thread->tree.adopt(std::nullopt, 0);
 }
 
 void HttpSpans::forget(Thread* thread) {
   for (OpenExchange* exchange : thread->servers) exchange->server_of = nullptr;
   thread->servers.clear();
+  thread->serving = nullptr;
 }
 
 }  // namespace telinject

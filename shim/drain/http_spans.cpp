@@ -156,7 +156,8 @@ OpenExchange* HttpSpans::exchange_of(Process* process, HttpState::Key key) {
 }
 
 void HttpSpans::begin(const Place& at, OpenExchange* exchange, const HttpContext& context,
-                      std::string_view fields, uint64_t start_ticks, uint64_t transfer) {
+                      std::string_view fields, uint64_t start_ticks, uint64_t transfer,
+                      bool alone) {
   HttpExchange& http = exchange->http;
   const HttpConnection& connection = known_connection(at.segment, http.connection);
   if (!read_request(fields, connection, &http)) {
@@ -170,7 +171,7 @@ void HttpSpans::begin(const Place& at, OpenExchange* exchange, const HttpContext
     http.attributes = common_attributes(http, connection);
     bool server = http.role == HttpRole::kServer;
     if (server || http.request_body_bytes >= 0) write_request(at.thread->process, &http);
-    if (server) serve(at.thread, exchange, at.ticks);
+    if (server) serve(at.thread, exchange, alone, at.ticks);
   }
   finish_if_over(at.thread->process, exchange);
 }
@@ -178,6 +179,7 @@ void HttpSpans::begin(const Place& at, OpenExchange* exchange, const HttpContext
 void HttpSpans::request(const Place& at, const AssembledMessage& message) {
   auto head = message.head<HttpRequestMessage>();
   if (!head.has_value() || (head->flags & kHttpDigest) == 0) return;
+  if ((head->flags & kHttpTrailers) != 0) return;
   Process* process = at.thread->process;
   HttpState::Key key = {head->connection, head->exchange};
   OpenExchange* exchange = exchange_of(process, key);
@@ -192,7 +194,7 @@ void HttpSpans::request(const Place& at, const AssembledMessage& message) {
       (head->flags & kHttpFromPeer) != 0 ? HttpRole::kServer : HttpRole::kClient;
   exchange->http.truncated = (head->flags & kHttpTruncated) != 0;
   begin(at, exchange, head->context, tail(message, sizeof *head, 0, head->header_bytes),
-        head->start_ticks, head->transfer);
+        head->start_ticks, head->transfer, (head->flags & kHttpServed) != 0);
 }
 
 void HttpSpans::response(const Place& at, const AssembledMessage& message) {
@@ -246,7 +248,8 @@ void HttpSpans::headers(const Place& at, const AssembledMessage& message) {
     if (http.request_known) return;
     http.role = from_peer ? HttpRole::kServer : HttpRole::kClient;
     if (last) http.request_body_bytes = 0;
-    begin(at, exchange, head->context, fields, head->start_ticks, head->transfer);
+    begin(at, exchange, head->context, fields, head->start_ticks, head->transfer,
+          /*alone=*/at.thread->servers.empty());
     return;
   } else if (find_field(fields, ":status").data() != nullptr && !http.response_known) {
     std::string_view status = find_field(fields, ":status");
@@ -329,7 +332,7 @@ void HttpSpans::finish(Process* process, OpenExchange* exchange) {
 void HttpSpans::drop(Process* process, OpenExchange* exchange) {
   HttpState& state = *process->http;
   HttpExchange& http = exchange->http;
-  stop_serving(exchange, http.end_ticks);
+  stop_serving(exchange);
   if (http.transfer != 0 && exchange->transfer_of != nullptr) {
     auto transfer = exchange->transfer_of->transfers.find(http.transfer);
     if (transfer != exchange->transfer_of->transfers.end() &&

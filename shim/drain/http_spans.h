@@ -67,13 +67,12 @@ class HttpSpans {
                      std::string_view fields, uint64_t transfer);
   bool take_issued_id(const Place& at, OpenExchange* exchange, const TraceContext& sent);
   void link(HttpState* http, uint64_t transfer, OpenExchange* exchange);
-  void serve(Thread* thread, OpenExchange* exchange, uint64_t ticks);
-  void stop_serving(OpenExchange* exchange, uint64_t ticks);
-  static void update_adoption(Thread* thread, uint64_t ticks);
+  static void serve(Thread* thread, OpenExchange* exchange, bool alone, uint64_t ticks);
+  static void stop_serving(OpenExchange* exchange);
 
   OpenExchange* exchange_of(Process* process, HttpState::Key key);
   void begin(const Place& at, OpenExchange* exchange, const HttpContext& context,
-             std::string_view fields, uint64_t start_ticks, uint64_t transfer);
+             std::string_view fields, uint64_t start_ticks, uint64_t transfer, bool alone);
   void finish_if_over(Process* process, OpenExchange* exchange);
   void finish(Process* process, OpenExchange* exchange);
   void drop(Process* process, OpenExchange* exchange);

@@ -66,7 +66,8 @@ struct Thread final : CallTree::Listener {
   bool terminating = false;  // nobody catches an exception: what follows is std::terminate's
   bool crashed = false;
   uint32_t crash_stacks_told = 0;
-  std::vector<OpenExchange*> servers;  // HTTP requests that it serves
+  std::vector<OpenExchange*> servers;  // HTTP requests that came in on it and are open
+  OpenExchange* serving = nullptr;     // the one of them that its calls belong to
   // Losses that have been told in the stream, and that have not.
   uint64_t lost_told = 0, lost_untold = 0;
   uint64_t last_loss_event_ns = 0;
