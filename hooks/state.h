@@ -14,6 +14,7 @@
 
 #include "shim/channel/ids.h"
 #include "shim/channel/layout.h"
+#include "shim/channel/message.h"
 #include "shim/channel/record.h"
 #include "shim/channel/settings.h"
 
@@ -92,6 +93,17 @@ struct Pending {
   uint32_t closed_function;  // low half of the last exit's function; 0 after an unwind
 };
 
+// Stacks that a thread has taken of late (errors.cpp).
+struct Throttle {
+  uint64_t window;   // when it began, in ticks
+  uint32_t taken;    // in it
+  uint32_t passed;   // in it, all throws
+  uint32_t skipped;  // since the last one that was taken
+};
+
+inline constexpr size_t kScratchBytes =
+    sizeof(ThrowMessage) + kMaxStackFrames * sizeof(uint64_t) + kMaxTypeBytes + kMaxTextBytes;
+
 // A lane's private side. One a thread, in memory that only this process sees.
 struct Lane {
   uint32_t index;
@@ -121,6 +133,9 @@ struct Lane {
       came_from;  // stacks: now, as the drain knows, before the last switch
   uint64_t stack_clock;
   Stack stacks[kStacks];
+  Throttle throttle;
+  // For messages in the making, while the slow path is under way.
+  alignas(8) unsigned char scratch[kScratchBytes];
 };
 
 enum class ProcessState : uint32_t { kNotStarted, kStarting, kReady, kOff };
@@ -146,6 +161,7 @@ struct Process {
   Lane* group_lanes[kMaxGroups];     // private sides
   uint64_t sampling_threshold;
   OnFull on_full;
+  bool stacktraces;
   Threads threads;
   ClockKind clock;
   std::atomic<uint32_t> restricted;   // a seccomp filter is on: make no system call

@@ -62,10 +62,9 @@ void void_abandoned(Lane* lane, uintptr_t target_sp) {
   lane->clean = lane_position(lane->lap, first_hole);
 }
 
-void write_or_fold(Lane* lane, UnwindKind kind, uintptr_t target_sp, uintptr_t pc) {
+void write_or_fold(Lane* lane, uint64_t word, uintptr_t target_sp, uintptr_t pc) {
   if (make_room(lane, kControlBytes, /*for_entry=*/false)) {
-    put_control(reserve(kControlBytes), read_ticks(), ControlKind::kUnwind,
-                static_cast<uint64_t>(kind), pc, target_sp);
+    put_control(reserve(kControlBytes), read_ticks(), ControlKind::kUnwind, word, pc, target_sp);
   } else {
     lane->pending.closed_sp = target_sp;
     lane->pending.closed_function = 0;
@@ -73,17 +72,19 @@ void write_or_fold(Lane* lane, UnwindKind kind, uintptr_t target_sp, uintptr_t p
 }
 
 // Frames of the current stack below `target_sp` are gone; so may be its root and dropped calls.
-void unwind_stack(Lane* lane, UnwindKind kind, uintptr_t target_sp, uintptr_t pc) {
+void unwind_stack(Lane* lane, uint64_t word, uintptr_t target_sp, uintptr_t pc) {
   Root& root = lane->stacks[lane->current].root;
   if (!root.open) return;
   if (lane->drop.active && target_sp > lane->drop.sp) lane->drop.active = false;
-  if (root.sampled) write_or_fold(lane, kind, target_sp, pc);
+  if (root.sampled) write_or_fold(lane, word, target_sp, pc);
   if (target_sp > root.sp) close_root(lane);
 }
 
 }  // namespace
 
-void note_unwind(UnwindKind kind, uintptr_t target_sp, uintptr_t pc, uintptr_t sp) {
+void note_unwind(UnwindKind kind, const void* exception, uintptr_t target_sp, uintptr_t pc,
+                 uintptr_t sp) {
+  uint64_t word = unwind_word(kind, reinterpret_cast<uintptr_t>(exception));
   Lane* lane = t_hook.lane;
   if (lane == nullptr || g_alive.mask == 0) return;
   void_abandoned(lane, target_sp);
@@ -99,11 +100,11 @@ void note_unwind(UnwindKind kind, uintptr_t target_sp, uintptr_t pc, uintptr_t s
     // To another stack. Leaving a signal handler's alternate stack ends all that is on it; a
     // coroutine library that switches by longjmp ends nothing on the stack it leaves.
     const Stack& left = lane->stacks[lane->current];
-    if (left.kind == StackKind::kAlternate) unwind_stack(lane, kind, left.hi, 0);
+    if (left.kind == StackKind::kAlternate) unwind_stack(lane, word, left.hi, 0);
     find_stack(lane, target_sp);
   }
   if (on_stack(lane->stacks[lane->current], target_sp)) {
-    unwind_stack(lane, kind, target_sp, pc);
+    unwind_stack(lane, word, target_sp, pc);
   }
   publish_hook_state(lane);
 }

@@ -10,7 +10,9 @@ namespace telinject {
 // Control is about to go to `pc` in the frame whose stack pointer (at its call) is `target_sp`.
 // `sp` is the wrapper's own canonical frame address. Async-signal-safe; no system call unless the
 // lane is full in the blocking mode.
-void note_unwind(UnwindKind kind, uintptr_t target_sp, uintptr_t pc, uintptr_t sp);
+// `exception` is the unwinder's header, or null.
+void note_unwind(UnwindKind kind, const void* exception, uintptr_t target_sp, uintptr_t pc,
+                 uintptr_t sp);
 
 // A bare record of the given kind on the current lane, if it is recording (kVfork, kVforkEnd,
 // kExecFailed, kExit, kLaneEnded, kChildEnded).

@@ -22,7 +22,9 @@ namespace {
 
 struct Known {
   uintptr_t start, end;
-  uint64_t identity;  // of the file; 0: unused
+  uint64_t identity;   // of the file; 0: unused
+  UnwindTable unwind;  // no header: it has none
+  bool by_loader;      // under the loader's name for the file, which may be a link
   bool seen;
 };
 constexpr uint32_t kKnownModules = 1024;
@@ -61,21 +63,27 @@ Known* find_known(uintptr_t start, uintptr_t end, uint64_t identity) {
   uint32_t count = g_known_count.load(std::memory_order_acquire);
   for (uint32_t i = 0; i < count; i++) {
     Known& known = g_known[i];
-    if (known.identity == identity && known.start == start && known.end == end) return &known;
+    if (known.identity == 0 || known.start != start || known.end != end) continue;
+    if (known.by_loader) {
+      known.identity = identity;
+      known.by_loader = false;
+    }
+    if (known.identity == identity) return &known;
   }
   return nullptr;
 }
 
-void remember(uintptr_t start, uintptr_t end, uint64_t identity) {
+void remember(uintptr_t start, uintptr_t end, uint64_t identity, const UnwindTable& unwind,
+              bool by_loader) {
   uint32_t count = g_known_count.load(std::memory_order_relaxed);
   for (uint32_t i = 0; i < count; i++) {
     if (g_known[i].identity == 0) {
-      g_known[i] = {start, end, identity, true};
+      g_known[i] = {start, end, identity, unwind, by_loader, true};
       return;
     }
   }
   if (count == kKnownModules) return;  // told again at each reading; harmless
-  g_known[count] = {start, end, identity, true};
+  g_known[count] = {start, end, identity, unwind, by_loader, true};
   g_known_count.store(count + 1, std::memory_order_release);
 }
 
@@ -83,11 +91,27 @@ bool tell(const ModuleMessage& module, const char* path, size_t path_bytes) {
   return write_message(t_hook.lane, MessageType::kModule, &module, sizeof module, path, path_bytes);
 }
 
-// Copies from our own memory without faulting: another thread may be unmapping it.
+// Another thread may be unmapping what is looked at.
 bool peek(uintptr_t address, void* out, size_t bytes) {
-  iovec local = {out, bytes}, remote = {reinterpret_cast<void*>(address), bytes};
-  return sys::call(SYS_process_vm_readv, sys::getpid(), sys::arg(&local), 1, sys::arg(&remote), 1,
-                   0) == static_cast<long>(bytes);
+  return peek_memory(address, out, bytes);
+}
+
+// Where .eh_frame_hdr is mapped, and the end of the segment that holds it (and .eh_frame, which
+// linkers put behind it); nothing if there is none. `header(i)` is the i-th program header.
+template <typename Header>
+UnwindTable unwind_table(uintptr_t bias, int count, Header&& header) {
+  for (int i = 0; i < count; i++) {
+    Elf64_Phdr table;
+    if (!header(i, &table) || table.p_type != PT_GNU_EH_FRAME) continue;
+    for (int j = 0; j < count; j++) {
+      Elf64_Phdr load;
+      if (!header(j, &load) || load.p_type != PT_LOAD) continue;
+      if (table.p_vaddr - load.p_vaddr >= load.p_memsz) continue;
+      return {reinterpret_cast<const unsigned char*>(bias + table.p_vaddr),
+              reinterpret_cast<const unsigned char*>(bias + load.p_vaddr + load.p_memsz)};
+    }
+  }
+  return {};
 }
 
 // Looks for the GNU build id among the notes at an address.
@@ -108,27 +132,31 @@ void find_build_id(uintptr_t notes, size_t bytes, Read&& read, ModuleMessage* mo
   }
 }
 
-// The build id of the object whose ELF header is mapped at `base`.
-void peek_build_id(uintptr_t base, ModuleMessage* module) {
+// Build id and unwind table of the object whose ELF header is mapped at `base`.
+void peek_object(uintptr_t base, ModuleMessage* module, UnwindTable* unwind) {
   Elf64_Ehdr header;
   if (!peek(base, &header, sizeof header) || header.e_phentsize != sizeof(Elf64_Phdr)) return;
-  for (int i = 0; i < header.e_phnum && i < 64; i++) {
+  int count = header.e_phnum < 64 ? header.e_phnum : 64;
+  auto read = [&](int i, Elf64_Phdr* program) {
+    return peek(base + header.e_phoff + static_cast<uintptr_t>(i) * sizeof *program, program,
+                sizeof *program);
+  };
+  uintptr_t bias = base;
+  for (int i = 0; i < count; i++) {
     Elf64_Phdr program;
-    if (!peek(base + header.e_phoff + static_cast<uintptr_t>(i) * sizeof program, &program,
-              sizeof program)) {
-      return;
-    }
-    if (program.p_type == PT_NOTE) {
+    if (!read(i, &program)) return;
+    if (program.p_type == PT_LOAD && program.p_offset == 0) bias = base - program.p_vaddr;
+    if (program.p_type == PT_NOTE && module->build_id_bytes == 0) {
       find_build_id(base + program.p_offset, program.p_filesz, peek, module);
     }
-    if (module->build_id_bytes != 0) return;
   }
+  *unwind = unwind_table(bias, count, read);
 }
 
 // ---- in the constructor: the loader's own list
 
 void tell_segment(const dl_phdr_info* info, const Elf64_Phdr& header, const char* path,
-                  size_t path_bytes, const ModuleMessage& prototype) {
+                  size_t path_bytes, const ModuleMessage& prototype, const UnwindTable& unwind) {
   ModuleMessage module = prototype;
   uintptr_t address = info->dlpi_addr + header.p_vaddr;
   uintptr_t page = address & ~uintptr_t{kPageBytes - 1};
@@ -136,7 +164,8 @@ void tell_segment(const dl_phdr_info* info, const Elf64_Phdr& header, const char
   module.end = (address + header.p_memsz + kPageBytes - 1) & ~uintptr_t{kPageBytes - 1};
   module.file_offset = header.p_offset - (address - page);
   if (tell(module, path, path_bytes)) {
-    remember(module.start, module.end, hash_path(path, path_bytes));
+    remember(module.start, module.end, hash_path(path, path_bytes), unwind,
+             /*by_loader=*/true);
   }
 }
 
@@ -161,10 +190,15 @@ int tell_object(dl_phdr_info* info, size_t, void*) {
       find_build_id(info->dlpi_addr + header.p_vaddr, header.p_memsz, copy, &prototype);
     }
   }
+  UnwindTable unwind =
+      unwind_table(info->dlpi_addr, info->dlpi_phnum, [&](int i, Elf64_Phdr* header) {
+        *header = info->dlpi_phdr[i];
+        return true;
+      });
   for (int i = 0; i < info->dlpi_phnum; i++) {
     const Elf64_Phdr& header = info->dlpi_phdr[i];
     if (header.p_type == PT_LOAD && (header.p_flags & PF_X) != 0) {
-      tell_segment(info, header, path, path_bytes, prototype);
+      tell_segment(info, header, path, path_bytes, prototype, unwind);
     }
   }
   return 0;
@@ -185,8 +219,11 @@ void tell_mapping(const Mapping& mapping, uintptr_t base, const char* path) {
   module.inode = mapping.inode;
   module.device_major = mapping.device_major;
   module.device_minor = mapping.device_minor;
-  if (base != 0) peek_build_id(base, &module);
-  if (tell(module, path, mapping.path_bytes)) remember(mapping.start, mapping.end, identity);
+  UnwindTable unwind = {};
+  if (base != 0) peek_object(base, &module, &unwind);
+  if (tell(module, path, mapping.path_bytes)) {
+    remember(mapping.start, mapping.end, identity, unwind, /*by_loader=*/false);
+  }
 }
 
 // A path on the stack is more than a hook may use: one buffer, which Reading guards.
@@ -237,6 +274,55 @@ bool is_known_module(const void* address) {
     if (known.identity != 0 && at - known.start < known.end - known.start) return true;
   }
   return false;
+}
+
+bool find_unwind_table(uintptr_t address, UnwindTable* table) {
+  uint32_t count = g_known_count.load(std::memory_order_acquire);
+  for (uint32_t i = 0; i < count; i++) {
+    const Known& known = g_known[i];
+    if (known.identity == 0 || address - known.start >= known.end - known.start) continue;
+    *table = known.unwind;
+    return table->header != nullptr;
+  }
+  return false;
+}
+
+bool find_module(uintptr_t address, CodeRange* range) {
+  uint32_t count = g_known_count.load(std::memory_order_acquire);
+  for (uint32_t i = 0; i < count; i++) {
+    const Known& known = g_known[i];
+    if (known.identity == 0 || address - known.start >= known.end - known.start) continue;
+    *range = {known.start, known.end};
+    return true;
+  }
+  return false;
+}
+
+bool same_module(uintptr_t a, uintptr_t b) {
+  CodeRange range;
+  return find_module(a, &range) && b - range.start < range.end - range.start;
+}
+
+bool is_own_code(uintptr_t address) {
+  static uintptr_t start, end;  // both are set before `end` is seen
+  auto here = reinterpret_cast<uintptr_t>(&is_own_code);
+  if (__atomic_load_n(&end, __ATOMIC_ACQUIRE) == 0) {
+    uint32_t count = g_known_count.load(std::memory_order_acquire);
+    for (uint32_t i = 0; i < count; i++) {
+      const Known& known = g_known[i];
+      if (known.identity == 0 || here - known.start >= known.end - known.start) continue;
+      __atomic_store_n(&start, known.start, __ATOMIC_RELAXED);
+      __atomic_store_n(&end, known.end, __ATOMIC_RELEASE);
+    }
+  }
+  return address - start < end - start;
+}
+
+bool peek_memory(uintptr_t address, void* out, size_t bytes) {
+  if (g_process.restricted.load(std::memory_order_relaxed) != 0) return false;
+  iovec local = {out, bytes}, remote = {reinterpret_cast<void*>(address), bytes};
+  return sys::call(SYS_process_vm_readv, sys::getpid(), sys::arg(&local), 1, sys::arg(&remote), 1,
+                   0) == static_cast<long>(bytes);
 }
 
 void reset_services_in_child() {

@@ -3,11 +3,14 @@
 #include <atomic>
 
 #include "hooks/maps.h"
+#include "hooks/services.h"
 #include "preload/symbol_table.h"
 #include "shim/channel/layout.h"
 #include "shim/channel/text.h"
 
 // Weak, at glibc's oldest version: a program whose libc lacks it must still be able to load us.
+extern "C" void __cyg_profile_func_enter(void*, void*);
+extern "C" void __cyg_profile_func_exit(void*, void*);
 extern "C" __attribute__((weak)) int dl_iterate_phdr(int (*)(dl_phdr_info*, size_t, void*), void*);
 #pragma weak _r_debug
 
@@ -27,6 +30,9 @@ constexpr Wanted kWanted[kRealCount] = {
     {"__longjmp_chk", false},
     {"_Unwind_SetIP", false},
     {"_Unwind_GetCFA", false},
+    {"_Unwind_GetGR", false},
+    {"_Unwind_RaiseException", false},
+    {"_Unwind_Resume_or_Rethrow", false},
     {"__cxa_begin_catch", false},
     {"pthread_create", false},
     {"thrd_create", false},
@@ -56,7 +62,7 @@ constexpr Wanted kWanted[kRealCount] = {
     {"wait3", false},
     {"wait4", false},
     {"waitid", false},
-    {"__cxa_atexit", false},
+    {"on_exit", false},
     {"_exit", false},
     {"quick_exit", false},
     {"dlopen", false},
@@ -66,8 +72,17 @@ constexpr Wanted kWanted[kRealCount] = {
     {"syscall", false},
     {"seccomp", false},
     {"clock_gettime", false},
+    {"sigaction", false},
+    {"__sigaction", false},
+    {"signal", false},
+    {"bsd_signal", false},
+    {"ssignal", false},
+    {"sysv_signal", false},
+    {"__sysv_signal", false},
+    {"sigset", false},
     {"environ", true},
     {"__libc_stack_end", true},
+    {"__abort_msg", true},
 };
 
 using Iterate = int (*)(int (*)(dl_phdr_info*, size_t, void*), void*);
@@ -178,6 +193,35 @@ void* real_begin_catch(uint64_t exception_class) {
   if (address == nullptr) address = real_address(kReal___cxa_begin_catch);
   llvm.store(address, std::memory_order_release);
   return address;
+}
+
+bool is_hook(uintptr_t address) {
+  return address == reinterpret_cast<uintptr_t>(&__cyg_profile_func_enter) ||
+         address == reinterpret_cast<uintptr_t>(&__cyg_profile_func_exit);
+}
+
+uintptr_t bind_function(uintptr_t module, uint64_t number) {
+  struct {
+    uintptr_t base, name;
+    const ElfW(Dyn) * dynamic;
+  } map;  // as <link.h> has it
+  if (!peek_memory(module, &map, sizeof map) || map.dynamic == nullptr) return 0;
+  uintptr_t relocations = 0, symbols = 0, strings = 0;
+  for (const ElfW(Dyn)* entry = map.dynamic; entry->d_tag != DT_NULL; entry++) {
+    uintptr_t value = entry->d_un.d_ptr;
+    if (entry->d_tag == DT_JMPREL) relocations = value;
+    if (entry->d_tag == DT_SYMTAB) symbols = value;
+    if (entry->d_tag == DT_STRTAB) strings = value;
+  }
+  Elf64_Rela relocation;
+  Elf64_Sym symbol;
+  if (!peek_memory(relocations + number * sizeof relocation, &relocation, sizeof relocation) ||
+      !peek_memory(symbols + ELF64_R_SYM(relocation.r_info) * sizeof symbol, &symbol,
+                   sizeof symbol)) {
+    return 0;
+  }
+  auto* name = reinterpret_cast<const char*>(strings + symbol.st_name);
+  return reinterpret_cast<uintptr_t>(find({name, true}));
 }
 
 const char* library_path() {

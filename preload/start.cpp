@@ -3,6 +3,7 @@
 
 #include "hooks/attach.h"
 #include "hooks/services.h"
+#include "preload/crash.h"
 #include "preload/exit.h"
 #include "preload/library_functions.h"
 #include "preload/resolve.h"
@@ -97,6 +98,7 @@ bool set_up(const StartInfo& info) {
   read_inherited(info.envp);
   g_process.sampling_threshold = sampling_threshold(g_client.settings.number[kSampleRate]);
   g_process.on_full = static_cast<OnFull>(g_client.settings.number[kOnFull]);
+  g_process.stacktraces = g_client.settings.number[kStacktraces] != 0;
   g_process.threads = static_cast<Threads>(g_client.settings.number[kThreads]);
   uint32_t ring = session != nullptr ? g_client.session.ring_bytes : ring_bytes_for_cgroup();
   UntracedReason reason;
@@ -141,6 +143,7 @@ void start_process() {
     if (attach_thread(reinterpret_cast<uintptr_t>(__builtin_frame_address(0))) != nullptr) {
       record_module_changes();
     }
+    if (g_process.stacktraces) watch_fatal_signals();
   }
   g_process.state.store(result, std::memory_order_release);
 }

@@ -53,9 +53,10 @@ void note_exit(uint64_t status, uintptr_t sp) {
   note_event(ControlKind::kExit, status, sp);
 }
 
-void at_exit(void*) {
+void at_exit(int status, void*) {
   if (tracing() && g_alive.mask != 0) {
-    note_exit(0, reinterpret_cast<uintptr_t>(__builtin_dwarf_cfa()));
+    note_exit(static_cast<uint64_t>(status & 0xff) + 1,
+              reinterpret_cast<uintptr_t>(__builtin_dwarf_cfa()));
   }
   flush_at_exit();
 }
@@ -63,9 +64,9 @@ void at_exit(void*) {
 }  // namespace
 
 void wait_at_exit() {
-  // No library's handle: handlers of that kind are the last to run, after all destructors.
-  using Function = int (*)(void (*)(void*), void*, void*);
-  if (auto function = real<Function>(kReal___cxa_atexit)) function(at_exit, nullptr, nullptr);
+  // Of no library, and registered first: the last to run, after all destructors.
+  using Function = int (*)(void (*)(int, void*), void*);
+  if (auto function = real<Function>(kReal_on_exit)) function(at_exit, nullptr);
 }
 
 void flush_at_exit() {

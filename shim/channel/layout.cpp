@@ -18,6 +18,8 @@ const char* loss_reason_name(LossReason reason) {
       return "sink_error";
     case LossReason::kInterrupted:
       return "interrupted";
+    case LossReason::kException:
+      return "exception";
     case LossReason::kCount:
       break;
   }

@@ -51,6 +51,7 @@ enum class LossReason : uint32_t {
   kOrphanExit,   // an exit whose entry was not seen, counted by the drain
   kSinkError,    // an event that could not be written
   kInterrupted,  // telrun was told to stop before all was written
+  kException,    // an exception whose record found no room: what it left shows as unwound
   kCount,
 };
 inline constexpr size_t kLossReasons = static_cast<size_t>(LossReason::kCount);

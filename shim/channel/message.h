@@ -17,6 +17,8 @@ enum class MessageType : uint16_t {
   kThreadName = 2,  // the thread's new name, without terminator
   kModule = 3,      // ModuleMessage and the path
   kModuleGone = 4,  // ModuleGoneMessage
+  kThrow = 5,       // ThrowMessage, stack, type, text
+  kCrash = 6,       // CrashMessage, stack
   // http_message.h
   kHttpConnection = 16,   // HttpConnectionMessage
   kHttpRequest = 17,      // HttpRequestMessage
@@ -55,6 +57,34 @@ struct ModuleMessage {
 struct ModuleGoneMessage {
   uint64_t start, end;
 };
+
+// An exception has been thrown and is looking for a handler. Followed by the addresses of the stack
+// (the mark for exact ones is kExactAddress), the mangled name of the type, and the text: what()
+// or, of other types, what is known of their value.
+struct ThrowMessage {
+  enum Flags : uint32_t { kRethrown = 1, kForeign = 2, kStackSkipped = 4, kHasText = 8 };
+  uint64_t exception;  // address of the unwinder's header: names it until it is caught
+  uint64_t sp;         // of who threw
+  uint32_t flags;
+  uint32_t stacks_skipped;  // of this thread, since the last one that was taken
+  uint16_t frames, type_bytes, text_bytes, reserved;
+};
+inline constexpr size_t kMaxTypeBytes = 512;
+inline constexpr size_t kMaxTextBytes = 800;  // 200 characters
+
+// A signal that ends the process. Followed by the addresses of the stack, and what libc said before
+// it aborted ("prog: a.c:3: f: Assertion ... failed.").
+struct CrashMessage {
+  int32_t signal, code;
+  uint64_t address;  // si_addr, of a fault
+  int32_t sender;    // the process that sent it, if it was sent; else 0
+  uint16_t frames, text_bytes;
+};
+
+// In an address of a stack: of the instruction itself (a fault, an interrupted function), not one
+// to return to.
+inline constexpr uint64_t kExactAddress = uint64_t{1} << 63;
+inline constexpr size_t kMaxStackFrames = 80;
 
 constexpr size_t message_records(size_t bytes) {
   return 1 + (bytes + kMessageDataBytes - 1) / kMessageDataBytes;

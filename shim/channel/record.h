@@ -36,7 +36,7 @@ enum class ControlKind : uint16_t {
   kRoot,         // a trace starts with the next entry. a: RootFlags, b: root number, c: sp
   kStack,        // the thread now runs on another stack. a: its size, b: lowest address, c: 0, or
                  // sp if these are a guess
-  kUnwind,       // frames are gone. a: UnwindKind, b: target pc, c: target sp
+  kUnwind,       // frames are gone. a: unwind_word(), b: target pc, c: target sp
   kClosed,       // exits that did not fit. a: low 32 bits of the last one's function, or 0 if it
                  // was an unwind; b: how many; c: sp up to which frames are gone
   kLost,         // calls that were not recorded here. c: how many
@@ -58,7 +58,24 @@ enum RootFlags : uint64_t {
   kRootOnStack = 2,    // first frame of another stack: continues what ran before the switch
 };
 
-enum class UnwindKind : uint64_t { kLongjmp = 0, kLandingPad = 1, kBeginCatch = 2 };
+enum class UnwindKind : uint64_t {
+  kLongjmp = 0,
+  kLandingPad = 1,  // to a cleanup
+  kBeginCatch = 2,
+  kHandler = 3,    // to a handler
+  kNoHandler = 4,  // nobody catches it: no frame is gone
+};
+
+// With the exception (the address of its unwinder's header, which is aligned to 16; 0 none).
+constexpr uint64_t unwind_word(UnwindKind kind, uint64_t exception) {
+  return (exception & 0xfffffffffff0) | static_cast<uint64_t>(kind);
+}
+constexpr UnwindKind unwind_kind(uint64_t word) {
+  return static_cast<UnwindKind>(word & 15);
+}
+constexpr uint64_t unwind_exception(uint64_t word) {
+  return word & 0xfffffffffff0;
+}
 
 constexpr uint64_t control_word(ControlKind kind, uint64_t a) {
   return kControlBit | uint64_t{static_cast<uint16_t>(kind)} << 48 | (a & 0xffffffffffff);

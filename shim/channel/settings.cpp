@@ -22,6 +22,11 @@ const Setting kSettings[kSettingCount] = {
      "TELEMETRY_OUTPUT=file"},
     {kSampleRate, "SAMPLE_RATE", nullptr, SettingType::kRate, "1.0", "", 'r', "sample-rate", "RATE",
      "share of traces to keep, decided where a trace starts; 0 means off"},
+    {kStacktraces, "ENABLE_STACKTRACES", nullptr, SettingType::kBool, "true", "", 0, nullptr,
+     nullptr,
+     "stacks with exceptions and crashes; for the latter, handlers (which the program does not "
+     "see) "
+     "of fatal signals that it leaves alone"},
     {kOnFull, "TELEMETRY_ON_FULL", nullptr, SettingType::kChoice, "drop", "drop|block", 0,
      "on-full", "WHAT",
      "when calls come faster than they are taken: drop whole calls and count them, or block the "

@@ -22,6 +22,7 @@ enum SettingId : uint32_t {
   kOutput,
   kFile,
   kSampleRate,
+  kStacktraces,
   kOnFull,
   kThreads,
   kSummary,

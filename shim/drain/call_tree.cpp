@@ -141,6 +141,7 @@ void CallTree::entry(const uint64_t* record, uint64_t position, uint64_t ticks, 
   pop_above_caller(stack, frame);
   place(stack, &frame, position);
   root_.reset();
+  frame.number = ++opened_;
   stack->frames.push_back(frame);
   told_ = stack;
   listener_->opened(this, stack->frames.back());
@@ -221,10 +222,17 @@ void CallTree::unwind(UnwindKind kind, uint64_t pc, uint64_t target_sp, uint64_t
   ExitKind exit_kind = kind == UnwindKind::kLongjmp ? ExitKind::kLongjmp : ExitKind::kUnwound;
   auto& frames = stack->frames;
   while (!frames.empty() && frames.back().sp < target_sp) close_top(stack, exit_kind, ticks, false);
-  if (kind == UnwindKind::kLandingPad || frames.empty() || pc == 0) return;
+  bool to_known_code = kind == UnwindKind::kLongjmp || kind == UnwindKind::kBeginCatch;
+  if (!to_known_code || frames.empty() || pc == 0) return;
   std::vector<uint64_t> chain = resolver_->chain(pc);
   if (kind == UnwindKind::kLongjmp && !chain.empty()) chain.resize(1);
   close_inlined_at(stack, chain, exit_kind, ticks);
+}
+
+bool CallTree::at_end_of_stack(const Frame& frame) const {
+  constexpr uint64_t kNear = 256 << 10;
+  return frame.sp >= home_.lo && frame.sp < home_.hi && frame.sp - home_.lo < kNear &&
+         home_.hi - home_.lo > 2 * kNear;
 }
 
 void CallTree::closed_up_to(uint64_t sp, uint32_t function, uint64_t ticks) {

@@ -52,6 +52,7 @@ struct Frame {
   uint64_t ticks;
   int64_t start_ns;
   int64_t children_ns = 0;
+  uint64_t number = 0;  // of the thread's calls, from 1
 
   uint64_t parent_of_children() const { return fate == Fate::kLeftOut ? parent_span_id : span_id; }
 };
@@ -139,6 +140,10 @@ class CallTree {
 
   // Closes all that is open on the thread's own stack.
   void close_all(ExitKind kind, uint64_t ticks);
+  // Calls that were entered so far.
+  uint64_t opened() const { return opened_; }
+  // True if the frame stands where the thread's own stack ends.
+  bool at_end_of_stack(const Frame& frame) const;
   bool has_open() const { return !home_.frames.empty(); }
   // The last record was an exec that has not failed (so far).
   bool executing() const { return exec_pending_; }
@@ -192,6 +197,7 @@ class CallTree {
     uint64_t flags, number;
   };
   std::optional<PendingRoot> root_;
+  uint64_t opened_ = 0;
   bool exec_pending_ = false;
   uint64_t exec_ticks_ = 0;
   uint64_t thread_exit_ticks_ = 0;

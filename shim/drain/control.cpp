@@ -323,12 +323,24 @@ void Control::watch_process(int pidfd, int pid) {
 }
 
 void Control::process_ended(int pidfd, int pid) {
+  // The end of telrun's program is seen here before telrun has its status.
+  if (pid == program_ && fds_.supervisor >= 0 && !ended_told_ && !known_ends_.contains(pid)) {
+    epoll_ctl(epoll_, EPOLL_CTL_DEL, pidfd, nullptr);
+    program_ended_ = pidfd;
+    return;
+  }
   Notice notice(Notice::Kind::kProcessEnded);
   notice.os_pid = pid;
   notice.end = end_of(pidfd, pid);
   if (auto known = known_ends_.find(pid); known != known_ends_.end()) notice.end = known->second;
   remove(pidfd);
   collector_->tell({std::move(notice), nullptr});
+}
+
+// Telrun has told its program's status, or never will.
+void Control::settle_program() {
+  int pidfd = std::exchange(program_ended_, -1);
+  if (pidfd >= 0 && watched_.contains(pidfd)) process_ended(pidfd, program_);
 }
 
 void Control::receive_control(int fd) {
@@ -344,12 +356,14 @@ void Control::receive_control(int fd) {
   notice.end = {true, message.status};
   switch (message.type) {
     case ControlType::kStarted:
+      program_ = message.pid;
       notice.kind = Notice::Kind::kProgramStarted;
       notice.text.assign(message.text, strnlen(message.text, sizeof message.text));
       break;
     case ControlType::kEnded:
       // What ended before it, or was about to join, comes first.
       known_ends_[message.pid] = notice.end;
+      settle_program();
       handle_ready(/*timeout_ms=*/0, /*but=*/fd);
       ended_told_ = true;
       notice.kind = Notice::Kind::kProgramEnded;
@@ -368,6 +382,7 @@ void Control::receive_control(int fd) {
 void Control::supervisor_gone() {
   remove(fds_.supervisor);
   fds_.supervisor = -1;
+  settle_program();
   if (!ended_told_) {
     Notice notice(Notice::Kind::kProgramEnded);
     collector_->tell({std::move(notice), nullptr});

@@ -59,6 +59,7 @@ class Control {
   void join(int memfd, int pidfd, int pid);
   void watch_process(int pidfd, int pid);
   void process_ended(int pidfd, int pid);
+  void settle_program();
   void receive_control(int fd);
   void supervisor_gone();
   void handle_requests();
@@ -75,6 +76,8 @@ class Control {
   std::map<int, Watched> watched_;
   bool ended_told_ = false;               // telrun's program has ended, or there is no telrun
   std::map<int, ProcessEnd> known_ends_;  // from telrun, which reaps its program
+  int program_ = 0;                       // the pid of telrun's program
+  int program_ended_ = -1;                // its pidfd, once it has: telrun is about to tell how
   bool answered_ = false;                 // telrun, that all is written
   bool end_now_ = false;                  // nobody can join any more
   uint64_t quiet_since_ns_ = 0;

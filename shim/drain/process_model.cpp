@@ -1,5 +1,7 @@
 #include "shim/drain/process_model.h"
 
+#include <sys/wait.h>
+
 #include <cstring>
 
 #include "shim/events/json_text.h"
@@ -14,6 +16,11 @@ Thread::Thread(Process* owner, SegmentKey key, uint32_t lane, const ThreadMessag
       tree(key, lane, message.stack_lo, message.stack_hi, context, &owner->stacks, &owner->sites,
            this) {
   set_name({message.name, strnlen(message.name, sizeof message.name)});
+}
+
+int Process::exit_status() const {
+  if (said_status.has_value()) return *said_status;
+  return end.known && WIFEXITED(end.status) ? WEXITSTATUS(end.status) : 0;
 }
 
 void Thread::set_name(const std::string& name) {

@@ -12,6 +12,7 @@
 #include "shim/drain/batch_queue.h"
 #include "shim/drain/call_tree.h"
 #include "shim/drain/code_map.h"
+#include "shim/drain/flights.h"
 #include "shim/drain/lane_merge.h"
 #include "shim/drain/message_assembler.h"
 #include "shim/drain/site_table.h"
@@ -20,6 +21,12 @@
 namespace telinject {
 
 struct Process;
+
+// main's return, which waits for the exit status.
+struct HeldExit {
+  Frame frame;
+  int64_t end_ns;
+};
 
 // Whoever writes a thread's spans.
 class SpanWriter {
@@ -53,9 +60,19 @@ struct Thread final : CallTree::Listener {
   bool ended_before_process = false;  // the process said so at its end
   uint64_t end_ticks = 0;
   uint64_t decide_by_ns = 0;  // monotonic; then it counts as the end of the thread alone
+  Flights flights;
+  std::optional<HeldExit> held_main;
+  bool terminating = false;  // nobody catches an exception: what follows is std::terminate's
+  bool crashed = false;
+  uint32_t crash_stacks_told = 0;
   // Losses that have been told in the stream, and that have not.
   uint64_t lost_told = 0, lost_untold = 0;
   uint64_t last_loss_event_ns = 0;
+};
+
+struct Crash {
+  int signal;
+  ErrorText error;
 };
 
 // One process as long as it executes one program: after exec it is another.
@@ -77,6 +94,9 @@ struct Process {
   uint64_t exit_ticks = 0;
   bool ended = false;
   ProcessEnd end;
+  std::optional<int> said_status;  // by itself, when it was about to exit
+  int exit_status() const;         // 0 if it is not known, or it did not exit
+  std::optional<Crash> crash;      // what a thread said when a fatal signal came
   std::vector<std::unique_ptr<Thread>> threads;
 };
 

@@ -197,6 +197,7 @@ void Processor::end_lane(const Notice& notice) {
   consume(&segment, notice.lane, &lane, ~uint64_t{0});
   losses_.add(LossReason::kQueueFull, notice.lost_records);
   Thread* thread = lane.thread;
+  uint64_t last_ticks = lane.stream.ticks();
   segment.lanes.erase(found);
   if (thread == nullptr) return;
   uint64_t known = thread->lost_told + thread->lost_untold;
@@ -204,8 +205,12 @@ void Processor::end_lane(const Notice& notice) {
        /*now=*/true);
   thread->ended = true;
   thread->end_ticks = notice.ticks;
-  if (thread->tree.exiting()) thread->end_ticks = thread->tree.exit_ticks();
-  if (!thread->tree.has_open() || thread->tree.exiting()) {
+  bool forced = std::any_of(thread->flights.begin(), thread->flights.end(),
+                            [](const Flight& flight) { return flight.forced; });
+  // pthread_exit, as it said itself; cancelled, as its landing pads did. Destructors may have run
+  // since.
+  if (thread->tree.exiting()) thread->end_ticks = std::max(thread->tree.exit_ticks(), last_ticks);
+  if (!thread->tree.has_open() || thread->tree.exiting() || forced) {
     finish_thread(thread, ExitKind::kThreadEnd);
   } else if (ended_alone(*thread)) {
     finish_thread(thread, ExitKind::kThreadEnd);
@@ -222,6 +227,7 @@ ExitKind Processor::kind_of(const Process& process) const {
   if (process.end.known) {
     return WIFSIGNALED(process.end.status) ? ExitKind::kKilled : ExitKind::kProcessExit;
   }
+  if (process.crash.has_value()) return ExitKind::kKilled;
   return process.exiting ? ExitKind::kProcessExit : ExitKind::kUnknown;
 }
 
@@ -239,6 +245,7 @@ void Processor::finish_thread(Thread* thread, ExitKind kind) {
   // Whatever became of the program that it executed.
   if (thread->tree.executing()) kind = ExitKind::kExec;
   thread->tree.close_all(kind, thread->end_ticks);
+  release_main(thread, process->exit_status());
   std::erase(undecided_, thread);
   std::erase_if(process->threads, [&](const auto& owned) { return owned.get() == thread; });
 }
@@ -315,6 +322,7 @@ void Processor::end_exiting(SegmentState* segment, uint64_t ticks) {
       bool alone = ended_alone(*thread);
       thread->tree.close_all(alone ? ExitKind::kThreadEnd : ExitKind::kProcessExit,
                              alone && thread->ended ? thread->end_ticks : ticks);
+      release_main(thread.get(), process->exit_status());
     }
   }
 }

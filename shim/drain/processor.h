@@ -15,6 +15,7 @@
 #include "shim/drain/clock_keeper.h"
 #include "shim/drain/losses.h"
 #include "shim/drain/process_model.h"
+#include "shim/drain/stack_text.h"
 #include "shim/drain/summary.h"
 #include "shim/drain/totals_report.h"
 #include "shim/events/event_encoder.h"
@@ -101,13 +102,31 @@ class Processor final : SpanWriter {
                    uint64_t end_ticks, bool upper_bound) override;
   void exit_without_entry(Thread* thread) override;
   void write_entry(Thread* thread, const Frame& frame);
-  void write_exit(Thread* thread, const Frame& frame, ExitKind kind, int64_t end_ns,
-                  bool upper_bound);
+  void write_exit(Thread* thread, const FrameStack& stack, const Frame& frame, ExitKind kind,
+                  int64_t end_ns, bool upper_bound, Flight* flight);
   // processor_filter.cpp
   void decide_at_entry(Thread* thread, FrameStack* stack);
   bool decide_at_exit(Thread* thread, FrameStack* stack, const Frame& frame, ExitKind kind,
                       int64_t duration_ns);
   void write_held(Thread* thread, FrameStack* stack);
+  EventPlace place_in(Thread* thread, FrameStack* stack, const Frame& frame, int64_t ns);
+
+  // processor_errors.cpp
+  void thrown(Thread* thread, const AssembledMessage& message, uint64_t ticks);
+  void crashed(Thread* thread, const AssembledMessage& message);
+  void unwound(Thread* thread, uint64_t word, uint64_t pc, uint64_t sp, uint64_t ticks);
+  enum class Outcome { kCaught, kNotCaught, kLeft, kUnknown };
+  Flight* flight_that_left(Thread* thread, FrameStack* stack, const Frame& frame, ExitKind kind,
+                           int64_t ns);
+  void end_flight(Thread* thread, Outcome outcome, uint64_t pc, FrameStack* stack,
+                  const Frame& frame, int64_t ns);
+  void describe_death(Thread* thread, const FrameStack& stack, const Frame& frame, ExitKind kind,
+                      ErrorText* error);
+  bool returns_from_main(const Thread& thread, const FrameStack& stack, const Frame& frame,
+                         ExitKind kind, bool upper_bound) const;
+  void hold_main(Thread* thread, const Frame& frame, int64_t end_ns);
+  void release_main(Thread* thread, int status);
+
   void lose(Thread* thread, uint64_t calls, uint64_t ticks, bool now);
   void lose_in_segment(SegmentState* segment, LossReason reason, uint64_t calls, uint64_t ticks);
   SegmentState* segment_of(const Process& process);
@@ -133,6 +152,7 @@ class Processor final : SpanWriter {
   EventEncoder encoder_{&lines_, options_.lean};
   ModuleCache modules_{[this](uint64_t ticks) { return clock_->to_ns(ticks); }};
   SiteCache sites_{&options_.filter};
+  StackNamer stacks_;
   std::map<SegmentId, SegmentState> segments_;
   std::map<int, std::shared_ptr<uint64_t>> sequences_;  // by os_pid, across exec
   absl::flat_hash_map<Reference, ParentContext> references_;

@@ -1,5 +1,6 @@
 // What is left out by the user's choice: span_filter.h has the rules.
 #include <algorithm>
+#include <utility>
 
 #include "shim/drain/processor.h"
 
@@ -44,10 +45,13 @@ bool Processor::decide_at_exit(Thread* thread, FrameStack* stack, const Frame& f
                                int64_t duration_ns) {
   stack->settled = std::min(stack->settled, stack->frames.size());
   if (frame.fate == Fate::kWritten) return true;
-  // The calls that a process died in are its last word.
+  // The calls that a process died in are its last word; and what an exception leaves, be it ever so
+  // short, is the exception's story.
   bool last_words = kind == ExitKind::kKilled || kind == ExitKind::kUnknown;
-  if (frame.left_out == LeftOut::kNo &&
-      (last_words || duration_ns >= options_.filter.min_duration_ns)) {
+  bool thrown_through = !thread->flights.empty() && frame.number <= thread->flights.back().opened;
+  bool long_enough = duration_ns >= options_.filter.min_duration_ns;
+  if ((frame.left_out == LeftOut::kNo && (last_words || long_enough || thrown_through)) ||
+      (frame.fate == Fate::kHeld && thrown_through)) {
     write_held(thread, stack);
     write_entry(thread, frame);
     return true;
@@ -55,6 +59,26 @@ bool Processor::decide_at_exit(Thread* thread, FrameStack* stack, const Frame& f
   LeftOut reason = frame.left_out != LeftOut::kNo ? frame.left_out : LeftOut::kMinDuration;
   facts_.left_out[static_cast<size_t>(reason)]++;
   return false;
+}
+
+// The span in which an event of that frame is told: its own, or the nearest that is written.
+// `stack` is the one that holds it, or has just lost it.
+EventPlace Processor::place_in(Thread* thread, FrameStack* stack, const Frame& frame, int64_t ns) {
+  uint64_t span = frame.span_id, parent = frame.parent_span_id;
+  if (filtering_) {
+    write_held(thread, stack);
+    const FrameStack* below = thread->tree.stack_below(stack);
+    if (frame.fate == Fate::kLeftOut) {
+      span = std::exchange(parent, 0);
+      for (const FrameStack* s : {static_cast<const FrameStack*>(stack), below}) {
+        if (s == nullptr) continue;
+        for (const Frame& above : s->frames) {
+          if (above.span_id == span) parent = above.parent_span_id;
+        }
+      }
+    }
+  }
+  return {++*thread->process->sequence, ns, frame.trace, span, parent};
 }
 
 }  // namespace telinject

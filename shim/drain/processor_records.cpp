@@ -51,13 +51,14 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
   CallTree& tree = thread->tree;
   switch (kind) {
     case ControlKind::kRoot:
+      thread->flights.clear();  // nothing is open that one could leave
       tree.root(a, b, position);
       break;
     case ControlKind::kStack:
       tree.stack_switch(b, a, c);
       break;
     case ControlKind::kUnwind:
-      tree.unwind(static_cast<UnwindKind>(a), b, c, ticks);
+      unwound(thread, a, b, c, ticks);
       break;
     case ControlKind::kClosed:
       tree.closed_up_to(c, static_cast<uint32_t>(a), ticks);
@@ -94,6 +95,10 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
     case ControlKind::kExit:
       if (!thread->process->exiting) thread->process->exit_ticks = ticks;
       thread->process->exiting = true;
+      if (a != 0) thread->process->said_status = static_cast<int>(a - 1);
+      for (auto& other : thread->process->threads) {
+        release_main(other.get(), thread->process->exit_status());
+      }
       break;
     case ControlKind::kLaneEnded:
       // Nothing if that is known already, and the lane perhaps in use again. Forked processes have
@@ -138,6 +143,12 @@ void Processor::message(SegmentState* segment, uint32_t lane_number, LaneTrack* 
       if (auto gone = message.head<ModuleGoneMessage>()) {
         thread->process->code.remove(gone->start, gone->end);
       }
+      break;
+    case MessageType::kThrow:
+      thrown(thread, message, ticks);
+      break;
+    case MessageType::kCrash:
+      crashed(thread, message);
       break;
     case MessageType::kThread:
       break;

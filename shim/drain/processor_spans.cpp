@@ -1,7 +1,4 @@
 // Spans: as events, into the sink, and into the totals.
-#include <signal.h>
-#include <sys/wait.h>
-
 #include <algorithm>
 
 #include "absl/strings/escaping.h"
@@ -37,11 +34,6 @@ std::string_view exit_name(ExitKind kind) {
       return "unknown";
   }
   return "";
-}
-
-std::string signal_name(int signal) {
-  const char* name = sigabbrev_np(signal);
-  return name != nullptr ? std::string("SIG") + name : "signal " + std::to_string(signal);
 }
 
 }  // namespace
@@ -128,6 +120,7 @@ void Processor::count_process(Process* process) {
 }
 
 void Processor::span_opened(Thread* thread, const Frame& frame) {
+  if (thread->held_main.has_value()) release_main(thread, 0);
   if (filtering_) {
     decide_at_entry(thread, thread->tree.stack());
   } else {
@@ -153,19 +146,30 @@ void Processor::span_closed(Thread* thread, FrameStack* stack, const Frame& fram
   int64_t duration = end_ns - frame.start_ns;
   if (!stack->frames.empty()) add_ns(&stack->frames.back().children_ns, duration);
   frame.site->totals->add(duration, frame.children_ns);
-  if (filtering_ && !decide_at_exit(thread, stack, frame, kind, duration)) return;
-  write_exit(thread, frame, kind, end_ns, upper_bound);
+  bool written = !filtering_ || decide_at_exit(thread, stack, frame, kind, duration);
+  if (thread->flights.empty()) {
+    if (!written) return;
+    if (returns_from_main(*thread, *stack, frame, kind, upper_bound)) {
+      hold_main(thread, frame, end_ns);
+    } else {
+      write_exit(thread, *stack, frame, kind, end_ns, upper_bound, nullptr);
+    }
+    return;
+  }
+  Flight* flight = flight_that_left(thread, stack, frame, kind, end_ns);
+  if (written) write_exit(thread, *stack, frame, kind, end_ns, upper_bound, flight);
+  if (flight != nullptr && stack->frames.empty()) thread->flights.clear();
 }
 
-void Processor::write_exit(Thread* thread, const Frame& frame, ExitKind kind, int64_t end_ns,
-                           bool upper_bound) {
+void Processor::write_exit(Thread* thread, const FrameStack& stack, const Frame& frame,
+                           ExitKind kind, int64_t end_ns, bool upper_bound, Flight* flight) {
   Process* process = thread->process;
   const ProcessText& text = text_of(process, end_ns);
   int64_t duration = end_ns - frame.start_ns;
   EventPlace place = {++*process->sequence, end_ns, frame.trace, frame.span_id,
                       frame.parent_span_id};
   facts_.events++;
-  if (kind == ExitKind::kReturned && !upper_bound) {
+  if (kind == ExitKind::kReturned && !upper_bound && flight == nullptr) {
     encoder_.function_exit(place, duration, frame.site->text, thread->attributes_json, nullptr,
                            text);
     return;
@@ -173,16 +177,19 @@ void Processor::write_exit(Thread* thread, const Frame& frame, ExitKind kind, in
   ExitNote note;
   note.exit_kind = exit_name(kind);
   note.upper_bound = upper_bound;
-  std::string type, message;
-  if (kind == ExitKind::kKilled) {
-    type = signal_name(WTERMSIG(process->end.status));
-    message = "the process was killed by " + type;
-  } else if (kind == ExitKind::kUnknown) {
-    type = "unknown";
-    message = "the process ended; its exit status is not known";
+  ErrorText death;
+  const ErrorText* error = &death;
+  if (flight != nullptr) {
+    note.exit_kind = exit_name(ExitKind::kUnwound);
+    error = &flight->error;
+    if (flight->stacks_told++ < kStacksTold) note.error_stack = error->stack;
+  } else if (kind == ExitKind::kKilled || kind == ExitKind::kUnknown ||
+             kind == ExitKind::kProcessExit) {
+    describe_death(thread, stack, frame, kind, &death);
+    note.error_stack = death.stack;
   }
-  note.error_type = type;
-  note.error_message = message;
+  note.error_type = error->type;
+  note.error_message = error->message;
   encoder_.function_exit(place, duration, frame.site->text, thread->attributes_json, &note, text);
 }
 

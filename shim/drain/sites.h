@@ -20,6 +20,7 @@ struct Site {
   FunctionTotals* totals = nullptr;
   LeftOut left_out = LeftOut::kNo;  // by name
   FunctionText text;
+  bool is_main = false;  // the program's main function
 };
 
 }  // namespace telinject

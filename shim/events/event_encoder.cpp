@@ -42,11 +42,16 @@ char* put_function_reference(char* out, uint64_t reference) {
   return put(out, "\"");
 }
 
-char* put_error(char* out, const ExitNote& note) {
+char* put_error(char* out, std::string_view type, std::string_view message,
+                std::string_view stack) {
   out = put(out, ",\"error\":{\"type\":\"");
-  out = put(out, note.error_type);
+  out = put(out, type);
   out = put(out, "\",\"message\":\"");
-  out = put(out, note.error_message);
+  out = put(out, message);
+  if (!stack.empty()) {
+    out = put(out, "\",\"stacktrace\":\"");
+    out = put(out, stack);
+  }
   return put(out, "\"}");
 }
 
@@ -148,7 +153,8 @@ void EventEncoder::function_exit(const EventPlace& place, int64_t duration_ns,
   bool error = note != nullptr && !note->error_type.empty();
   size_t note_bytes = 0;
   if (note != nullptr) {
-    note_bytes = note->exit_kind.size() + note->error_type.size() + note->error_message.size();
+    note_bytes = note->exit_kind.size() + note->error_type.size() + note->error_message.size() +
+                 note->error_stack.size();
   }
   char* out = out_->begin_line(kFixedBytes + function.name.size() + function.exit_before.size() +
                                function.exit_after.size() + thread.size() +
@@ -181,9 +187,33 @@ void EventEncoder::function_exit(const EventPlace& place, int64_t duration_ns,
   }
   out = put(out, thread);
   out = put(out, "}");
-  if (error) out = put_error(out, *note);
+  if (error) out = put_error(out, note->error_type, note->error_message, note->error_stack);
   out = lean_ ? put_function_reference(out, function.reference)
               : put_correlation_id(out, "func_", place.span_id);
+  out_->end_line(put(out, process.tail));
+}
+
+void EventEncoder::exception_exit(const EventPlace& place, const ExceptionNote& note,
+                                  std::string_view thread, const ProcessText& process) {
+  char* out = out_->begin_line(kFixedBytes + 2 * note.function.size() + note.message.size() +
+                               note.attributes.size() + note.error_type.size() +
+                               note.error_message.size() + note.error_stack.size() + thread.size() +
+                               process.sampling.size() + process.tail.size());
+  out = begin(out, place, ",\"event_type\":\"exception_exit\",\"severity\":\"ERROR\"");
+  out = put(out, ",\"function_name\":\"");
+  out = put(out, note.function);
+  out = put(out, "\"");
+  out = ids(out, place, process);
+  out = put(out, ",\"message\":\"");
+  out = put(out, note.message);
+  out = put(out, "\",\"event\":{\"name\":\"");
+  out = put(out, note.function);
+  out = put(out, "\",\"category\":\"error\",\"type\":\"end\"},\"attributes\":{");
+  out = put(out, note.attributes);
+  out = put(out, thread);
+  out = put(out, "}");
+  out = put_error(out, note.error_type, note.error_message, note.error_stack);
+  out = put_correlation_id(out, "exc_", place.span_id);
   out_->end_line(put(out, process.tail));
 }
 

@@ -51,8 +51,17 @@ struct EventPlace {
 struct ExitNote {
   std::string_view exit_kind;   // "telinject.exit", or empty for a plain return
   bool upper_bound = false;     // "telinject.duration_bound":"upper"
-  std::string_view error_type;  // empty: no error. Both are JSON text, escaped
+  std::string_view error_type;  // empty: no error. All three are JSON text, escaped
   std::string_view error_message;
+  std::string_view error_stack;  // may be empty
+};
+
+// An exception that was caught, or not. JSON text, escaped.
+struct ExceptionNote {
+  std::string_view function;    // that it is told in
+  std::string_view message;     // of the event
+  std::string_view attributes;  // members that each end in a comma
+  std::string_view error_type, error_message, error_stack;
 };
 
 class EventEncoder {
@@ -64,6 +73,8 @@ class EventEncoder {
                       std::string_view thread, const ProcessText& process);
   void function_exit(const EventPlace& place, int64_t duration_ns, const FunctionText& function,
                      std::string_view thread, const ExitNote* note, const ProcessText& process);
+  void exception_exit(const EventPlace& place, const ExceptionNote& note, std::string_view thread,
+                      const ProcessText& process);
   // Calls that were not recorded: severity WARN. `thread` may be empty.
   void loss(const EventPlace& place, std::string_view reason, uint64_t calls,
             std::string_view thread, const ProcessText& process);

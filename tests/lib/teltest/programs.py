@@ -1,4 +1,5 @@
-"""Two real programs that nobody here wrote, built for tracing: SQLite's shell and Lua's interpreter.
+"""Real programs that nobody here wrote, built for tracing: SQLite's shell, Lua's interpreter, and
+yaml-cpp's parser.
 
 Their sources come from Debian's packages (scripts/fetch-sources). Objects are built once for each
 compiler and level and shared by all tests (run.py's cache).
@@ -87,3 +88,11 @@ coroutines\t300970\t1300\t45
 overflow\tfalse\tC stack overflow
 texts\t875\t381\t54380\t200
 """
+
+
+def yaml_parser(compiler, level):
+    """yaml-cpp's own tool that parses a document: a C++ program that throws at bad input."""
+    folder = sources("yaml-cpp")
+    files = sorted((folder / "src").glob("*.cpp")) + [folder / "util/parse.cpp"]
+    flags = (level, "-w", "-std=c++14", f"-I{folder}/include", f"-I{folder}/src")
+    return _build("yaml-parse", files, compiler, flags, ())

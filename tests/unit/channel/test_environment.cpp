@@ -78,7 +78,8 @@ TEST_CASE("a preload that has nothing of ours is left exactly as the program wro
 TEST_CASE("of a variable that stands there twice, any may be the one that is edited") {
   const std::string longer(300, 'a');
   CHECK(edited({"LD_PRELOAD=a.so", "LD_PRELOAD=/x/libtelinject.so:" + longer},
-               edit_of(PreloadEdit::kRemove)) == Entries{"LD_PRELOAD=a.so", "LD_PRELOAD=" + longer});
+               edit_of(PreloadEdit::kRemove)) ==
+        Entries{"LD_PRELOAD=a.so", "LD_PRELOAD=" + longer});
 }
 
 TEST_CASE("only the file's whole name is ours") {

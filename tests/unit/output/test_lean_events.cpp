@@ -58,7 +58,7 @@ TEST_CASE("an entry refers to its process and its function, and repeats neither"
 }
 
 TEST_CASE("an exit has its duration, how it ended and its error") {
-  ExitNote note = {"killed", true, "SIGKILL", "the process was killed by SIGKILL"};
+  ExitNote note = {"killed", true, "SIGKILL", "the process was killed by SIGKILL", {}};
   json event = written([&](EventEncoder* encoder) {
     encoder->function_exit(kPlace, 1500, function_text(), "\"thread_id\":9", &note,
                            make_lean_process_text(0xdef));

@@ -1,0 +1,58 @@
+// Call frame information (.eh_frame): how to get from a function's registers to its caller's.
+//
+// Of our own, for what there is cannot live in a traced program's thread. libunwind's static
+// library (Debian's 1.6.2) is not position independent, and brings malloc, pipes and liblzma;
+// _Unwind_Backtrace is only there where libgcc_s is loaded, and may take the loader's lock, which a
+// signal handler must not.
+//
+// Async-signal-safe: no allocation, no lock, no call into libc. Reads only what a module's loaded
+// segments hold; the information is trusted as far as the program's own unwinder trusts it, and
+// every loop over it is bounded. Less than 1 KiB of stack.
+#pragma once
+
+#include <cstdint>
+
+namespace telinject {
+
+// DWARF's numbers for x86-64.
+inline constexpr uint32_t kRbx = 3, kRbp = 6, kRsp = 7, kR12 = 12, kPc = 16;
+inline constexpr uint32_t kRegisters = 17;
+
+struct Registers {
+  uintptr_t value[kRegisters];
+};
+
+// Where a module's table lies, and where it ends at the latest.
+struct UnwindTable {
+  const unsigned char* header;  // .eh_frame_hdr
+  const unsigned char* end;     // of the segment that holds it
+};
+
+struct FrameRule {
+  enum Kind : uint8_t { kSame, kUndefined, kOffset, kValueOffset, kRegister, kExpression, kValue };
+  Kind kind = kSame;
+  int32_t offset = 0;  // kOffset, kValueOffset; kRegister: its number
+};
+
+// How to unwind from one instruction.
+struct FrameRow {
+  FrameRule rules[kRegisters];
+  const unsigned char*
+      expressions[kRegisters];          // kExpression, kValue: a length, and the operations
+  const unsigned char* cfa_expression;  // null: cfa_register + cfa_offset
+  uint32_t cfa_register;
+  int64_t cfa_offset;
+  bool signal_frame;  // the caller was interrupted: its pc is exact, not a return address
+};
+
+// The row for `pc`. False if the module says nothing about it.
+bool find_frame_row(const UnwindTable& table, uintptr_t pc, FrameRow* row);
+
+// Reads a word of the program's memory; false if it cannot be read.
+using ReadWord = bool (*)(const void* reader, uintptr_t address, uintptr_t* value);
+
+// What the expression at `at` (a length, and the operations) leaves on its stack.
+bool evaluate(const unsigned char* at, const Registers& registers, const uintptr_t* first,
+              ReadWord read, const void* reader, uintptr_t* result);
+
+}  // namespace telinject

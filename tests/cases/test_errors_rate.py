@@ -1,0 +1,64 @@
+"""A program that throws as fast as it can: it runs on, and what has no stack is counted."""
+
+import pytest
+
+from teltest.check import check_tree
+from teltest.run import REPOSITORY, build, run
+
+THROWS = 6000
+FREELY = 100  # stacks that a thread takes in a third of a second, at least
+
+
+def program():
+    return build("throw", [REPOSITORY / "tests/bench/throw.cpp"], "gcc", ("-O2",))
+
+
+@pytest.mark.parametrize("mode", ("telrun", "preload"))
+def test_stacks_are_sampled_and_counted(mode, tmp_path, figure):
+    result = run([program(), THROWS], tmp_path / "events.jsonl", mode=mode,
+                 settings={"TELEMETRY_ON_FULL": "block"})
+    assert result.status == 0
+    checker = check_tree(result.events_path)
+    assert not checker.problems, str(checker.problems)
+    assert checker.lost == {}
+    with_stack = without = told = 0
+    for event in result.events():
+        if event["event_type"] != "exception_exit":
+            continue
+        assert event["error"]["type"] == "std::runtime_error"
+        assert event["error"]["message"] == "thrown"
+        attributes = event["attributes"]
+        has_stack = "stacktrace" in event["error"]
+        assert has_stack != attributes.get("telinject.stack_skipped", False)
+        if has_stack:
+            with_stack += 1
+            # The count is of those since the last one that had a stack.
+            assert attributes.get("telinject.stacks_skipped", 0) == without - told
+            told = without
+        else:
+            without += 1
+    figure(f"{with_stack} of {THROWS} throws have a stack")
+    assert with_stack + without == THROWS
+    assert FREELY <= with_stack
+    assert without > THROWS // 2 or result.seconds > 5  # a machine too slow to need it
+
+
+def test_loss_of_exceptions_is_counted(tmp_path, figure):
+    """Faster than they are taken: whole calls and exceptions are left out, each with its reason."""
+    result = run([program(), 8 * THROWS], tmp_path / "events.jsonl", timeout=600,
+                 settings={"TELEMETRY_ON_FULL": "drop"})
+    assert result.status == 0
+    checker = check_tree(result.events_path)
+    assert not checker.problems, str(checker.problems)
+    counts = {"exception_exit": 0, "f5": 0}
+    for event in result.events():
+        if event["event_type"] == "exception_exit":
+            counts["exception_exit"] += 1
+        elif event["event_type"] == "function_entry" and event["function_name"] == "f5":
+            counts["f5"] += 1
+    lost = checker.lost
+    figure(f"{counts['exception_exit']} of {8 * THROWS} exceptions, lost {lost}")
+    # Each throw's record is written or counted.
+    assert counts["exception_exit"] + lost.get("exception", 0) == 8 * THROWS
+    if counts["f5"] < 8 * THROWS:
+        assert lost.get("queue_full", 0) > 0
