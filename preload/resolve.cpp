@@ -80,6 +80,7 @@ constexpr Wanted kWanted[kRealCount] = {
     {"sysv_signal", false},
     {"__sysv_signal", false},
     {"sigset", false},
+    {"__errno_location", false},
     {"environ", true},
     {"__libc_stack_end", true},
     {"__abort_msg", true},

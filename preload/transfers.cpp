@@ -71,8 +71,7 @@ uint64_t new_id(const Lane* lane) {
 }
 
 uint64_t id_at(const Transfer* transfer, uint32_t number) {
-  return span_id(g_process.key, transfer->lane,
-                 transfer->position + uint64_t{number} * kUnitBytes);
+  return span_id(g_process.key, transfer->lane, transfer->position + uint64_t{number} * kUnitBytes);
 }
 
 constexpr char kHeaderName[] = "traceparent: ";
@@ -245,28 +244,34 @@ void end_transfer(Transfer* transfer, HttpTransferEndMessage* end, const char* t
                    ? lane_for(reinterpret_cast<uintptr_t>(__builtin_frame_address(0)))
                    : nullptr;
   if (lane == nullptr) return;
-  size_t text_bytes = size_t{end->peer_bytes} + end->url_bytes + end->error_bytes + end->method_bytes;
+  size_t text_bytes =
+      size_t{end->peer_bytes} + end->url_bytes + end->error_bytes + end->method_bytes;
   uint64_t position;
   write_in_turn(lane, MessageType::kHttpTransferEnd, end, sizeof *end, texts, text_bytes, 0,
                 &position);
 }
 
-bool issue_id(const char* url, size_t url_bytes, uintptr_t sp, char traceparent[55]) {
+bool issue_id(const char* url, size_t url_bytes, uintptr_t sp, IssuedId* id) {
   HttpContext context;
   Issue issue;
   if (!client_context(sp, &context) || !announce(context, url, url_bytes, 0, sp, &issue)) {
     return false;
   }
-  write_traceparent(traceparent, context, span_id(g_process.key, issue.lane, issue.position));
-  if (context.sampled != 0) {
-    HttpTransferEndMessage end = {};
-    end.transfer = issue.id;
-    end.issued = 1;
-    uint64_t position;
-    write_in_turn(t_hook.lane, MessageType::kHttpTransferEnd, &end, sizeof end, nullptr, 0, 0,
-                  &position);
-  }
+  id->transfer = issue.id;
+  id->sampled = context.sampled != 0;
+  write_traceparent(id->traceparent, context, span_id(g_process.key, issue.lane, issue.position));
   return true;
+}
+
+void end_issued_id(const IssuedId& id, bool made) {
+  if (!id.sampled || t_hook.lane == nullptr || g_alive.mask == 0) return;
+  HttpTransferEndMessage end = {};
+  end.transfer = id.transfer;
+  end.result = made ? 0 : -1;
+  end.issued = made ? 1 : 0;
+  uint64_t position;
+  write_in_turn(t_hook.lane, MessageType::kHttpTransferEnd, &end, sizeof end, nullptr, 0, 0,
+                &position);
 }
 
 }  // namespace telinject

@@ -2,9 +2,9 @@
 // is told of it (kHttpTransfer, kHttpTransferEnd).
 //
 // An easy handle has an entry from the time it is given a list of headers, or begins a transfer,
-// until it is cleaned up. libcurl copies no lists: while a transfer is under way the handle's list is
-// ours, one node with a traceparent, whose `next` is the application's list; so our node must stay
-// where it is, which entries do for the life of the process.
+// until it is cleaned up. libcurl copies no lists: while a transfer is under way the handle's list
+// is ours, one node with a traceparent, whose `next` is the application's list; so our node must
+// stay where it is, which entries do for the life of the process.
 //
 // Safety class: no heap, no lock: one mmap(2) at the first entry. A handle is used by one thread at
 // a time (libcurl's rule), different handles by any.
@@ -58,8 +58,8 @@ void note_missed_list();
 void each_transfer_of(const void* multi, void (*visit)(const void* handle, Transfer*, void*),
                       void* data);
 
-// Begins a transfer: writes kHttpTransfer with the URL (may be null) if it is sampled, and makes the
-// header of its first id. False if nothing is to be recorded now.
+// Begins a transfer: writes kHttpTransfer with the URL (may be null) if it is sampled, and makes
+// the header of its first id. False if nothing is to be recorded now.
 bool begin_transfer(Transfer* transfer, const char* url, uintptr_t sp);
 // The transfer's id in its header has gone out, in a request: the next one takes its place.
 void next_id(Transfer* transfer);
@@ -67,8 +67,15 @@ void next_id(Transfer* transfer);
 // it, if it is sampled.
 void end_transfer(Transfer* transfer, HttpTransferEndMessage* end, const char* texts);
 
-// One request that somebody else makes, with an id of ours: writes a transfer that issues one id and
-// ends at once. False if nothing is to be recorded.
-bool issue_id(const char* url, size_t url_bytes, uintptr_t sp, char traceparent[55]);
+// One request that somebody else makes, with an id of ours.
+struct IssuedId {
+  uint64_t transfer;
+  bool sampled;
+  char traceparent[55];
+};
+// Writes a transfer that issues one id. False if nothing is to be recorded.
+bool issue_id(const char* url, size_t url_bytes, uintptr_t sp, IssuedId* id);
+// Ends it at once: the request was made, or was not.
+void end_issued_id(const IssuedId& id, bool made);
 
 }  // namespace telinject
