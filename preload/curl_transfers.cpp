@@ -113,7 +113,7 @@ bool has_traceparent(const HeaderList* list) {
 }
 
 Transfer* start_curl_transfer(void* handle, const void* multi, const void* library, uintptr_t sp) {
-  if (!tracing() || handle == nullptr) return nullptr;
+  if (!capturing_http() || handle == nullptr) return nullptr;
   Transfer* transfer = find_transfer(handle);
   // Left over: a callback has jumped out of the call that it was made in.
   if (transfer != nullptr && transfer->id != 0) {

@@ -2,6 +2,7 @@
 #include <elf.h>
 
 #include "hooks/attach.h"
+#include "hooks/http/descriptors.h"
 #include "hooks/services.h"
 #include "preload/crash.h"
 #include "preload/exit.h"
@@ -142,6 +143,7 @@ void start_process() {
     // which modules there are.
     if (attach_thread(reinterpret_cast<uintptr_t>(__builtin_frame_address(0))) != nullptr) {
       record_module_changes();
+      if (g_client.settings.number[kHttp] != 0) capture_http();
     }
     if (g_process.stacktraces) watch_fatal_signals();
   }

@@ -10,7 +10,7 @@ __thread const void* t_tls_object __attribute__((tls_model("initial-exec")));
 namespace {
 
 Connection* connection_for(const void* object, HttpLayer layer) {
-  if (!tracing() || object == nullptr || object == t_tls_object) return nullptr;
+  if (!capturing_http() || object == nullptr || object == t_tls_object) return nullptr;
   return connection_of(object, layer, true);
 }
 
@@ -26,7 +26,7 @@ TlsCall::~TlsCall() {
 }
 
 void TlsCall::closed(const void* object, HttpLayer layer) {
-  if (!tracing() || object == nullptr || object == t_tls_object) return;
+  if (!capturing_http() || object == nullptr || object == t_tls_object) return;
   if (Connection* connection = connection_of(object, layer, false)) connection_closed(connection);
 }
 

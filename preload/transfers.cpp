@@ -91,10 +91,14 @@ Lane* lane_for(uintptr_t sp) {
 bool write_in_turn(Lane* lane, MessageType type, const void* head, size_t head_bytes,
                    const void* tail, size_t tail_bytes, size_t records, uint64_t* position) {
   SlowPath slow(lane, reinterpret_cast<uintptr_t>(__builtin_frame_address(0)));
-  if (!slow.entered()) return false;
-  bool written =
-      write_placed_message(lane, type, head, head_bytes, tail, tail_bytes, records, position);
-  publish_hook_state(lane);
+  bool written = slow.entered() && write_placed_message(lane, type, head, head_bytes, tail,
+                                                        tail_bytes, records, position);
+  if (written) {
+    g_process.recorded.store(1, std::memory_order_relaxed);
+  } else {
+    count_loss(LossReason::kQueueFull);
+  }
+  if (slow.entered()) publish_hook_state(lane);
   return written;
 }
 

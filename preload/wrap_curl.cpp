@@ -70,7 +70,7 @@ TELINJECT_WRAPPER(int, curl_easy_setopt, void* handle, int option, void* argumen
   const void* site = TELINJECT_CALL_SITE();
   auto real = reinterpret_cast<CurlSetopt>(library_function(kLibrary_curl_easy_setopt, site));
   if (real == nullptr) return kCurlFailedInit;
-  if (option != kCurlHttpHeader || handle == nullptr || !tracing() ||
+  if (option != kCurlHttpHeader || handle == nullptr || !capturing_http() ||
       same_object(site, reinterpret_cast<const void*>(real))) {
     return real(handle, option, argument);
   }

@@ -64,7 +64,7 @@ using Submit = int32_t (*)(void* session, const void* priority, const Field* fie
 
 int32_t submit(Submit real, void* session, const void* priority, const Field* fields, size_t count,
                const void* provider, void* user_data, uintptr_t sp) {
-  if (!tracing() || fields == nullptr) {
+  if (!capturing_http() || fields == nullptr) {
     return real(session, priority, fields, count, provider, user_data);
   }
   if (const Field* field = find_field(fields, count, kName)) {

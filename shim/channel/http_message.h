@@ -64,6 +64,9 @@ enum HttpFlags : uint16_t {
   kHttpEndOfStream = 8,  // HTTP/2: END_STREAM came with it
   kHttpFromPeer = 16,    // received; else sent
   kHttpPush = 32,        // PUSH_PROMISE
+  kHttpServed = 64,      // of a server's request: its thread serves nothing else. Functions that it
+                         // calls from here on, and client requests, are the request's children, until
+                         // its kHttpEnd, or the next kHttpRequest with kHttpFromPeer in this lane
 };
 
 // An HTTP/1 request whose header block is complete.

@@ -10,7 +10,7 @@
 namespace telinject {
 
 inline constexpr size_t kMessageDataBytes = 21;
-inline constexpr size_t kMaxMessageBytes = 4608;
+inline constexpr size_t kMaxMessageBytes = 16 * 1024 + 512;
 
 enum class MessageType : uint16_t {
   kThread = 1,      // ThreadMessage: a thread has claimed this lane

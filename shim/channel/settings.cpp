@@ -34,6 +34,9 @@ const Setting kSettings[kSettingCount] = {
     {kThreads, "TELEMETRY_THREADS", nullptr, SettingType::kChoice, "continue", "continue|root", 0,
      "threads", "WHAT",
      "what a thread created inside a span does: continue its trace, or start one of its own"},
+    {kHttp, "TELEMETRY_HTTP", nullptr, SettingType::kBool, "true", "", 0, nullptr, nullptr,
+     "HTTP requests and responses, through libcurl, TLS libraries and sockets; false leaves the "
+     "functions that carry them alone"},
     {kSummary, "TELEMETRY_SUMMARY", nullptr, SettingType::kChoice, "auto", "auto|always|never", 0,
      nullptr, nullptr, "telrun's summary on stderr; auto: when that is a terminal"},
     {kQueueBytes, "TELEMETRY_QUEUE_BYTES", nullptr, SettingType::kNumber, "134217728",

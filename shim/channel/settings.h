@@ -25,6 +25,7 @@ enum SettingId : uint32_t {
   kStacktraces,
   kOnFull,
   kThreads,
+  kHttp,
   kSummary,
   kQueueBytes,
   kSpoolMax,
