@@ -73,6 +73,7 @@ enum RealSymbol : uint32_t {
   kReal_sysv_signal,
   kReal___sysv_signal,
   kReal_sigset,
+  kReal___errno_location,
   kReal_environ,
   kReal___libc_stack_end,
   kReal___abort_msg,
