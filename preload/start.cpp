@@ -6,6 +6,7 @@
 #include "hooks/services.h"
 #include "preload/crash.h"
 #include "preload/exit.h"
+#include "preload/library_functions.h"
 #include "preload/resolve.h"
 #include "preload/startup.h"
 #include "shim/channel/clock.h"
@@ -128,6 +129,7 @@ void start_process() {
   ProcessState result = ProcessState::kOff;
   StartInfo info;
   resolve_all();
+  note_initial_objects();
   if (find_start_info(&info) && !is_secure_execution(info)) {
     find_libc_functions();
     read_settings(info.envp, &g_client.settings, nullptr, 0);

@@ -6,6 +6,7 @@
 #include "hooks/services.h"
 #include "hooks/slow_path.h"
 #include "preload/export.h"
+#include "preload/library_functions.h"
 #include "preload/resolve.h"
 #include "preload/startup.h"
 
@@ -75,6 +76,7 @@ JUMP_WRAPPER(dlmopen);
 TELINJECT_WRAPPER(int, dlclose, void* handle) {
   read_modules();
   int result = real<int (*)(void*)>(kReal_dlclose)(handle);
+  forget_library_functions();
   read_modules();
   return result;
 }
