@@ -71,6 +71,38 @@ constexpr Wanted kWanted[kRealCount] = {
     {"prctl", false},
     {"syscall", false},
     {"seccomp", false},
+    {"socket", false},
+    {"socketpair", false},
+    {"connect", false},
+    {"accept", false},
+    {"accept4", false},
+    {"shutdown", false},
+    {"close", false},
+    {"close_range", false},
+    {"closefrom", false},
+    {"dup", false},
+    {"dup2", false},
+    {"dup3", false},
+    {"fcntl", false},
+    {"fcntl64", false},
+    {"read", false},
+    {"__read_chk", false},
+    {"readv", false},
+    {"recv", false},
+    {"__recv_chk", false},
+    {"recvfrom", false},
+    {"__recvfrom_chk", false},
+    {"recvmsg", false},
+    {"recvmmsg", false},
+    {"write", false},
+    {"writev", false},
+    {"send", false},
+    {"sendto", false},
+    {"sendmsg", false},
+    {"sendmmsg", false},
+    {"sendfile", false},
+    {"sendfile64", false},
+    {"splice", false},
     {"clock_gettime", false},
     {"sigaction", false},
     {"__sigaction", false},
@@ -88,7 +120,6 @@ constexpr Wanted kWanted[kRealCount] = {
 
 using Iterate = int (*)(int (*)(dl_phdr_info*, size_t, void*), void*);
 Iterate g_iterate;
-std::atomic<void*> g_real[kRealCount];
 char g_library_path[kPathBytes];
 
 // Visits the loaded objects in order; `behind` tells whether our own has been passed.
@@ -131,6 +162,8 @@ void* find(const Wanted& wanted) {
 
 }  // namespace
 
+std::atomic<void*> g_real[kRealCount];
+
 // The last definition is libc's. A sanitizer that is linked into the program (clang's way) has one
 // before it, which calls through a null pointer until the sanitizer is set up, and our constructor
 // comes first. The loader's own list is read for this one symbol, while nothing else runs yet.
@@ -168,12 +201,11 @@ void resolve_all() {
   });
 }
 
-void* real_address(RealSymbol symbol) {
-  void* address = g_real[symbol].load(std::memory_order_acquire);
-  if (address == nullptr) {
-    address = find(kWanted[symbol]);
-    g_real[symbol].store(address, std::memory_order_release);
-  }
+void* find_real_address(RealSymbol symbol) {
+  // Called before our constructor: by code of the program's preinit_array.
+  if (g_iterate == nullptr) find_iteration();
+  void* address = find(kWanted[symbol]);
+  g_real[symbol].store(address, std::memory_order_release);
   return address;
 }
 

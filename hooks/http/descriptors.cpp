@@ -1,6 +1,7 @@
 #include "hooks/http/descriptors.h"
 
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include "hooks/http/at_work.h"
 #include "hooks/http/pools.h"
@@ -13,6 +14,8 @@ uint32_t g_descriptor_limit;
 std::atomic<uint32_t>* g_descriptors;
 
 namespace {
+
+constexpr int kInherited = 10;  // descriptors that are looked at when the process starts
 
 std::atomic<uint32_t> g_highest;  // descriptor that was ever put into the table
 
@@ -84,6 +87,7 @@ Connection* first_bytes(int fd, uint32_t tag, const uint8_t* data) {
 
 Connection* looked_at(int fd, const void* data) {
   uint32_t tag = descriptor_tag(fd);
+  if (tag == kUnderTls && tls_scope() != nullptr) adopt_descriptor(fd, false);
   if (tag < kLookedAt) return nullptr;
   Connection* connection = connection_of_tag(tag);
   if (tls_scope() == nullptr) {
@@ -115,6 +119,14 @@ void capture_http() {
   sys::call(SYS_madvise, table, kBytes, MADV_DONTDUMP);
   g_descriptors = reinterpret_cast<std::atomic<uint32_t>*>(table);
   g_descriptor_limit = kMaxDescriptors;
+  // What a super-server or a parent has left open for us.
+  for (int fd = 0; fd < kInherited; fd++) {
+    int type = 0;
+    uint32_t size = sizeof type;
+    long asked =
+        sys::call(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, sys::arg(&type), sys::arg(&size));
+    if (!sys::failed(asked) && type == SOCK_STREAM) set(fd, kSocket, HttpEndReason::kReused);
+  }
 }
 
 void stop_capturing_http() {

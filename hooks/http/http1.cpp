@@ -382,7 +382,8 @@ void close_http1(Connection& connection, HttpEndReason reason, int error, uint64
     message_complete(connection, sent, now);
   }
   if (connection.open.load() == 0) return;
-  for (Exchange& exchange : connection.exchanges) {
+  for (uint32_t i = 0, first = connection.answered + 1; i < kPipeline; i++) {
+    Exchange& exchange = slot_of(connection, first + i);
     uint32_t number = exchange.number.load();
     if (number == 0) continue;
     for (const Direction& direction : connection.direction) {
