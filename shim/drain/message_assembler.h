@@ -12,9 +12,14 @@
 
 namespace telinject {
 
+// What the program writes, and digests of HTTP messages (shim/http/digest.h).
+inline constexpr size_t kMaxAssembledBytes = 24 * 1024;
+static_assert(kMaxMessageBytes <= kMaxAssembledBytes);
+
 struct AssembledMessage {
   MessageType type;
   std::string bytes;
+  uint64_t position = 0;  // of its first record: spans are named after it
 
   // The fixed part, if the message is long enough for it.
   template <typename T>
@@ -29,7 +34,9 @@ struct AssembledMessage {
 
 class MessageAssembler {
  public:
-  void begin(uint64_t type, uint64_t bytes);
+  void begin(uint64_t type, uint64_t bytes, uint64_t position = 0);
+  // A message has begun and is not whole yet.
+  bool is_open() const { return open_.has_value(); }
   // The message, once this was its last piece.
   std::optional<AssembledMessage> add(const uint64_t* record);
 

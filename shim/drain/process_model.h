@@ -13,6 +13,7 @@
 #include "shim/drain/call_tree.h"
 #include "shim/drain/code_map.h"
 #include "shim/drain/flights.h"
+#include "shim/drain/http_state.h"
 #include "shim/drain/lane_merge.h"
 #include "shim/drain/message_assembler.h"
 #include "shim/drain/site_table.h"
@@ -65,6 +66,8 @@ struct Thread final : CallTree::Listener {
   bool terminating = false;  // nobody catches an exception: what follows is std::terminate's
   bool crashed = false;
   uint32_t crash_stacks_told = 0;
+  std::vector<OpenExchange*> servers;  // HTTP requests that came in on it and are open
+  OpenExchange* serving = nullptr;     // the one of them that its calls belong to
   // Losses that have been told in the stream, and that have not.
   uint64_t lost_told = 0, lost_untold = 0;
   uint64_t last_loss_event_ns = 0;
@@ -98,6 +101,7 @@ struct Process {
   int exit_status() const;         // 0 if it is not known, or it did not exit
   std::optional<Crash> crash;      // what a thread said when a fatal signal came
   std::vector<std::unique_ptr<Thread>> threads;
+  std::unique_ptr<HttpState> http;  // made at its first HTTP message
 };
 
 // A lane's records on their way into its thread's tree.
@@ -114,6 +118,7 @@ struct SegmentState {
   std::map<uint32_t, LaneTrack> lanes;
   std::map<uint64_t, std::unique_ptr<Process>> processes;  // by id
   uint64_t notes = 0;                                      // ids of spans without a record
+  HttpConnections http_connections;
 };
 
 }  // namespace telinject

@@ -63,7 +63,8 @@ Processor::Processor(BatchQueue* queue, ClockKeeper* clock, std::unique_ptr<Sink
       options_(std::move(options)),
       filtering_(options_.filter.active()),
       hooks_(std::move(hooks)),
-      lines_(2 << 20) {
+      lines_(2 << 20),
+      http_(this, options_.slow_http_ns) {
   facts_.destination = sink_->describe();
   facts_.file = options_.output;
   facts_.sample_rate = options_.sample_rate;
@@ -246,6 +247,7 @@ void Processor::finish_thread(Thread* thread, ExitKind kind) {
   if (thread->tree.executing()) kind = ExitKind::kExec;
   thread->tree.close_all(kind, thread->end_ticks);
   release_main(thread, process->exit_status());
+  http_.forget(thread);
   std::erase(undecided_, thread);
   std::erase_if(process->threads, [&](const auto& owned) { return owned.get() == thread; });
 }
@@ -272,6 +274,7 @@ void Processor::decide_ended_threads(bool all) {
 }
 
 void Processor::finish_process(Process* process, ExitKind kind, uint64_t ticks) {
+  http_.end_process(process, kind, ticks);
   // A coroutine's frames belong to no thread; any will do to write them.
   Thread* writer = process->threads.empty() ? nullptr : process->threads.front().get();
   for (auto& [lo, stack] : process->stacks) {
@@ -318,6 +321,7 @@ void Processor::child_ended(SegmentState* segment, int pid, int status, uint64_t
 void Processor::end_exiting(SegmentState* segment, uint64_t ticks) {
   for (auto& [id, process] : segment->processes) {
     if (!process->exiting) continue;
+    http_.end_process(process.get(), ExitKind::kProcessExit, ticks);
     for (auto& thread : process->threads) {
       bool alone = ended_alone(*thread);
       thread->tree.close_all(alone ? ExitKind::kThreadEnd : ExitKind::kProcessExit,

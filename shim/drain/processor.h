@@ -13,6 +13,7 @@
 #include "shim/channel/settings.h"
 #include "shim/drain/batch_queue.h"
 #include "shim/drain/clock_keeper.h"
+#include "shim/drain/http_spans.h"
 #include "shim/drain/losses.h"
 #include "shim/drain/process_model.h"
 #include "shim/drain/stack_text.h"
@@ -24,7 +25,7 @@
 
 namespace telinject {
 
-class Processor final : SpanWriter {
+class Processor final : SpanWriter, HttpSpans::Writer {
  public:
   struct Options {
     Metadata metadata;                 // without a finder
@@ -34,6 +35,7 @@ class Processor final : SpanWriter {
     bool replay = false;  // of a recording: nothing of it is to be looked up on this machine
     bool lean = false;    // TELEMETRY_DETAIL
     SpanFilter filter;
+    int64_t slow_http_ns = 1000000000;  // TELEMETRY_HTTP_SLOW
     std::unique_ptr<DocumentFile> totals;  // null: not wanted
     bool totals_when_flushed = false;      // nobody waits for more than a flush
     std::string output;  // the settings' word for the sink's file, for the summary's next command
@@ -127,6 +129,14 @@ class Processor final : SpanWriter {
   void hold_main(Thread* thread, const Frame& frame, int64_t end_ns);
   void release_main(Thread* thread, int status);
 
+  // For HTTP's spans (http_spans.h).
+  int64_t to_ns(uint64_t ticks) override { return clock_->to_ns(ticks); }
+  void needed(Thread* thread, FrameStack* stack) override {
+    if (filtering_) write_held(thread, stack);
+  }
+  void write_span(Process* process, const HttpSpan& span, int64_t ns,
+                  const SpanEvent& event) override;
+
   void lose(Thread* thread, uint64_t calls, uint64_t ticks, bool now);
   void lose_in_segment(SegmentState* segment, LossReason reason, uint64_t calls, uint64_t ticks);
   SegmentState* segment_of(const Process& process);
@@ -159,6 +169,7 @@ class Processor final : SpanWriter {
   std::deque<Reference> reference_order_;
   std::deque<Thread*> undecided_;
   Losses losses_;
+  HttpSpans http_;
   SummaryFacts facts_;
   std::atomic<bool> stopping_{false};
   uint64_t replay_ticks_ = 0;

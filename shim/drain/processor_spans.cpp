@@ -193,6 +193,14 @@ void Processor::write_exit(Thread* thread, const FrameStack& stack, const Frame&
   encoder_.function_exit(place, duration, frame.site->text, thread->attributes_json, &note, text);
 }
 
+void Processor::write_span(Process* process, const HttpSpan& span, int64_t ns,
+                           const SpanEvent& event) {
+  const ProcessText& text = text_of(process, ns);
+  EventPlace place = {++*process->sequence, ns, span.trace, span.id, span.parent};
+  encoder_.span_event(place, event, span.thread, text);
+  facts_.events++;
+}
+
 void Processor::exit_without_entry(Thread*) {
   losses_.add(LossReason::kOrphanExit, 1);
 }

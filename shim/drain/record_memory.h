@@ -21,6 +21,10 @@ class RecordBytes {
 
   const std::byte* data() const { return bytes_.get(); }
   size_t size() const { return size_; }
+  // A part of it, which keeps the whole alive.
+  RecordBytes part(size_t from, size_t size) const {
+    return {std::shared_ptr<const std::byte>(bytes_, bytes_.get() + from), size};
+  }
 
  private:
   std::shared_ptr<const std::byte> bytes_;

@@ -1,10 +1,19 @@
 #include "shim/events/json_text.h"
 
+#include <array>
+
 namespace telinject {
 
 namespace {
 
 constexpr char kHex[] = "0123456789abcdef";
+
+// ASCII that stands for itself.
+constexpr std::array<bool, 256> kPlain = [] {
+  std::array<bool, 256> plain{};
+  for (size_t c = 0x20; c < 0x7f; c++) plain[c] = c != '"' && c != '\\';
+  return plain;
+}();
 
 // The length of the well-formed UTF-8 sequence at the start of `text`; 0 if there is none, and then
 // *skip is how many bytes one replacement character stands for. Table 3-7 of the Unicode standard.
@@ -43,6 +52,12 @@ size_t utf8_sequence(std::string_view text, size_t* skip) {
 
 void append_json_escaped(std::string* out, std::string_view text) {
   while (!text.empty()) {
+    // Nearly always that is all.
+    size_t plain = 0;
+    while (plain < text.size() && kPlain[static_cast<unsigned char>(text[plain])]) plain++;
+    out->append(text.data(), plain);
+    text.remove_prefix(plain);
+    if (text.empty()) return;
     auto c = static_cast<unsigned char>(text.front());
     size_t length = 1;
     if (c == '"' || c == '\\') {
