@@ -1,11 +1,12 @@
 // Starting a drain from inside the program, unseen by it.
 //
-// A raw clone(CLONE_VM | CLONE_VFORK) with no exit signal, on a static stack; the child makes a copy
-// of the process, which executes the drain, and ends, to be reaped here with __WCLONE. So there is
-// no SIGCHLD, nothing for the program's wait() to find, no atfork handler; it works with SIGCHLD
-// ignored and in tight limits. A single clone would not do: exec resets the exit signal, and the
-// drain would become an ordinary child. The copy spares the program the wait for the exec, with its
-// four turns of other processes on a busy machine; it is small, for the program has hardly begun.
+// A raw clone(CLONE_VM | CLONE_VFORK) with no exit signal, on a static stack; the child makes a
+// copy of the process, which executes the drain, and ends, to be reaped here with __WCLONE. So
+// there is no SIGCHLD, nothing for the program's wait() to find, no atfork handler; it works with
+// SIGCHLD ignored and in tight limits. A single clone would not do: exec resets the exit signal,
+// and the drain would become an ordinary child. The copy spares the program the wait for the exec,
+// with its four turns of other processes on a busy machine; it is small, for the program has hardly
+// begun.
 //
 // Where orphans come back to us (PID 1 of a namespace, a subreaper) a keeper is put between: a copy
 // of this process without exit signal that never executes anything and waits for the drain, so that
@@ -78,8 +79,8 @@ void say(const char* what, const char* path, long error) {
   write_to_stderr(line, text.size());
 }
 
-// By the process that was to become the drain, for nobody waits for it. The segment is marked as the
-// kernel would have marked it if the drain had run and died: the program waits for nothing.
+// By the process that was to become the drain, for nobody waits for it. The segment is marked as
+// the kernel would have marked it if the drain had run and died: the program waits for nothing.
 void give_up(const Launch& launch) {
   say("cannot start its drain, ", launch.path, launch.result);
   g_process.segment->drain.word.fetch_or(kOwnerDied);

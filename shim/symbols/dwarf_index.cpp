@@ -10,6 +10,7 @@
 
 #include "shim/symbols/debug_files.h"
 #include "shim/symbols/hex.h"
+#include "shim/symbols/unpacked_file.h"
 
 namespace telinject {
 
@@ -18,7 +19,8 @@ namespace {
 constexpr size_t kMaxUnitsRead = 4096;
 constexpr size_t kMaxUnits = size_t{1} << 22;
 constexpr size_t kMaxUnitsAtAddress = 10000;
-constexpr uint64_t kMaxInflatedBytes = uint64_t{8} << 30;
+// In memory; more is unpacked into a file (unpacked_file.h), if there is room for one.
+constexpr uint64_t kMaxInflatedBytes = uint64_t{1} << 30;
 
 __attribute__((noreturn)) void out_of_memory() {
   throw std::bad_alloc();
@@ -53,6 +55,12 @@ Dwarf* begin_dwarf(const ElfFile& file) {
   return dwarf;
 }
 
+// As it is, where that is not to be had.
+std::shared_ptr<ElfFile> unpacked(std::shared_ptr<ElfFile> file, std::string* problem) {
+  std::shared_ptr<ElfFile> plain = unpack_debug_info(*file, problem);
+  return plain != nullptr ? plain : file;
+}
+
 }  // namespace
 
 std::unique_ptr<DwarfIndex> DwarfIndex::open(std::shared_ptr<ElfFile> file,
@@ -60,7 +68,7 @@ std::unique_ptr<DwarfIndex> DwarfIndex::open(std::shared_ptr<ElfFile> file,
                                              const std::string& root, std::string* problem) {
   if (!file->has_section(".debug_info")) return nullptr;
   std::unique_ptr<DwarfIndex> index(new DwarfIndex);
-  index->file_ = std::move(file);
+  index->file_ = unpacked(std::move(file), problem);
   index->program_ = std::move(program);
   index->is_code_ = [elf = index->program_.get()](uint64_t vaddr) { return elf->is_code(vaddr); };
   if (!index->begin(problem) || !index->attach_alternate(root, problem)) return nullptr;
@@ -100,6 +108,7 @@ bool DwarfIndex::attach_alternate(const std::string& root, std::string* problem)
       *file_, name, std::string(static_cast<const char*>(id), static_cast<size_t>(id_bytes)), root,
       problem);
   if (alternate_ == nullptr) return false;
+  alternate_ = unpacked(std::move(alternate_), problem);
   alternate_dwarf_ = begin_dwarf(*alternate_);
   if (alternate_dwarf_ == nullptr || !strings_end(*alternate_)) {
     *problem = alternate_->image().path() +
