@@ -35,6 +35,17 @@ bool strings_end(const ElfFile& file) {
   return true;
 }
 
+// libdw leaves out, without a word, what it cannot unpack.
+bool info_is_there(const ElfFile& file) {
+  bool empty = true;
+  file.each_section([&](const ElfFile::Section& section) {
+    bool info = section.name == ".debug_info" || section.name == ".zdebug_info";
+    if (info) empty = section.bytes == 0;
+    return !info;
+  });
+  return empty || !file.section(".debug_info").empty();
+}
+
 // libdw unpacks all debug sections at once. What they will take.
 uint64_t inflated_bytes(const ElfFile& file) {
   uint64_t total = 0;
@@ -89,9 +100,12 @@ bool DwarfIndex::begin(std::string* problem) {
     return false;
   }
   dwarf_ = begin_dwarf(*file_);
-  if (dwarf_ == nullptr || !strings_end(*file_)) {
-    *problem = path + ": its debug information is damaged (" +
-               (dwarf_ == nullptr ? dwarf_errmsg(-1) : "text without an end") +
+  const char* damage = dwarf_ == nullptr        ? dwarf_errmsg(-1)
+                       : !info_is_there(*file_) ? "compressed, and cannot be unpacked"
+                       : !strings_end(*file_)   ? "text without an end"
+                                                : nullptr;
+  if (damage != nullptr) {
+    *problem = path + ": its debug information is damaged (" + damage +
                "): names come from the symbol table; build the file again";
     return false;
   }
