@@ -244,7 +244,7 @@ def test_not_sampled(clients):
 
 @pytest.mark.parametrize("flavour", ["libcurl.so.4", "libcurl-gnutls.so.4"])
 def test_handles(clients, tmp_path, flavour):
-    """Lists set, unset and grown, copies, resets, nesting, multi: what the application set is what goes out."""
+    """Lists set, unset and grown, copies, resets, nesting, multi: what the application set goes out."""
     from teltest.run import build
     source = tmp_path / "handles.c"
     source.write_text(EASY)
