@@ -279,6 +279,7 @@ void HttpSpans::end(const Place& at, const AssembledMessage& message) {
     return;
   }
   uint64_t number = head->stream != 0 ? kStreamKey | head->stream : head->exchange;
+  if (head->stream == 0) end_before(process, head->connection, number, ticks);
   HttpState::Key key = {head->connection, number};
   // A stream may be reset when all is said.
   if (head->stream != 0 && state.is_over(key)) return;
@@ -304,6 +305,24 @@ void HttpSpans::end(const Place& at, const AssembledMessage& message) {
     http.error = head->error;
   }
   finish_if_over(process, exchange);
+}
+
+// Exchanges of HTTP/1 end in their order: whose end did not come before the next one's found no
+// room in its lane.
+void HttpSpans::end_before(Process* process, uint64_t connection, uint64_t number, uint64_t ticks) {
+  HttpState& state = *process->http;
+  while (number-- > 1) {
+    auto found = state.open.find({connection, number});
+    if (found == state.open.end()) return;
+    OpenExchange* exchange = found->second.get();
+    HttpExchange& http = exchange->http;
+    if (http.end != HttpEnd::kOpen && http.transfer != 0) return;  // it waits for libcurl
+    if (http.end == HttpEnd::kOpen || !http.response_known) {
+      http.end = HttpEnd::kLost;
+      http.end_ticks = std::max(http.end_ticks, ticks);
+    }
+    finish(process, exchange);
+  }
 }
 
 // Unless something is to come still: the request or response, by another lane; what libcurl says.

@@ -74,6 +74,7 @@ class HttpSpans {
   OpenExchange* exchange_of(Process* process, HttpState::Key key);
   void begin(const Place& at, OpenExchange* exchange, const HttpContext& context,
              std::string_view fields, uint64_t start_ticks, uint64_t transfer, bool alone);
+  void end_before(Process* process, uint64_t connection, uint64_t number, uint64_t ticks);
   void finish_if_over(Process* process, OpenExchange* exchange);
   void finish(Process* process, OpenExchange* exchange);
   void drop(Process* process, OpenExchange* exchange);

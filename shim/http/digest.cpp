@@ -64,8 +64,10 @@ void HttpDigester::add_value(std::string_view name, std::string_view value) {
   if (is_authority(name)) value = without_user(value);
   redaction_.header(name, value, &scratch_);
   // Folded lines; an error in HTTP/2.
-  for (char& c : scratch_) {
-    if (c == '\r' || c == '\n' || c == '\0') c = ' ';
+  for (char end : {'\r', '\n', '\0'}) {
+    for (size_t at = scratch_.find(end); at != std::string::npos; at = scratch_.find(end, at + 1)) {
+      scratch_[at] = ' ';
+    }
   }
   value_ += scratch_;
 }

@@ -48,6 +48,7 @@ enum class HttpEnd : uint8_t {
   kUnparsed,
   kUpgraded,
   kReused,
+  kLost,         // how, was not recorded
   kProcessExit,  // of the process, and so of all below
   kExec,
   kKilled,

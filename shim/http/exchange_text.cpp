@@ -37,6 +37,8 @@ std::string_view end_name(HttpEnd end) {
       return "upgraded";
     case HttpEnd::kReused:
       return "reused";
+    case HttpEnd::kLost:
+      return "lost";
     case HttpEnd::kProcessExit:
       return "process_exit";
     case HttpEnd::kExec:
@@ -194,6 +196,7 @@ void ExchangeText::find_error(const HttpExchange& exchange) {
   }
   // After an answer that is whole as far as anybody can tell, its status counts.
   bool whole = exchange.end == HttpEnd::kComplete || exchange.end == HttpEnd::kUpgraded;
+  if (exchange.end == HttpEnd::kLost && status == 0) return;
   if (!whole) {
     switch (exchange.end) {
       case HttpEnd::kFailed:
@@ -240,7 +243,7 @@ void ExchangeText::find_error(const HttpExchange& exchange) {
 SpanEvent ExchangeText::response(const HttpExchange& exchange, int64_t duration_ns,
                                  int64_t first_byte_ns, int64_t slow_ns) {
   find_error(exchange);
-  bool slow = slow_ns > 0 && duration_ns > slow_ns;
+  bool slow = (slow_ns > 0 && duration_ns > slow_ns) || exchange.end == HttpEnd::kLost;
   message_.assign(",\"message\":\"");
   append_operation(&message_, exchange);
   if (exchange.status != 0) message_.append(" ").append(std::to_string(exchange.status));

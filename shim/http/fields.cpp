@@ -31,8 +31,7 @@ bool is_http_token(std::string_view text) {
   });
 }
 
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
+bool same_letters(std::string_view a, std::string_view b) {
   for (size_t i = 0; i < a.size(); i++) {
     if (lower(a[i]) != lower(b[i])) return false;
   }

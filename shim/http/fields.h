@@ -44,6 +44,9 @@ std::string_view find_field(std::string_view bytes, std::string_view lower_name)
 
 // A token of RFC 9110: methods and field names.
 bool is_http_token(std::string_view text);
-bool equal_ignoring_case(std::string_view a, std::string_view b);
+bool same_letters(std::string_view a, std::string_view b);  // of the same length
+inline bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && same_letters(a, b);
+}
 
 }  // namespace telinject

@@ -3,6 +3,7 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <array>
 
 #include "shim/events/redact.h"
 #include "shim/events/redact_arguments.h"
@@ -83,23 +84,29 @@ std::string decoded(std::string_view text) {
   return out;
 }
 
-bool in_word(char c) {
-  return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
-         c == '.';
-}
+enum CharKind : uint8_t { kOther, kInWord, kTokenBegins };
+
+// What tokens begin with: redact_arguments.cpp has the list.
+constexpr std::array<uint8_t, 256> kKinds = [] {
+  std::array<uint8_t, 256> kinds{};
+  for (char c = 'a'; c <= 'z'; c++) kinds[static_cast<unsigned char>(c)] = kInWord;
+  for (char c = 'A'; c <= 'Z'; c++) kinds[static_cast<unsigned char>(c)] = kInWord;
+  for (char c = '0'; c <= '9'; c++) kinds[static_cast<unsigned char>(c)] = kInWord;
+  for (char c : {'_', '-', '.'}) kinds[static_cast<unsigned char>(c)] = kInWord;
+  for (char c : {'A', 'g', 'h', 'x', 's', 'r', 'y', 'n', 'p', 'd', 'S', 'e'}) {
+    kinds[static_cast<unsigned char>(c)] = kTokenBegins;
+  }
+  return kinds;
+}();
 
 // A word that is as long as a token at least and begins as one does: few values have any.
 bool may_have_token(std::string_view text) {
-  constexpr std::string_view kFirst = "AghxsrynpdSe";
-  for (size_t at = 0; at < text.size();) {
-    if (!in_word(text[at])) {
-      at++;
-      continue;
-    }
+  for (size_t at = 0; at + kShortestToken <= text.size();) {
     size_t end = at;
-    while (end < text.size() && in_word(text[end])) end++;
-    if (end - at >= kShortestToken && kFirst.find(text[at]) != kFirst.npos) return true;
-    at = end;
+    while (end < text.size() && kKinds[static_cast<unsigned char>(text[end])] != kOther) end++;
+    bool begins = kKinds[static_cast<unsigned char>(text[at])] == kTokenBegins;
+    if (begins && end - at >= kShortestToken) return true;
+    at = end + 1;
   }
   return text.find("-----BEGIN ") != text.npos;
 }

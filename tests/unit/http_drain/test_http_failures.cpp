@@ -63,6 +63,25 @@ TEST_CASE("an exchange ends with its process, and says so") {
   CHECK(answered["attributes"]["telinject.http.end"] == "process_exit");
 }
 
+TEST_CASE("an end that was lost shows when the next exchange of its connection ends") {
+  HttpProgram p;
+  LaneWriter lane = p.thread(0, 1);
+  p.connect(&lane, 1, HttpRole::kClient);
+  p.request(&lane, 1, 1, get("/1"), HttpProgram::own_trace(1));
+  p.request(&lane, 1, 2, get("/2"), HttpProgram::own_trace(2));
+  p.response(&lane, 1, 2, ok());
+  p.request(&lane, 1, 3, get("/3"), HttpProgram::own_trace(3));
+  p.response(&lane, 1, 3, ok());
+  p.end(&lane, 1, 3);
+  std::vector<json> events = p.events();
+  REQUIRE(story(events) == "request request request response response response");
+  for (size_t i = 3; i < 5; i++) {
+    CHECK(type_of(events[i]) == "WARN");
+    CHECK(events[i]["attributes"]["telinject.http.end"] == "lost");
+  }
+  CHECK(events[5]["severity"] == "INFO");
+}
+
 TEST_CASE("an exchange ends with its connection") {
   HttpProgram p;
   LaneWriter lane = p.thread(0, 1);
