@@ -46,7 +46,8 @@ const Setting kSettings[kSettingCount] = {
      "0..1099511627776", 0, "spool-max", "BYTES",
      "disk on which the drain keeps records beyond that; what comes then is dropped, or waits"},
     {kSpoolDirectory, "TELEMETRY_SPOOL_DIR", "TMPDIR", SettingType::kPath, "/var/tmp", "", 0,
-     "spool-dir", "PATH", "folder for that; on a disk, not in memory"},
+     "spool-dir", "PATH",
+     "folder for that and for large debug information, unpacked; on a disk, not in memory"},
     {kRecord, "TELEMETRY_RECORD", nullptr, SettingType::kPath, "", "", 0, "record", "DIRECTORY",
      "write no events but a recording into this folder; telinject convert makes events of it "
      "later, "

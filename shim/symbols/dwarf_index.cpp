@@ -17,6 +17,7 @@ namespace telinject {
 namespace {
 
 constexpr size_t kMaxUnitsRead = 4096;
+constexpr size_t kUnitsUntilForgotten = 32;
 constexpr size_t kMaxUnits = size_t{1} << 22;
 constexpr size_t kMaxUnitsAtAddress = 10000;
 // In memory; more is unpacked into a file (unpacked_file.h), if there is room for one.
@@ -240,7 +241,11 @@ Dwarf_Die DwarfIndex::body_of(Dwarf_Die unit) {
 
 std::shared_ptr<UnitFunctions> DwarfIndex::functions_of(uint64_t unit_offset) {
   auto make = [&] {
-    units_read_++;
+    // What was read of units stays mapped, and would count as ours until memory is short.
+    if (++units_read_ % kUnitsUntilForgotten == 0) {
+      std::span<const uint8_t> info = file_->section(".debug_info");
+      file_->image().forget(info.data(), info.size());
+    }
     std::optional<Dwarf_Die> unit = unit_at_offset(unit_offset);
     auto functions =
         std::make_shared<UnitFunctions>(unit.has_value() ? body_of(*unit) : Dwarf_Die{}, is_code_);

@@ -172,7 +172,8 @@ FileImage::~FileImage() {
 }
 
 void FileImage::forget(const void* bytes, size_t size) const {
-  if (mapped_bytes_ == 0) return;
+  auto* from = static_cast<const char*>(bytes);
+  if (mapped_bytes_ == 0 || from < data_ || from > data_ + size_) return;  // libelf's, perhaps
   // Pages that hold something else besides stay.
   uintptr_t begin = round_up(reinterpret_cast<uintptr_t>(bytes));
   uintptr_t end = (reinterpret_cast<uintptr_t>(bytes) + size) & ~(kPage - 1);
