@@ -1,5 +1,5 @@
-// A conversation in HTTP/1: the input says which bytes pass which way, and how they are cut. Whatever
-// the cut, the same is reported; and it is not more than the bytes can be.
+// A conversation in HTTP/1: the input says which bytes pass which way, and how they are cut.
+// Whatever the cut, the same is reported; and it is not more than the bytes can be.
 #include <cstdint>
 #include <string>
 

@@ -1,8 +1,9 @@
-/* HTTP over descriptors in all the ways that they can be used; each part is one exchange. Prints nothing. */
+/* HTTP over descriptors in all the ways that they can be used; each part is one exchange. Prints
+ * nothing. */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <string.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -19,7 +20,7 @@ static void pair(void) {
   server = fds[1];
 }
 
-static void take(int fd, const char *wanted) {
+static void take(int fd, const char* wanted) {
   char buffer[4096];
   size_t size = strlen(wanted), got = 0;
   while (got < size) {
@@ -30,13 +31,13 @@ static void take(int fd, const char *wanted) {
   if (got != size || memcmp(buffer, wanted, size) != 0) exit(3);
 }
 
-static void give(int fd, const char *text) {
+static void give(int fd, const char* text) {
   if (write(fd, text, strlen(text)) != (ssize_t)strlen(text)) exit(4);
 }
 
 static const char kOk[] = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody";
 
-static void answer(const char *request) {
+static void answer(const char* request) {
   take(server, request);
   give(server, kOk);
   take(client, kOk);
@@ -45,7 +46,8 @@ static void answer(const char *request) {
 int main(void) {
   /* Gathered from pieces, received after a look that takes nothing away. */
   pair();
-  struct iovec parts[] = {{(char *)"GET /pie", 8}, {(char *)"", 0}, {(char *)"ces HTTP/1.1\r\n\r\n", 16}};
+  struct iovec parts[] = {
+      {(char*)"GET /pie", 8}, {(char*)"", 0}, {(char*)"ces HTTP/1.1\r\n\r\n", 16}};
   if (writev(client, parts, 3) != 24) return 5;
   char peeked[64];
   if (recv(server, peeked, sizeof peeked, MSG_PEEK) != 24) return 6;
@@ -92,7 +94,7 @@ int main(void) {
     close(client);
     dup2(0, server);
     close_range(3, ~0u, 0);
-    execl("/bin/true", "true", (char *)0);
+    execl("/bin/true", "true", (char*)0);
     _exit(1);
   }
   wait(NULL);
