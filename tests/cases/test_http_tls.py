@@ -127,7 +127,8 @@ def http2(clients, tmp_path):
 @pytest.mark.parametrize("command", [["curl", "-q", "-sS", "--http2", "URL/a", "URL/b", "URL/c"],
                                      ["curl", "-q", "-sS", "--http2", "-Z", "URL/a", "URL/b", "URL/c"],
                                      ["nghttp", "URL/a", "URL/b", "URL/c"],
-                                     ["h2load", "-n3", "-c1", "URL/a"]], ids=["curl", "parallel", "nghttp", "h2load"])
+                                     ["h2load", "-n3", "-c1", "URL/a"]],
+                         ids=["curl", "parallel", "nghttp", "h2load"])
 def test_http2(clients, http2, command):
     url = f"https://localhost:{http2.port}"
     command = [word.replace("URL", url) for word in command]
