@@ -102,26 +102,86 @@ bool is_us(const dl_phdr_info& object) {
   return contains_address(object, reinterpret_cast<uintptr_t>(&g_found));
 }
 
-const char* name_of(const dl_phdr_info& object, const SymbolTable& table) {
-  const char* name = table.soname();
-  if (name != nullptr || object.dlpi_name == nullptr) return name;
-  name = object.dlpi_name;
-  for (const char* p = name; *p != 0; p++) {
+const char* file_name(const char* path) {
+  const char* name = path;
+  for (const char* p = path; *p != 0; p++) {
     if (*p == '/') name = p + 1;
   }
   return name;
 }
 
+const char* name_of(const dl_phdr_info& object, const SymbolTable& table) {
+  const char* name = table.soname();
+  if (name != nullptr || object.dlpi_name == nullptr) return name;
+  return file_name(object.dlpi_name);
+}
+
+// ---- what was opened with RTLD_GLOBAL: hashes of file names, which the objects have, too
+
+constexpr uint32_t kGlobals = 128;
+std::atomic<uint32_t> g_globals[kGlobals];
+std::atomic<uint32_t> g_global_count;
+
+bool was_made_global(const char* name) {
+  uint32_t count = g_global_count.load(std::memory_order_acquire);
+  uint32_t hash = gnu_hash(name);
+  for (uint32_t i = 0; i < count && i < kGlobals; i++) {
+    if (g_globals[i].load(std::memory_order_relaxed) == hash) return true;
+  }
+  return false;
+}
+
+// The objects that were opened so, and all that they need.
+class GlobalObjects {
+ public:
+  GlobalObjects() {
+    if (g_global_count.load(std::memory_order_acquire) == 0) return;
+    each_object([&](const dl_phdr_info& object, uint32_t index) {
+      const char* path = object.dlpi_name;
+      if (path != nullptr && was_made_global(file_name(path))) set(index);
+      return false;
+    });
+    for (bool grown = true; grown;) grown = add_needed();
+  }
+  bool has(uint32_t index) const {
+    return index < kObjects && (bits_[index / 64] >> index % 64 & 1) != 0;
+  }
+
+ private:
+  static constexpr uint32_t kObjects = 1024;
+  void set(uint32_t index) {
+    if (index < kObjects) bits_[index / 64] |= uint64_t{1} << index % 64;
+  }
+  bool add_needed() {
+    bool grown = false;
+    each_object([&](const dl_phdr_info& object, uint32_t index) {
+      if (!has(index)) return false;
+      SymbolTable table(object);
+      each_object([&](const dl_phdr_info& other, uint32_t other_index) {
+        const char* name = name_of(other, SymbolTable(other));
+        if (has(other_index) || name == nullptr || !table.needs(name)) return false;
+        set(other_index);
+        grown = other_index < kObjects;
+        return false;
+      });
+      return false;
+    });
+    return grown;
+  }
+
+  uint64_t bits_[kObjects / 64] = {};
+};
+
 // As the loader binds: the first acceptable definition in the program's own scope, then in that of
-// the caller. (Scopes are read off what objects say they need; objects that were added to the
-// program's scope later, by RTLD_GLOBAL, count as the last resort does.)
+// the caller. (Scopes are read off what objects say they need.)
 struct Search {
-  const char* name;
-  uint32_t hash;
-  uintptr_t caller;
+  const char* name = nullptr;
+  uint32_t hash = 0;
+  uintptr_t caller = 0;
   bool has_caller = false;
   SymbolTable caller_table{0, nullptr};
   SymbolReference reference{nullptr};
+  GlobalObjects globals;
   bool behind = false;
   int best = -1;
   void* found = nullptr;
@@ -139,6 +199,8 @@ struct Search {
     int rank = acceptable ? 8 : 0;
     if (behind) rank += 4;  // what comes before us has called us, or is not for the caller
     if (index < g_initial_objects) {
+      rank += 3;
+    } else if (globals.has(index)) {
       rank += 2;
     } else if (has_caller && (contains_address(object, caller) || needed(object, table))) {
       rank += 1;
@@ -155,8 +217,10 @@ struct Search {
 };
 
 void* find_for(LibraryFunction function, const void* call_site) {
-  Search search{kNames[function], gnu_hash(kNames[function]),
-                reinterpret_cast<uintptr_t>(call_site)};
+  Search search;
+  search.name = kNames[function];
+  search.hash = gnu_hash(kNames[function]);
+  search.caller = reinterpret_cast<uintptr_t>(call_site);
   each_object([&](const dl_phdr_info& object, uint32_t) {
     if (!contains_address(object, search.caller)) return false;
     search.has_caller = true;
@@ -215,6 +279,15 @@ bool same_object(const void* call_site, const void* function) {
 
 void forget_library_functions() {
   g_generation.fetch_add(1, std::memory_order_acq_rel);
+}
+
+void note_global_library(const char* path) {
+  const char* name = file_name(path);
+  if (was_made_global(name)) return;
+  uint32_t place = g_global_count.load(std::memory_order_relaxed);
+  while (place < kGlobals && !g_global_count.compare_exchange_weak(place, place + 1)) {
+  }
+  if (place < kGlobals) g_globals[place].store(gnu_hash(name), std::memory_order_release);
 }
 
 void note_initial_objects() {

@@ -3,8 +3,12 @@
 // Unlike libc they may be loaded at any time, RTLD_LOCAL, and more than once (two flavours of
 // libcurl, told apart by symbol versions): which one a call means depends on who calls. It is found
 // as the loader would have bound the caller's reference if we were not there: by the version that
-// the caller was linked against, among what the program began with, then among what the caller
-// itself was linked against, then anywhere. The answer is kept for the call site.
+// the caller was linked against, among what the program began with, what was made global since,
+// what the caller itself was linked against, then anywhere. The answer is kept for the call site.
+//
+// The caller is known by the return address. Where a call is a jump (the last one of its function),
+// that lies in the caller's caller: if this is of another object and several libraries define the
+// function, it is that object's that is called.
 //
 // Safety class: as resolve.h. No lock of the loader's but that of its list of objects, and that
 // only at the first call from a call site; then a few loads.
@@ -95,6 +99,9 @@ void forget_library_functions();
 // Called once, in the constructor: the objects that are loaded now are those the program began
 // with.
 void note_initial_objects();
+
+// Called before a library of that name is opened with RTLD_GLOBAL.
+void note_global_library(const char* path);
 
 template <typename Function>
 Function sibling(LibraryFunction function, const void* relative) {

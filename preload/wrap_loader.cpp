@@ -36,7 +36,11 @@ void read_modules() {
 
 using namespace telinject;
 
-extern "C" __attribute__((visibility("hidden"))) void* telinject_before_dlopen(uintptr_t sp) {
+extern "C" __attribute__((visibility("hidden"))) void* telinject_before_dlopen(uintptr_t sp,
+                                                                               const char* path,
+                                                                               int flags) {
+  constexpr int kGlobal = 0x100;  // RTLD_GLOBAL
+  if ((flags & kGlobal) != 0 && path != nullptr) note_global_library(path);
   expect_modules(sp);
   return real_address(kReal_dlopen);
 }
@@ -58,6 +62,8 @@ extern "C" __attribute__((visibility("hidden"))) void* telinject_before_dlmopen(
       "  push %rdi\n  .cfi_adjust_cfa_offset 8\n" \
       "  push %rsi\n  .cfi_adjust_cfa_offset 8\n" \
       "  push %rdx\n  .cfi_adjust_cfa_offset 8\n" \
+      "  mov %esi, %edx\n"                        \
+      "  mov %rdi, %rsi\n"                        \
       "  lea 32(%rsp), %rdi\n"                    \
       "  call telinject_before_" #name            \
       "\n"                                        \
