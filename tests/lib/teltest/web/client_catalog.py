@@ -29,7 +29,7 @@ def simple(name, layer, words, expected, kind="plain", injects=None, **options):
     """A client whose words may be a function of the site's base URL, as "http://localhost:1234"."""
     def make(site):
         tap = site.tap if kind == "plain" else None
-        base = f"http://localhost:{tap.port}" if tap else site.nginx.url("", kind)
+        base = f"http://localhost:{tap.port}" if tap else site.nginx.url("", kind.replace("direct", "plain"))
         chosen = {key: value(site) if callable(value) and key in ("before", "after", "cwd") else value
                   for key, value in options.items()}
         return client_row(site.place, site.nginx, name, layer, words(base, site), expected, tap=tap,
@@ -47,7 +47,7 @@ simple("curl --http2", f"{LIBCURL}, nghttp2, OpenSSL",
        lambda base, site: curl("--http2", f"{base}/small.txt", f"{base}/large.txt", f"{base}/gone"), 3, "h2",
        injects=3, version="2")
 simple("curl --http2-prior-knowledge", f"{LIBCURL}, nghttp2, sockets",
-       lambda base, site: curl("--http2-prior-knowledge", "-L", f"{base}/redirect"), 3, "h2c", injects=3,
+       lambda base, site: curl("--http2-prior-knowledge", f"{base}/small.txt", f"{base}/large.txt", f"{base}/1.txt"), 3, "h2c", injects=3,
        version="2")
 simple("curl -I", f"{LIBCURL}, sockets", lambda base, site: curl("-I", f"{base}/large.txt"), 1, injects=1,
        clean=lambda text: re.sub(rb"(Date|ETag|Last-Modified): .*", b"", text))
@@ -68,6 +68,11 @@ def _parallel(base, site):
     return curl("-Z", "--parallel-max", "8", f"{base}/[0-19].txt", "-o", f"{folder}/#1.txt")
 
 
+def _no_progress(text):
+    """curl -Z shows it in spite of -s."""
+    return b"" if b"Xfers" in text else text
+
+
 def _contents(name):
     return lambda site: lambda: {path.name: path.read_bytes() for path in sorted((site.place.folder / name).iterdir())}
 
@@ -77,9 +82,9 @@ def _empty(name):
 
 
 simple("curl -Z (20 URLs)", f"{LIBCURL} multi, sockets", _parallel, 20, injects=20, before=_empty("parallel"),
-       after=_contents("parallel"))
+       after=_contents("parallel"), clean=_no_progress)
 simple("curl -Z (20 URLs, h2)", f"{LIBCURL} multi, nghttp2, OpenSSL", _parallel, 20, "h2", injects=20,
-       version="2", before=_empty("parallel"), after=_contents("parallel"))
+       version="2", before=_empty("parallel"), after=_contents("parallel"), clean=_no_progress)
 
 
 def _upload(base, site):
@@ -115,7 +120,9 @@ def connect_proxy(site):
     """The CONNECT is an exchange of its own, with the proxy."""
     row = client_row(site.place, site.nginx, "curl -x (CONNECT)", f"{LIBCURL}, OpenSSL",
                      curl("-x", f"http://127.0.0.1:{site.proxy.port}", site.nginx.url(kind="tls")), 2,
-                     statuses_known=False, injects=1, extra_log=site.proxy.taken)
+                     statuses_known=False, injects=1, logged=1)
+    row.check(site.proxy.connects == 2, f"the proxy got {site.proxy.connects} CONNECTs in both runs")
+    row.logged = 1 + site.proxy.connects // 2
     return row
 
 
@@ -213,7 +220,7 @@ simple("h2load", "nghttp2, OpenSSL",
        version="2", clean=_stable)
 simple("node fetch", "sockets", lambda base, site: ["node", str(_SCRIPTS / "fetch.mjs"), base], 4, injects=0)
 simple("node fetch https", "opaque TLS (static OpenSSL)",
-       lambda base, site: ["node", str(_SCRIPTS / "fetch.mjs"), base], 0, "tls", injects=0, opaque=True)
+       lambda base, site: ["node", str(_SCRIPTS / "fetch.mjs"), base], 0, "tls", injects=0, logged=4, opaque=2)
 
 
 def _java(base, site):
@@ -221,7 +228,7 @@ def _java(base, site):
 
 
 simple("java HttpClient", "sockets", _java, 3, injects=0, settings={"TELEMETRY_ON_FULL": "drop"})
-simple("java HttpClient https", "opaque TLS (JSSE)", _java, 0, "tls", injects=0, opaque=True,
+simple("java HttpClient https", "opaque TLS (JSSE)", _java, 0, "tls", injects=0, logged=3, opaque=1,
        settings={"TELEMETRY_ON_FULL": "drop"})
 
 

@@ -7,18 +7,19 @@ from teltest.web.row import (Row, compare_counters, compare_output, keys, look_a
 
 def client_row(place, nginx, program, layer, command, expected, *, tap=None, clean=lambda text: text,
                injects=None, environment=None, settings=None, before=None, after=None, version=None,
-               statuses_known=True, ends=None, opaque=0, cwd=None, allow_other=()):
+               statuses_known=True, logged=None, opaque=0, cwd=None):
     """Runs `command` without us and with us and compares.
 
     command: words, or a function that makes them. expected: pairs, and entries in nginx's log.
     tap: where plain bytes pass. injects: how many requests have to carry a traceparent of ours.
-    before(): prepares a run. after(): what a run has left, to be compared. version: of HTTP.
+    before(): prepares a run. after(): what a run has left, to be compared. version: of HTTP. opaque: connections
+    that nobody decrypts. logged: entries in the log, where they are not the pairs.
     """
     row = Row(program, layer, expected=expected)
     words = command if callable(command) else lambda: command
     outcomes, entries, pieces, left = [], [], [], []
     events = place.events_file()
-    logged = expected if opaque == 0 else opaque
+    logged = expected if logged is None else logged
     for traced in (False, True):
         if before:
             before()

@@ -105,7 +105,9 @@ class Exchanges:
         if "span_id" in event:
             self._spans[event["span_id"]] = event
         if errors_of is not None and len(self.problems) < 5:
-            self.problems += [f"{kind}: {error}" for error in errors_of(event)]
+            for error in errors_of(event):
+                if (text := f"{kind}: {error}") not in self.problems:
+                    self.problems.append(text)
 
     def _orphans(self):
         """Parents that are in nobody's trace."""

@@ -119,7 +119,7 @@ class Nginx:
     def settled(self, least):
         """entries(), when there are as many and no more come: nginx logs after the last byte is sent."""
         try:
-            until(lambda: len(self.log.read_text().splitlines()) - self._taken >= least, "nginx's log")
+            until(lambda: len(self.log.read_text().splitlines()) - self._taken >= least, "nginx's log", 5)
         except TimeoutError:
             pass  # the comparison will say so
         return self.entries()

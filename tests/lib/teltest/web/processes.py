@@ -18,11 +18,11 @@ def free_ports(count):
     return ports
 
 
-def until(condition, what):
-    end = time.monotonic() + DEADLINE
+def until(condition, what, seconds=DEADLINE):
+    end = time.monotonic() + seconds
     while not (found := condition()):
         if time.monotonic() > end:
-            raise TimeoutError(f"{what}: not within {DEADLINE} s")
+            raise TimeoutError(f"{what}: not within {seconds} s")
         time.sleep(0.01)
     return found
 

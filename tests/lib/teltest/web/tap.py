@@ -11,6 +11,8 @@ import socket
 import threading
 
 _OURS = re.compile(rb"(?im)^(traceparent|tracestate):[^\r\n]*\r\n")
+# Where a message begins after a body that has no empty line at its end.
+_MESSAGE = re.compile(rb"\r\n\r\n|(?=HTTP/1\.[01] \d{3} )|(?=(?:GET|HEAD|POST|PUT|CONNECT) \S+ HTTP/1\.[01]\r\n)")
 _VARYING = re.compile(rb"(?im)^(date|last-modified|etag|expires|x-request-id): ?[^\r\n]*\r\n")
 
 
@@ -75,4 +77,4 @@ def _pump(source, sink, kept):
 
 
 def _pieces(stream):
-    return [_VARYING.sub(b"", _OURS.sub(b"", piece + b"\r\n")) for piece in stream.split(b"\r\n\r\n")]
+    return [_VARYING.sub(b"", _OURS.sub(b"", piece + b"\r\n")) for piece in _MESSAGE.split(stream)]
