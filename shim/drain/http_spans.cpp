@@ -378,9 +378,10 @@ void HttpSpans::transfer(const Place& at, const AssembledMessage& message) {
   transfer.span = span_at(at, head->context, at.ticks);
   transfer.sampled = head->context.sampled != 0;
   transfer.url = tail(message, sizeof *head, 0, head->url_bytes);
-  // Records of this message: more ids than it has places belong to others.
+  // The program wrote more behind the URL, for its places.
   uint64_t places = message_records(message.bytes.size()) * 2;
-  transfer.ids = static_cast<uint32_t>(std::max<uint64_t>(places, head->ids));
+  constexpr uint64_t kMostIds = 1024;
+  transfer.ids = static_cast<uint32_t>(std::clamp<uint64_t>(head->ids, places, kMostIds));
   http.issued[transfer.place] = head->transfer;
 }
 

@@ -88,8 +88,10 @@ bool may_have_token(std::string_view text) {
 // https://user:password@host -> https://REDACTED:REDACTED@host
 void redact_users(std::string* text) {
   for (size_t at = text->find("//"); at != std::string::npos; at = text->find("//", at)) {
+    // "https://" and "//host", not "a//b".
+    bool begins = at == 0 || std::string_view(":<\"'( ").find((*text)[at - 1]) != std::string::npos;
     at += 2;
-    if (at > 2 && (*text)[at - 3] != ':') continue;
+    if (!begins) continue;
     size_t end = std::min(text->find_first_of("/?# \t\"<>", at), text->size());
     size_t sign = text->rfind('@', end);
     if (sign == std::string::npos || sign < at || sign >= end) continue;
@@ -170,6 +172,8 @@ void HttpRedaction::url(std::string_view text, std::string* out) {
     if (equals == std::string::npos) break;
     if ((*out)[equals] != '=') continue;
     size_t end = std::min(out->find_first_of(kAfter, equals), out->size());
+    // A path's own parameter ends where the query begins.
+    if ((*out)[at] == ';' && at < out->find('?')) end = std::min(end, out->find('?', equals));
     std::string_view name(out->data() + from, equals - from);
     if (end > equals + 1 && secret_query(name)) {
       out->replace(equals + 1, end - equals - 1, kRedacted);
