@@ -2,9 +2,9 @@
 
 #include <atomic>
 
-#include "preload/resolve.h"
+#include "hooks/state.h"
+#include "preload/loaded_objects.h"
 #include "preload/symbol_table.h"
-#include "shim/channel/text.h"
 
 namespace telinject {
 
@@ -76,101 +76,37 @@ void keep(uint64_t key, uint64_t address) {
   found.check.store(check_of(key, address), std::memory_order_release);
 }
 
+// ---- whose an object is, while several libraries define the same function
+
+// An SSL*, a handle of libcurl's: the library whose functions it was given to by calls whose caller
+// is known. Written and read like g_found; what collides is forgotten.
+constexpr uint32_t kOwned = 256;
+Found g_owned[kOwned];
+std::atomic<bool> g_several;
+
+Found& owned(const void* object) {
+  return g_owned[slot_of(reinterpret_cast<uintptr_t>(object)) % kOwned];
+}
+
+void note_owner(const void* object, uint64_t function) {
+  if (object == nullptr) return;
+  Found& entry = owned(object);
+  uint64_t check = check_of(reinterpret_cast<uintptr_t>(object), function);
+  if (entry.check.load(std::memory_order_relaxed) == check) return;
+  entry.address.store(function, std::memory_order_release);
+  entry.check.store(check, std::memory_order_release);
+}
+
+const void* owner_of(const void* object) {
+  if (object == nullptr) return nullptr;
+  const Found& entry = owned(object);
+  uint64_t function = entry.address.load(std::memory_order_acquire);
+  uint64_t check = check_of(reinterpret_cast<uintptr_t>(object), function);
+  if (entry.check.load(std::memory_order_acquire) != check) return nullptr;
+  return reinterpret_cast<const void*>(function);
+}
+
 // ---- looking
-
-// Objects that the program began with come first in the loader's list, and stay.
-uint32_t g_initial_objects;
-
-template <typename Visit>
-struct Objects {
-  Visit visit;
-  uint32_t index = 0;
-  static int step(dl_phdr_info* info, size_t, void* data) {
-    auto* objects = static_cast<Objects*>(data);
-    return objects->visit(*info, objects->index++) ? 1 : 0;
-  }
-};
-
-// Until `visit(object, index)` returns true.
-template <typename Visit>
-void each_object(Visit&& visit) {
-  Objects<Visit&> objects{visit};
-  iterate_objects(&Objects<Visit&>::step, &objects);
-}
-
-bool is_us(const dl_phdr_info& object) {
-  return contains_address(object, reinterpret_cast<uintptr_t>(&g_found));
-}
-
-const char* file_name(const char* path) {
-  const char* name = path;
-  for (const char* p = path; *p != 0; p++) {
-    if (*p == '/') name = p + 1;
-  }
-  return name;
-}
-
-const char* name_of(const dl_phdr_info& object, const SymbolTable& table) {
-  const char* name = table.soname();
-  if (name != nullptr || object.dlpi_name == nullptr) return name;
-  return file_name(object.dlpi_name);
-}
-
-// ---- what was opened with RTLD_GLOBAL: hashes of file names, which the objects have, too
-
-constexpr uint32_t kGlobals = 128;
-std::atomic<uint32_t> g_globals[kGlobals];
-std::atomic<uint32_t> g_global_count;
-
-bool was_made_global(const char* name) {
-  uint32_t count = g_global_count.load(std::memory_order_acquire);
-  uint32_t hash = gnu_hash(name);
-  for (uint32_t i = 0; i < count && i < kGlobals; i++) {
-    if (g_globals[i].load(std::memory_order_relaxed) == hash) return true;
-  }
-  return false;
-}
-
-// The objects that were opened so, and all that they need.
-class GlobalObjects {
- public:
-  GlobalObjects() {
-    if (g_global_count.load(std::memory_order_acquire) == 0) return;
-    each_object([&](const dl_phdr_info& object, uint32_t index) {
-      const char* path = object.dlpi_name;
-      if (path != nullptr && was_made_global(file_name(path))) set(index);
-      return false;
-    });
-    for (bool grown = true; grown;) grown = add_needed();
-  }
-  bool has(uint32_t index) const {
-    return index < kObjects && (bits_[index / 64] >> index % 64 & 1) != 0;
-  }
-
- private:
-  static constexpr uint32_t kObjects = 1024;
-  void set(uint32_t index) {
-    if (index < kObjects) bits_[index / 64] |= uint64_t{1} << index % 64;
-  }
-  bool add_needed() {
-    bool grown = false;
-    each_object([&](const dl_phdr_info& object, uint32_t index) {
-      if (!has(index)) return false;
-      SymbolTable table(object);
-      each_object([&](const dl_phdr_info& other, uint32_t other_index) {
-        const char* name = name_of(other, SymbolTable(other));
-        if (has(other_index) || name == nullptr || !table.needs(name)) return false;
-        set(other_index);
-        grown = other_index < kObjects;
-        return false;
-      });
-      return false;
-    });
-    return grown;
-  }
-
-  uint64_t bits_[kObjects / 64] = {};
-};
 
 // As the loader binds: the first acceptable definition in the program's own scope, then in that of
 // the caller. (Scopes are read off what objects say they need.)
@@ -185,6 +121,7 @@ struct Search {
   bool behind = false;
   int best = -1;
   void* found = nullptr;
+  uint32_t definitions = 0;
 
   void consider(const dl_phdr_info& object, uint32_t index) {
     if (is_us(object)) {
@@ -196,9 +133,10 @@ struct Search {
     bool acceptable = address != nullptr;
     if (address == nullptr) address = table.find(name, hash);
     if (address == nullptr) return;
+    definitions++;
     int rank = acceptable ? 8 : 0;
     if (behind) rank += 4;  // what comes before us has called us, or is not for the caller
-    if (index < g_initial_objects) {
+    if (is_initial(index)) {
       rank += 3;
     } else if (globals.has(index)) {
       rank += 2;
@@ -216,34 +154,51 @@ struct Search {
   }
 };
 
-void* find_for(LibraryFunction function, const void* call_site) {
-  Search search;
-  search.name = kNames[function];
-  search.hash = gnu_hash(kNames[function]);
-  search.caller = reinterpret_cast<uintptr_t>(call_site);
-  each_object([&](const dl_phdr_info& object, uint32_t) {
-    if (!contains_address(object, search.caller)) return false;
-    search.has_caller = true;
-    search.caller_table = SymbolTable(object);
-    search.caller_table.refers_to(search.name, &search.reference);
+void search_for(LibraryFunction function, const void* caller, Search* search) {
+  search->name = kNames[function];
+  search->hash = gnu_hash(kNames[function]);
+  search->caller = reinterpret_cast<uintptr_t>(caller);
+  each_loaded_object([&](const dl_phdr_info& object, uint32_t) {
+    if (!contains_address(object, search->caller)) return false;
+    search->has_caller = true;
+    search->caller_table = SymbolTable(object);
+    search->caller_table.refers_to(search->name, &search->reference);
     return true;
   });
-  each_object([&](const dl_phdr_info& object, uint32_t index) {
-    search.consider(object, index);
+  each_loaded_object([&](const dl_phdr_info& object, uint32_t index) {
+    search->consider(object, index);
     return false;
   });
+}
+
+// Not kept: the next call from there may be of another caller.
+void* find_by_object(LibraryFunction function, const void* object, void* otherwise) {
+  const void* owner = owner_of(object);
+  void* found = owner != nullptr ? sibling_function(function, owner) : nullptr;
+  return found != nullptr ? found : otherwise;
+}
+
+void* find_for(LibraryFunction function, const void* call_site, const void* object) {
+  const void* caller = caller_of(call_site);
+  Search search;
+  search_for(function, caller != nullptr ? caller : call_site, &search);
+  if (search.found == nullptr) return nullptr;
+  if (search.definitions > 1) g_several.store(true, std::memory_order_relaxed);
+  if (search.definitions > 1 && caller == nullptr) {
+    return find_by_object(function, object, search.found);
+  }
+  keep(key_of(call_site, function), reinterpret_cast<uintptr_t>(search.found));
+  if (search.definitions > 1) note_owner(object, reinterpret_cast<uintptr_t>(search.found));
   return search.found;
 }
 
 }  // namespace
 
-void* library_function(LibraryFunction function, const void* call_site) {
-  uint64_t key = key_of(call_site, function);
+void* library_function(LibraryFunction function, const void* call_site, const void* object) {
   uint64_t address;
-  if (recall(key, &address)) return reinterpret_cast<void*>(address);
-  void* found = find_for(function, call_site);
-  if (found != nullptr) keep(key, reinterpret_cast<uintptr_t>(found));
-  return found;
+  if (!recall(key_of(call_site, function), &address)) return find_for(function, call_site, object);
+  if (TELINJECT_UNLIKELY(g_several.load(std::memory_order_relaxed))) note_owner(object, address);
+  return reinterpret_cast<void*>(address);
 }
 
 void* sibling_function(LibraryFunction function, const void* relative) {
@@ -251,7 +206,7 @@ void* sibling_function(LibraryFunction function, const void* relative) {
   uint64_t address = 0;
   if (recall(key, &address)) return reinterpret_cast<void*>(address);
   void* found = nullptr;
-  each_object([&](const dl_phdr_info& object, uint32_t) {
+  each_loaded_object([&](const dl_phdr_info& object, uint32_t) {
     if (!contains_address(object, reinterpret_cast<uintptr_t>(relative))) return false;
     found = SymbolTable(object).find(kNames[function], gnu_hash(kNames[function]));
     return true;
@@ -268,7 +223,7 @@ bool same_object(const void* call_site, const void* function) {
     return base != 1;
   }
   bool same = false;
-  each_object([&](const dl_phdr_info& object, uint32_t) {
+  each_loaded_object([&](const dl_phdr_info& object, uint32_t) {
     if (!contains_address(object, reinterpret_cast<uintptr_t>(call_site))) return false;
     same = contains_address(object, reinterpret_cast<uintptr_t>(function));
     return true;
@@ -279,22 +234,6 @@ bool same_object(const void* call_site, const void* function) {
 
 void forget_library_functions() {
   g_generation.fetch_add(1, std::memory_order_acq_rel);
-}
-
-void note_global_library(const char* path) {
-  const char* name = file_name(path);
-  if (was_made_global(name)) return;
-  uint32_t place = g_global_count.load(std::memory_order_relaxed);
-  while (place < kGlobals && !g_global_count.compare_exchange_weak(place, place + 1)) {
-  }
-  if (place < kGlobals) g_globals[place].store(gnu_hash(name), std::memory_order_release);
-}
-
-void note_initial_objects() {
-  each_object([](const dl_phdr_info&, uint32_t index) {
-    g_initial_objects = index + 1;
-    return false;
-  });
 }
 
 }  // namespace telinject

@@ -6,9 +6,10 @@
 // the caller was linked against, among what the program began with, what was made global since,
 // what the caller itself was linked against, then anywhere. The answer is kept for the call site.
 //
-// The caller is known by the return address. Where a call is a jump (the last one of its function),
-// that lies in the caller's caller: if this is of another object and several libraries define the
-// function, it is that object's that is called.
+// The caller is known by the return address and the call instruction before it. Where a call is a
+// jump (the last one of its function), the address lies in the caller's caller; if that called by a
+// pointer, nobody can say who jumped. Should several libraries define the function then, the object
+// that the call is about (an SSL*, a handle) says whose it is, by earlier calls that were clear.
 //
 // Safety class: as resolve.h. No lock of the loader's but that of its list of objects, and that
 // only at the first call from a call site; then a few loads.
@@ -81,9 +82,9 @@ enum LibraryFunction : uint32_t {
       kLibraryFunctionCount,
 };
 
-// What the code at `call_site` (a return address) would call if we were not there. Null only if no
-// loaded object defines such a function.
-void* library_function(LibraryFunction function, const void* call_site);
+// What the code at `call_site` (a return address) would call if we were not there, for `object`.
+// Null only if no loaded object defines such a function.
+void* library_function(LibraryFunction function, const void* call_site, const void* object);
 
 // The function of the library that holds `relative`, one of its functions; null if that has none.
 void* sibling_function(LibraryFunction function, const void* relative);
@@ -91,8 +92,9 @@ void* sibling_function(LibraryFunction function, const void* relative);
 // True if both addresses lie in one object: a library calls its own function by way of us.
 bool same_object(const void* call_site, const void* function);
 
-// Called when an object may have been unloaded: what is kept for call sites is worth nothing any
-// more, for others may come to stand at the same addresses.
+// Called when objects have been unloaded, or will be loaded: what is kept for call sites may be
+// wrong from then on, for other objects may come to stand at the same addresses, or define the
+// same.
 void forget_library_functions();
 
 // Called once, in the constructor: the objects that are loaded now are those the program began

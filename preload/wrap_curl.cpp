@@ -68,7 +68,8 @@ using namespace telinject;
 // same register.
 TELINJECT_WRAPPER(int, curl_easy_setopt, void* handle, int option, void* argument) {
   const void* site = TELINJECT_CALL_SITE();
-  auto real = reinterpret_cast<CurlSetopt>(library_function(kLibrary_curl_easy_setopt, site));
+  auto real =
+      reinterpret_cast<CurlSetopt>(library_function(kLibrary_curl_easy_setopt, site, handle));
   if (real == nullptr) return kCurlFailedInit;
   if (option != kCurlHttpHeader || handle == nullptr || !capturing_http() ||
       same_object(site, reinterpret_cast<const void*>(real))) {
@@ -78,7 +79,7 @@ TELINJECT_WRAPPER(int, curl_easy_setopt, void* handle, int option, void* argumen
 }
 
 TELINJECT_WRAPPER(int, curl_easy_perform, void* handle) {
-  void* library = library_function(kLibrary_curl_easy_perform, TELINJECT_CALL_SITE());
+  void* library = library_function(kLibrary_curl_easy_perform, TELINJECT_CALL_SITE(), handle);
   auto real = reinterpret_cast<int (*)(void*)>(library);
   if (real == nullptr) return kCurlFailedInit;
   const Transfer* added = find_transfer(handle);
@@ -98,7 +99,7 @@ TELINJECT_WRAPPER(int, curl_easy_perform, void* handle) {
 }
 
 TELINJECT_WRAPPER(void, curl_easy_reset, void* handle) {
-  void* library = library_function(kLibrary_curl_easy_reset, TELINJECT_CALL_SITE());
+  void* library = library_function(kLibrary_curl_easy_reset, TELINJECT_CALL_SITE(), handle);
   auto real = reinterpret_cast<void (*)(void*)>(library);
   if (real == nullptr) return;
   real(handle);
@@ -110,7 +111,7 @@ TELINJECT_WRAPPER(void, curl_easy_reset, void* handle) {
 
 TELINJECT_WRAPPER(void*, curl_easy_duphandle, void* handle) {
   const void* site = TELINJECT_CALL_SITE();
-  void* library = library_function(kLibrary_curl_easy_duphandle, site);
+  void* library = library_function(kLibrary_curl_easy_duphandle, site, handle);
   auto real = reinterpret_cast<void* (*)(void*)>(library);
   if (real == nullptr) return nullptr;
   void* copy = real(handle);
@@ -119,7 +120,7 @@ TELINJECT_WRAPPER(void*, curl_easy_duphandle, void* handle) {
 }
 
 TELINJECT_WRAPPER(void, curl_easy_cleanup, void* handle) {
-  void* library = library_function(kLibrary_curl_easy_cleanup, TELINJECT_CALL_SITE());
+  void* library = library_function(kLibrary_curl_easy_cleanup, TELINJECT_CALL_SITE(), handle);
   auto real = reinterpret_cast<void (*)(void*)>(library);
   if (real == nullptr) return;
   if (Transfer* transfer = find_transfer(handle)) {

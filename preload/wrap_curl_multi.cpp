@@ -42,7 +42,7 @@ using namespace telinject;
 
 TELINJECT_WRAPPER(int, curl_multi_add_handle, void* multi, void* handle) {
   const void* site = TELINJECT_CALL_SITE();
-  void* library = library_function(kLibrary_curl_multi_add_handle, site);
+  void* library = library_function(kLibrary_curl_multi_add_handle, site, multi);
   auto real = reinterpret_cast<int (*)(void*, void*)>(library);
   if (real == nullptr) return kCurlMultiBadHandle;
   if (multi == nullptr || same_object(site, library) || added_transfer(handle) != nullptr) {
@@ -56,7 +56,7 @@ TELINJECT_WRAPPER(int, curl_multi_add_handle, void* multi, void* handle) {
 
 TELINJECT_WRAPPER(int, curl_multi_remove_handle, void* multi, void* handle) {
   const void* site = TELINJECT_CALL_SITE();
-  void* library = library_function(kLibrary_curl_multi_remove_handle, site);
+  void* library = library_function(kLibrary_curl_multi_remove_handle, site, multi);
   auto real = reinterpret_cast<int (*)(void*, void*)>(library);
   if (real == nullptr) return kCurlMultiBadHandle;
   int result = real(multi, handle);
@@ -70,7 +70,7 @@ TELINJECT_WRAPPER(int, curl_multi_remove_handle, void* multi, void* handle) {
 
 TELINJECT_WRAPPER(void*, curl_multi_info_read, void* multi, int* left) {
   const void* site = TELINJECT_CALL_SITE();
-  void* library = library_function(kLibrary_curl_multi_info_read, site);
+  void* library = library_function(kLibrary_curl_multi_info_read, site, multi);
   auto real = reinterpret_cast<void* (*)(void*, int*)>(library);
   if (real == nullptr) return nullptr;
   void* result = real(multi, left);
@@ -84,7 +84,7 @@ TELINJECT_WRAPPER(void*, curl_multi_info_read, void* multi, int* left) {
 
 TELINJECT_WRAPPER(int, curl_multi_cleanup, void* multi) {
   const void* site = TELINJECT_CALL_SITE();
-  void* library = library_function(kLibrary_curl_multi_cleanup, site);
+  void* library = library_function(kLibrary_curl_multi_cleanup, site, multi);
   auto real = reinterpret_cast<int (*)(void*)>(library);
   if (real == nullptr) return kCurlMultiBadHandle;
   if (multi != nullptr && !same_object(site, library)) {

@@ -89,8 +89,8 @@ long transfer(const void* library, Way way, void* session, const void* data, Rea
 
 using namespace telinject;
 
-#define FIND(name)                                                          \
-  void* library = library_function(kLibrary_##name, TELINJECT_CALL_SITE()); \
+#define FIND(name)                                                                   \
+  void* library = library_function(kLibrary_##name, TELINJECT_CALL_SITE(), session); \
   if (library == nullptr) return kInternalError
 
 TELINJECT_WRAPPER(long, gnutls_record_send, void* session, const void* data, size_t size) {
@@ -180,7 +180,7 @@ TELINJECT_WRAPPER(int, gnutls_bye, void* session, int how) {
 }
 
 TELINJECT_WRAPPER(void, gnutls_deinit, void* session) {
-  void* library = library_function(kLibrary_gnutls_deinit, TELINJECT_CALL_SITE());
+  void* library = library_function(kLibrary_gnutls_deinit, TELINJECT_CALL_SITE(), session);
   if (library == nullptr) return;
   TlsCall::closed(session, kLayer);
   reinterpret_cast<void (*)(void*)>(library)(session);

@@ -40,6 +40,7 @@ extern "C" __attribute__((visibility("hidden"))) void* telinject_before_dlopen(u
                                                                                const char* path,
                                                                                int flags) {
   constexpr int kGlobal = 0x100;  // RTLD_GLOBAL
+  forget_library_functions();
   if ((flags & kGlobal) != 0 && path != nullptr) note_global_library(path);
   expect_modules(sp);
   return real_address(kReal_dlopen);

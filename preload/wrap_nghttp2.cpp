@@ -99,7 +99,7 @@ using namespace telinject;
 
 TELINJECT_WRAPPER(int32_t, nghttp2_submit_request, void* session, const void* priority,
                   const Field* fields, size_t count, const void* provider, void* user_data) {
-  void* library = library_function(kLibrary_nghttp2_submit_request, TELINJECT_CALL_SITE());
+  void* library = library_function(kLibrary_nghttp2_submit_request, TELINJECT_CALL_SITE(), session);
   if (library == nullptr) return kInvalidState;
   return submit(reinterpret_cast<Submit>(library), session, priority, fields, count, provider,
                 user_data, TELINJECT_CALLER_SP());
@@ -107,7 +107,8 @@ TELINJECT_WRAPPER(int32_t, nghttp2_submit_request, void* session, const void* pr
 
 TELINJECT_WRAPPER(int32_t, nghttp2_submit_request2, void* session, const void* priority,
                   const Field* fields, size_t count, const void* provider, void* user_data) {
-  void* library = library_function(kLibrary_nghttp2_submit_request2, TELINJECT_CALL_SITE());
+  void* library =
+      library_function(kLibrary_nghttp2_submit_request2, TELINJECT_CALL_SITE(), session);
   if (library == nullptr) return kInvalidState;
   return submit(reinterpret_cast<Submit>(library), session, priority, fields, count, provider,
                 user_data, TELINJECT_CALLER_SP());

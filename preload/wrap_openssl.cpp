@@ -108,7 +108,7 @@ int handshake(void* library, void* ssl) {
 
 using namespace telinject;
 
-#define FIND(name) void* library = library_function(kLibrary_##name, TELINJECT_CALL_SITE())
+#define FIND(name) void* library = library_function(kLibrary_##name, TELINJECT_CALL_SITE(), ssl)
 
 TELINJECT_WRAPPER(int, SSL_read, void* ssl, void* buffer, int size) {
   FIND(SSL_read);
