@@ -47,7 +47,7 @@ simple("curl --http2", f"{LIBCURL}, nghttp2, OpenSSL",
        lambda base, site: curl("--http2", f"{base}/small.txt", f"{base}/large.txt", f"{base}/gone"), 3, "h2",
        injects=3, version="2")
 simple("curl --http2-prior-knowledge", f"{LIBCURL}, nghttp2, sockets",
-       lambda base, site: curl("--http2-prior-knowledge", f"{base}/small.txt", f"{base}/large.txt", f"{base}/1.txt"), 3, "h2c", injects=3,
+       lambda base, site: curl("--http2-prior-knowledge", f"{base}/large.txt"), 1, "h2c", injects=1,
        version="2")
 simple("curl -I", f"{LIBCURL}, sockets", lambda base, site: curl("-I", f"{base}/large.txt"), 1, injects=1,
        clean=lambda text: re.sub(rb"(Date|ETag|Last-Modified): .*", b"", text))
@@ -170,11 +170,11 @@ def _no_clone(site):
     return lambda: shutil.rmtree(site.place.folder / "clone", ignore_errors=True)
 
 
-simple("git clone http", "libcurl-gnutls multi, sockets", _clone, 3, injects=3, before=_no_clone, after=_cloned)
+simple("git clone http", "libcurl-gnutls multi, sockets", _clone, 3, injects=3, before=_no_clone, after=_cloned, chunks_vary=True)
 simple("git clone https", "libcurl-gnutls multi, GnuTLS or OpenSSL, h2 if offered", _clone, 3, "tls", injects=3,
-       before=_no_clone, after=_cloned)
+       before=_no_clone, after=_cloned, chunks_vary=True)
 simple("git clone https, h2", "libcurl-gnutls multi, nghttp2, GnuTLS", _clone, 3, "h2", injects=3, version="2",
-       before=_no_clone, after=_cloned)
+       before=_no_clone, after=_cloned, chunks_vary=True)
 
 _SCRIPTS = Path(__file__).resolve().parents[3] / "apps/http"
 
@@ -220,7 +220,7 @@ simple("h2load", "nghttp2, OpenSSL",
        version="2", clean=_stable)
 simple("node fetch", "sockets", lambda base, site: ["node", str(_SCRIPTS / "fetch.mjs"), base], 4, injects=0)
 simple("node fetch https", "opaque TLS (static OpenSSL)",
-       lambda base, site: ["node", str(_SCRIPTS / "fetch.mjs"), base], 0, "tls", injects=0, logged=4, opaque=2)
+       lambda base, site: ["node", str(_SCRIPTS / "fetch.mjs"), base], 0, "tls", injects=0, logged=4, opaque=True)
 
 
 def _java(base, site):
@@ -228,7 +228,7 @@ def _java(base, site):
 
 
 simple("java HttpClient", "sockets", _java, 3, injects=0, settings={"TELEMETRY_ON_FULL": "drop"})
-simple("java HttpClient https", "opaque TLS (JSSE)", _java, 0, "tls", injects=0, logged=3, opaque=1,
+simple("java HttpClient https", "opaque TLS (JSSE)", _java, 0, "tls", injects=0, logged=3, opaque=True,
        settings={"TELEMETRY_ON_FULL": "drop"})
 
 

@@ -98,25 +98,21 @@ def traceparents(entries):
     return [entry["http_traceparent"] for entry in entries if entry.get("http_traceparent")]
 
 
-def normalised(entries):
+def normalised(entries, with_answers=True):
     """Log entries without what is ours, or differs by itself: lengths are less the traceparent's."""
-    kept = []
-    for entry in entries:
-        entry = {key: value for key, value in entry.items()
-                 if key not in ("http_traceparent", "http_tracestate", "connection")} | {"ours": None}
-        kept.append(entry)
-    for entry, original in zip(kept, entries):
-        del entry["ours"]
-        if original.get("http_traceparent"):
-            if original["server_protocol"] == "HTTP/2.0":
-                entry["request_length"] = None  # HPACK: fields are compared, not lengths
-            else:
-                entry["request_length"] = str(int(entry["request_length"]) - FIELD_BYTES)
-        elif original["server_protocol"] == "HTTP/2.0":
-            entry["request_length"] = None
-        if original["server_protocol"] == "HTTP/2.0":
-            entry["bytes_sent"] = None
-    return Counter(tuple(sorted((key, str(value)) for key, value in entry.items())) for entry in kept)
+    return Counter(tuple(sorted(_normalised(entry, with_answers).items())) for entry in entries)
+
+
+def _normalised(entry, with_answers):
+    kept = {key: value for key, value in entry.items()
+            if key not in ("http_traceparent", "http_tracestate", "connection")}
+    if not with_answers:
+        del kept["bytes_sent"]
+    if entry["server_protocol"] == "HTTP/2.0":  # HPACK and frames: fields are compared, not lengths
+        kept = {key: value for key, value in kept.items() if key not in ("request_length", "bytes_sent")}
+    elif entry["http_traceparent"]:
+        kept["request_length"] = str(int(entry["request_length"]) - FIELD_BYTES)
+    return kept
 
 
 def keys(entries):

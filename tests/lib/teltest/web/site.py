@@ -189,7 +189,7 @@ class Site:
         return names
 
     def apt_row(self):
-        """update, then a download of six packages, which apt asks for in one go (pipelining)."""
+        """update (InRelease and Release.gpg are not there, Release and Packages are), then a download of six packages, which apt asks for in one go (pipelining)."""
         root = self.place.folder / "apt"
 
         def before():
@@ -208,7 +208,7 @@ class Site:
         words = ["sh", "-c", f"apt-get -qq {options} update && cd {root}/out && apt-get -qq {options} download "
                              f"{' '.join(self.packages)}"]
         return client_row(self.place, self.nginx, "apt-get update, download (pipelining)", "sockets", words,
-                          3 + len(self.packages), tap=self.tap, injects=0, before=before, statuses_known=True,
+                          4 + len(self.packages), tap=self.tap, injects=0, before=before,
                           after=lambda: Counter(path.name for path in (root / "out").iterdir()))
 
 
