@@ -17,10 +17,14 @@ _VARYING = re.compile(rb"(?im)^(date|last-modified|etag|expires|x-request-id): ?
 
 
 class Tap:
-    """Between clients of `port` (or `path`) and a server at `target` (a port, or a path)."""
+    """Between clients of `port` (or `path`) and a server at `target` (a port, or a path).
 
-    def __init__(self, target, path=None):
+    crumbs: a random.Random, to hand on a few bytes at a time.
+    """
+
+    def __init__(self, target, path=None, crumbs=None):
         self.target = target
+        self.crumbs = crumbs
         self.streams = []  # (bytearray to the server, bytearray to the client)
         self._live = []
         if path is None:
@@ -48,7 +52,7 @@ class Tap:
             self.streams.append(pair)
             self._live = [thread for thread in self._live if thread.is_alive()]
             for source, sink, kept in ((client, server, pair[0]), (server, client, pair[1])):
-                thread = threading.Thread(target=_pump, args=(source, sink, kept), daemon=True)
+                thread = threading.Thread(target=_pump, args=(source, sink, kept, self.crumbs), daemon=True)
                 self._live.append(thread)
                 thread.start()
 
@@ -61,9 +65,11 @@ class Tap:
                      for way in (0, 1))
 
 
-def _pump(source, sink, kept):
+def _pump(source, sink, kept, crumbs):
     try:
-        while data := source.recv(65536):
+        if crumbs and sink.family == socket.AF_INET:
+            sink.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while data := source.recv(crumbs.choice((1, 1, 1, 3)) if crumbs else 65536):
             kept += data
             sink.sendall(data)
         sink.shutdown(socket.SHUT_WR)
