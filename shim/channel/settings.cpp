@@ -76,6 +76,14 @@ const Setting kSettings[kSettingCount] = {
     {kTotalsFile, "TELEMETRY_TOTALS_FILE", nullptr, SettingType::kPath, "", "", 0, "totals", "PATH",
      "write each function's calls, times and percentiles to this file, as JSON, at the end; the "
      "filters above do not change them"},
+    {kHttpSlow, "TELEMETRY_HTTP_SLOW", nullptr, SettingType::kDuration, "1s", "", 0, "http-slow",
+     "TIME", "HTTP responses that take longer are warnings (severity WARN); 0: none are"},
+    {kRedactHeaders, "TELEMETRY_REDACT_HEADERS", nullptr, SettingType::kText, "", "", 0,
+     "redact-headers", "NAMES",
+     "HTTP headers whose values are REDACTED besides those that always are (docs/http.md): names, "
+     "separated by commas, `*` for anything"},
+    {kRedactQuery, "TELEMETRY_REDACT_QUERY", nullptr, SettingType::kText, "", "", 0, "redact-query",
+     "NAMES", "the same for parameters in the queries of URLs"},
     {kExitWait, "TELEMETRY_EXIT_WAIT", nullptr, SettingType::kNumber, "10000", "0..600000", 0,
      nullptr, nullptr,
      "without telrun: milliseconds that a program's end waits at most for its events to be "

@@ -88,6 +88,7 @@ bool convert_one(const std::string& path, Sink* sink, ConvertOptions* wanted) {
   options.sample_rate = facts->sample_rate;
   options.summary = wanted->summary;
   options.lean = wanted->lean;
+  options.slow_http_ns = wanted->slow_http_ns;
   options.filter = wanted->filter;
   options.totals = std::move(wanted->totals);
   options.replay = true;

@@ -207,14 +207,15 @@ std::unique_ptr<RecordingWriter> open_recording(const std::string& folder, const
 }
 
 // Starts the threads beside the processor (or recorder), which `consume` runs here.
-void run_threads(const Session& session, bool under_telrun, BatchQueue* queue,
+void run_threads(const Session& session, const Settings& settings, bool under_telrun, BatchQueue* queue,
                  std::atomic<uint64_t>* progress, Control** control,
                  const std::function<void()>& stop, const std::function<void()>& consume) {
   Collector* collector = nullptr;
   // The collector's robust list belongs to its thread, so it is made there.
   std::atomic<bool> ready{false};
   std::thread collecting = start_thread([&] {
-    Collector own(queue, session.clock, progress);
+    Collector own(queue, session.clock, progress,
+                  HttpRedaction(settings.text[kRedactHeaders], settings.text[kRedactQuery]));
     collector = &own;
     ready.store(true);
     ready.notify_one();
@@ -265,6 +266,7 @@ int run_drain(bool under_telrun) {
   options.summary = under_telrun && wants_summary(settings, terminal);
   options.lean = settings.number[kDetail] == kDetailLean;
   options.filter = own_filter(settings);
+  options.slow_http_ns = static_cast<int64_t>(settings.number[kHttpSlow]);
   if (record.empty()) options.totals = open_totals(settings, directory);
   options.totals_when_flushed = !under_telrun;
   if (settings.number[kOutput] == kOutputFile) options.output = file;
@@ -299,12 +301,12 @@ int run_drain(bool under_telrun) {
     Recorder recorder(&queue, session.clock, std::move(recording), facts(), start,
                       {watch, written, &progress, more_facts});
     run_threads(
-        session, under_telrun, &queue, &progress, &control, [] {}, [&] { recorder.run(); });
+        session, settings, under_telrun, &queue, &progress, &control, [] {}, [&] { recorder.run(); });
   } else {
     Processor processor(&queue, &clock, std::move(sink), std::move(options),
                         {watch, written, &progress});
     run_threads(
-        session, under_telrun, &queue, &progress, &control, [&] { processor.stop(); },
+        session, settings, under_telrun, &queue, &progress, &control, [&] { processor.stop(); },
         [&] { processor.run(); });
   }
   remove_session_files();
@@ -327,6 +329,7 @@ int run_convert(int count, char** paths) {
   ConvertOptions options;
   options.lean = settings.number[kDetail] == kDetailLean;
   options.filter = own_filter(settings);
+  options.slow_http_ns = static_cast<int64_t>(settings.number[kHttpSlow]);
   options.totals = open_totals(settings, directory);
   if (settings.number[kOutput] == kOutputFile) options.output = file;
   options.summary = wants_summary(settings, terminal);

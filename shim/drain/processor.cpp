@@ -360,7 +360,7 @@ void Processor::write_totals() {
 
 void Processor::print_summary() {
   facts_.bytes = sink_->bytes_written();
-  StandardError::get().write(summary_text(facts_, losses_, sites_.totals()), 2000);
+  StandardError::get().write(summary_text(facts_, losses_, sites_.totals(), http_.totals()), 2000);
 }
 
 }  // namespace telinject

@@ -92,8 +92,7 @@ class Http2Server:
             (folder / name).write_bytes(b"hello\n" * 100)
         self.log = folder / "nghttpd.log"
         key = clients.certificate.with_name("key.pem")
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 ["nghttpd", "-v", "-a", "127.0.0.1", "-d", folder, str(self.port), key,
@@ -145,3 +144,68 @@ def test_http2(clients, http2, command):
     assert http2.requests() == 9
     assert len(found) == 6 and all(re.fullmatch(TRACEPARENT, value) for value in found)
     assert len({value.split("-")[2] for value in found}) == 6
+
+
+NGINX = """
+worker_processes 2;
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 64; }}
+http {{
+  access_log {folder}/access.log;
+  client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
+  uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  server {{
+    listen 127.0.0.1:{port} ssl http2;
+    ssl_certificate {certificate};
+    ssl_certificate_key {key};
+    root {folder};
+    location /proxied/ {{ proxy_pass {upstream}; proxy_http_version 1.1; proxy_set_header Connection ""; }}
+    location /old {{ return 301 /new; }}
+  }}
+}}
+"""
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def test_nginx(clients, tmp_path):
+    """A server with worker processes, TLS, HTTP/1 and 2, files and a server behind it."""
+    folder = tmp_path / "nginx"
+    folder.mkdir()
+    (folder / "file").write_bytes(bytes(range(256)) * 2048)
+    answers = {}
+    for way in ("alone", "telrun", "preload"):
+        port = free_port()
+        (folder / "nginx.conf").write_text(NGINX.format(
+            folder=folder, port=port, certificate=clients.certificate, upstream=clients.plain.url(""),
+            key=clients.certificate.with_name("key.pem")))
+        server = clients.ways.start(["/usr/sbin/nginx", "-e", "stderr", "-p", folder, "-c",
+                                     folder / "nginx.conf"], way, clients.environment)
+        end = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except OSError:
+                assert server.poll() is None and time.monotonic() < end
+                time.sleep(0.02)
+        answers[way] = []
+        for version in ("--http1.1", "--http2"):
+            for path in ("file", "old", "missing", "proxied/x", "file"):
+                # Answers without what tells one run from the other.
+                client = subprocess.run(
+                    ["curl", "-q", "-sS", version, "-w", "%{http_code} %{http_version}", "-d", "a=b", "-X",
+                     "GET", f"https://localhost:{port}/{path}"], capture_output=True, check=True,
+                    env=clients.environment | {"PATH": "/usr/bin:/bin"})
+                answers[way].append(client.stdout)
+        master = int((folder / "nginx.pid").read_text())
+        subprocess.run(["kill", "-QUIT", str(master)], check=True)
+        assert server.wait(60) == 0
+        assert b"alert" not in (folder / "error.log").read_bytes()
+    assert answers["telrun"] == answers["alone"]
+    assert answers["preload"] == answers["alone"]
