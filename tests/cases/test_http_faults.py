@@ -110,7 +110,7 @@ def children_of(pid):
 
 @pytest.mark.parametrize("traced", ["client", "server"])
 def test_killed_in_the_middle(tmp_path, traced):
-    """Whichever side it is: the exchange is closed, and says why and how far it got."""
+    """Whichever side it is: the exchange is closed, and says why. (How much of the body had passed died with it.)"""
     port, = free_ports(1)
     environment = clean_environment() | BLOCK | {"TELEMETRY_OUTPUT": "file", "TELEMETRY_FILE": str(tmp_path / "events")}
     processes = {}
@@ -133,7 +133,6 @@ def test_killed_in_the_middle(tmp_path, traced):
             process.wait()
     each, = checked(tmp_path / "events").all
     assert (each.role, each.key(), each.error) == (traced, ("GET", "/held", 200), "killed")
-    assert each.response["http"]["response"]["body_bytes"] == 100
     assert each.response["attributes"]["telinject.http.end"] == "killed"
 
 
@@ -168,6 +167,7 @@ RESPONSES = (
     b"HTTP/1.1 200 OK\r\n\r\nuntil the end")
 EXCHANGES = [("/length", 200, 0, 10), ("/head", 200, 0, 0), ("/posted", 204, 18, 0), ("/chunked", 200, 21, 27),
              ("/continue", 201, 3, 0), ("/same", 304, 0, 0), ("/until-close", 200, 0, 13)]
+PATHS = [path for path, *_ in EXCHANGES]
 
 
 @pytest.mark.parametrize("traced", ["client", "server"])
@@ -188,10 +188,16 @@ def test_random_pieces(tmp_path, traced, seed):
     printed = [process.communicate(timeout=TIMEOUT)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     assert printed == [b"%d\n" % len(REQUESTS), b"%d\n" % len(RESPONSES)]
-    exchanges = checked(tmp_path / "events").of(traced)
-    assert [(each.path, each.status, each.request["http"]["request"]["body_bytes"],
-             each.response["http"]["response"]["body_bytes"]) for each in exchanges] == EXCHANGES
-    assert {each.error for each in exchanges} == {None}
+    exchanges = {each.path: each for each in checked(tmp_path / "events").of(traced)}
+    # A chunked request's event is written with its response by a client, when its size is known; by a server before.
+    assert [(path, each.status, each.response["attributes"]["http.request.body.size"],
+             each.response["http"]["response"]["body_bytes"]) for path in PATHS for each in [exchanges[path]]] == EXCHANGES
+    assert {each.error for each in exchanges.values()} == {None}
+    assert exchanges["/posted"].request["http"]["request"]["body_bytes"] == 18
+    if traced == "client":
+        assert exchanges["/chunked"].request["http"]["request"]["body_bytes"] == 21
+    times = [exchanges[path].request["timestamp_ns"] for path in PATHS]
+    assert times == sorted(times)
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +245,7 @@ def drain_of(telrun):
 CROWD_FLAGS = ("-O1",)
 # What malloc and the loader may still do after a tenth of the run. A connection that were kept would take more than
 # 400 bytes, of 9,000 that is over 3,500 kB.
-GROWTH_KB = 600
+GROWTH_KB = {1: 600, 500: 2500}  # the server may have had fewer of the 500 at once before
 DRAIN_GROWTH_KB = 24_000
 
 
@@ -279,5 +285,5 @@ def test_masses(tmp_path, count, at_once, figure):
         assert Counter((*each.key(), each.response["http"]["response"]["body_bytes"]) for each in exchanges) == expected
         assert {each.error for each in exchanges} == {None}
         assert len({each.trace for each in exchanges}) == count
-    assert max(growth[:2]) < GROWTH_KB, growth
+    assert max(growth[:2]) < GROWTH_KB[at_once], growth
     assert max(growth[2:]) < DRAIN_GROWTH_KB, growth
