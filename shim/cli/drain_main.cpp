@@ -207,8 +207,8 @@ std::unique_ptr<RecordingWriter> open_recording(const std::string& folder, const
 }
 
 // Starts the threads beside the processor (or recorder), which `consume` runs here.
-void run_threads(const Session& session, const Settings& settings, bool under_telrun, BatchQueue* queue,
-                 std::atomic<uint64_t>* progress, Control** control,
+void run_threads(const Session& session, const Settings& settings, bool under_telrun,
+                 BatchQueue* queue, std::atomic<uint64_t>* progress, Control** control,
                  const std::function<void()>& stop, const std::function<void()>& consume) {
   Collector* collector = nullptr;
   // The collector's robust list belongs to its thread, so it is made there.
@@ -301,7 +301,8 @@ int run_drain(bool under_telrun) {
     Recorder recorder(&queue, session.clock, std::move(recording), facts(), start,
                       {watch, written, &progress, more_facts});
     run_threads(
-        session, settings, under_telrun, &queue, &progress, &control, [] {}, [&] { recorder.run(); });
+        session, settings, under_telrun, &queue, &progress, &control, [] {},
+        [&] { recorder.run(); });
   } else {
     Processor processor(&queue, &clock, std::move(sink), std::move(options),
                         {watch, written, &progress});

@@ -35,7 +35,7 @@ class Processor final : SpanWriter, HttpSpans::Writer {
     bool replay = false;  // of a recording: nothing of it is to be looked up on this machine
     bool lean = false;    // TELEMETRY_DETAIL
     SpanFilter filter;
-    int64_t slow_http_ns = 1000000000;  // TELEMETRY_HTTP_SLOW
+    int64_t slow_http_ns = 1000000000;     // TELEMETRY_HTTP_SLOW
     std::unique_ptr<DocumentFile> totals;  // null: not wanted
     bool totals_when_flushed = false;      // nobody waits for more than a flush
     std::string output;  // the settings' word for the sink's file, for the summary's next command
