@@ -36,6 +36,7 @@
 #include "shim/metadata/metadata_thread.h"
 #include "shim/sinks/sink.h"
 #include "shim/sinks/standard_error.h"
+#include "shim/symbols/unpacked_file.h"
 
 namespace telinject {
 
@@ -282,10 +283,12 @@ int run_drain(bool under_telrun) {
   // A folder that we stand in cannot be unmounted.
   [[maybe_unused]] int changed = chdir("/");
 
-  Spool spool(absolute(settings.text[kSpoolDirectory], directory), settings.number[kSpoolMax]);
+  std::string disk = absolute(settings.text[kSpoolDirectory], directory);
+  Spool spool(disk, settings.number[kSpoolMax]);
   BatchQueue queue(settings.number[kQueueBytes], &spool);
   Control* control = nullptr;
   std::atomic<uint64_t> progress{0};
+  set_unpacking({.directory = disk, .progress = [&] { progress.fetch_add(1); }});
   auto watch = [&](int pid) { control->watch(pid); };
   auto written = [&] { control->written(); };
   if (recording != nullptr) {
@@ -327,6 +330,7 @@ int run_convert(int count, char** paths) {
   }
   std::string directory = working_directory();
   std::string file = absolute(settings.text[kFile], directory);
+  set_unpacking({.directory = absolute(settings.text[kSpoolDirectory], directory)});
   ConvertOptions options;
   options.lean = settings.number[kDetail] == kDetailLean;
   options.filter = own_filter(settings);

@@ -74,6 +74,7 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   };
 
   void take(Batch* batch);
+  void give_way(size_t bytes);
   uint64_t now_ns() const;
   void consume(SegmentState* segment, uint32_t lane_number, LaneTrack* lane, uint64_t until);
   void control_record(SegmentState* segment, uint32_t lane_number, LaneTrack* lane,
@@ -173,6 +174,7 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   SummaryFacts facts_;
   std::atomic<bool> stopping_{false};
   uint64_t replay_ticks_ = 0;
+  size_t bytes_taken_ = 0;
   bool metadata_found_ = false;
   bool over_ = false;
 };
