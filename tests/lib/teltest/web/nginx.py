@@ -27,7 +27,7 @@ error_log {folder}/error.log warn;
 events {{ worker_connections 2048; }}
 http {{
   log_format all escape=json '{format}';
-  access_log {folder}/access.log all;
+  access_log {log};
   client_body_temp_path {folder}/body;
   proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/fastcgi;
@@ -85,7 +85,8 @@ def static_files(root):
 class Nginx:
     """prefix: what it is started by (telrun). extra: more locations. proxy: {path: target}."""
 
-    def __init__(self, folder, authority, prefix=(), environment=None, extra="", workers=1, root=None):
+    def __init__(self, folder, authority, prefix=(), environment=None, extra="", workers=1, root=None,
+                 logged=True):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.root = root or self.folder / "root"
@@ -99,7 +100,8 @@ class Nginx:
         log_format = "{" + ",".join(f'"{name}":"${name}"' for name in _LOGGED) + "}"
         config.write_text(_CONFIG.format(
             folder=self.folder, format=log_format, workers=workers, certificate=authority.certificate,
-            key=authority.key, plain=self.plain, tls=self.tls, h2=self.h2, h2c=self.h2c, user="user root;"))
+            key=authority.key, plain=self.plain, tls=self.tls, h2=self.h2, h2c=self.h2c, user="user root;",
+            log=f"{self.folder}/access.log all" if logged else "off"))
         (self.folder / "locations.conf").write_text(_LOCATIONS.format(root=self.root, extra=extra))
         self.server = Server([*prefix, "/usr/sbin/nginx", "-p", self.folder, "-c", config],
                              ("127.0.0.1", self.h2c), self.folder / "output.log", environment,
