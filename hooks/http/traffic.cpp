@@ -34,7 +34,8 @@ void finish(Connection* connection, HttpEndReason reason) {
   if (reason == HttpEndReason::kClosed && error != 0) reason = HttpEndReason::kFailed;
   if (reason != HttpEndReason::kFailed) error = 0;
   frame_closed(*connection, reason, error, now);
-  // What the drain knows of the connection is of no more use. (Of HTTP/2 the line before has told it.)
+  // What the drain knows of the connection is of no more use. (Of HTTP/2 the line before has told
+  // it.)
   if (connection->ever_announced && connection->protocol.load() != Protocol::kHttp2) {
     HttpEndMessage end = {};
     end.ticks = now;

@@ -1,8 +1,8 @@
 """What HTTP tracing costs a server: wrk against nginx, one worker, a small file, 64 connections.
 
-Each configuration has an nginx of its own; all stand ready, and are asked in turn in every repetition. Ratios are
-of one repetition, so that a machine that is slower for a while is so for all. Processor time is the worker's own: on
-a machine with other work to do it tells more than the requests that were answered.
+Each configuration has an nginx of its own; all stand ready, and are asked in turn in every repetition.
+Ratios are of one repetition, so that a machine that is slower for a while is so for all. Processor time is
+the worker's own: on a machine with other work to do it tells more than the requests that were answered.
 """
 
 import os
@@ -44,7 +44,8 @@ def worker_of(nginx):
     """Of nginx's master, or of telrun's child that is it."""
     pid = nginx.server.process.pid
     while (name := Path(f"/proc/{pid}/comm").read_text().strip()) != "nginx" or children(pid):
-        below = [child for child in children(pid) if Path(f"/proc/{child}/comm").read_text().startswith("nginx")]
+        below = [child for child in children(pid)
+                 if Path(f"/proc/{child}/comm").read_text().startswith("nginx")]
         if not below:
             sys.exit(f"bench: process {pid} ({name}) has no nginx below it")
         pid = below[0]
@@ -73,25 +74,30 @@ class Loads:
                 environment |= settings
                 prefix = pinned.telrun(["--summary", "-o", "/dev/null", *options], [])
                 prefix[prefix.index("--") + 1:] = pinned.program
-            self.servers[name] = Nginx(folder / name.replace(" ", "-"), authority, prefix, environment, logged=False)
+            self.servers[name] = Nginx(folder / name.replace(" ", "-"), authority, prefix, environment,
+                                       logged=False)
 
     def measure(self, repetitions, seconds):
         """{kind: {configuration: {"rates": [...], "p99_ms": [...], "cpu_us": [...], ...}}}"""
         report = {}
         for kind in ("plain", "tls"):
-            found = report[kind] = {name: {"rates": [], "p99_ms": [], "cpu_us": []} for name in CONFIGURATIONS}
+            found = report[kind] = {name: {"rates": [], "p99_ms": [], "cpu_us": []}
+                                    for name in CONFIGURATIONS}
             for repetition in range(repetitions + 1):  # the first warms up
                 for name, nginx in self.servers.items():
                     worker = worker_of(nginx)
                     before = processor_ns(worker)
-                    rate, p99, requests = ask(self.pinned.drain, nginx.url(kind=kind), seconds if repetition else 1)
+                    rate, p99, requests = ask(self.pinned.drain, nginx.url(kind=kind), seconds
+                                              if repetition else 1)
                     if repetition:
                         found[name]["rates"].append(rate)
                         found[name]["cpu_us"].append((processor_ns(worker) - before) / 1000 / requests)
                         found[name]["p99_ms"].append(p99)
             for values in found.values():
-                values["ratios"] = [mine / plain for mine, plain in zip(values["rates"], found[UNTRACED]["rates"])]
-                values["cpu_ratios"] = [plain / mine for mine, plain in zip(values["cpu_us"], found[UNTRACED]["cpu_us"])]
+                values["ratios"] = [mine / plain for mine, plain in zip(values["rates"],
+                                                                        found[UNTRACED]["rates"])]
+                values["cpu_ratios"] = [plain / mine for mine, plain in zip(values["cpu_us"],
+                                                                            found[UNTRACED]["cpu_us"])]
         return report
 
     def close(self):
@@ -117,7 +123,8 @@ def show(report):
             ratios = values["ratios"]
             print(f"  {name:16}{statistics.median(values['rates']):12,.0f}{statistics.median(ratios):13.3f}"
                   f"{span(ratios):>16}{statistics.median(values['p99_ms']):9.2f}"
-                  f"{statistics.median(values['cpu_us']):16.1f}{statistics.median(values['cpu_ratios']):14.3f}"
+                  f"{statistics.median(values['cpu_us']):16.1f}"
+                  f"{statistics.median(values['cpu_ratios']):14.3f}"
                   f"{span(values['cpu_ratios']):>16}   {report['said'][name]}")
 
 

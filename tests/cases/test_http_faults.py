@@ -71,7 +71,7 @@ def chunked_body(text):
 
 
 def test_server_closes_at_random_points(tmp_path):
-    """What came is told: the status if its head came, the bytes of the body, and an error unless it is whole."""
+    """What came is told: the status if its head came, the bytes of the body, an error unless it is whole."""
     dice = random.Random(20)
     cutter = Cutter()
     paths = []
@@ -110,15 +110,19 @@ def children_of(pid):
 
 @pytest.mark.parametrize("traced", ["client", "server"])
 def test_killed_in_the_middle(tmp_path, traced):
-    """Whichever side it is: the exchange is closed, and says why. (How much of the body had passed died with it.)"""
+    """Whichever side it is: the exchange is closed, and says why. (How much of the body had passed died with
+    the process.)
+    """
     port, = free_ports(1)
-    environment = clean_environment() | BLOCK | {"TELEMETRY_OUTPUT": "file", "TELEMETRY_FILE": str(tmp_path / "events")}
+    environment = clean_environment() | BLOCK | {"TELEMETRY_OUTPUT": "file",
+                                                 "TELEMETRY_FILE": str(tmp_path / "events")}
     processes = {}
     try:
         for mode in ("server", "client"):
             prefix = [tool("telrun"), "--"] if mode == traced else []
             processes[mode] = subprocess.Popen([*prefix, PYTHON, SCRIPTS / "hold.py", mode, str(port)],
-                                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment)
+                                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                               env=environment)
             if mode == "server":
                 until(lambda: listening(port), "the server")
         for process in processes.values():
@@ -161,11 +165,14 @@ RESPONSES = (
     b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789"
     b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"
     b"HTTP/1.1 204 No Content\r\n\r\n"
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1a\r\nHTTP/1.1 404 Not Found\r\n\r\n\r\n1\r\nx\r\n0\r\nSum: 1\r\n\r\n"
-    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"1a\r\nHTTP/1.1 404 Not Found\r\n\r\n\r\n1\r\nx\r\n0\r\nSum: 1\r\n\r\n"
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"
     b"HTTP/1.1 304 Not Modified\r\nContent-Length: 77\r\n\r\n"
     b"HTTP/1.1 200 OK\r\n\r\nuntil the end")
-EXCHANGES = [("/length", 200, 0, 10), ("/head", 200, 0, 0), ("/posted", 204, 18, 0), ("/chunked", 200, 21, 27),
+EXCHANGES = [("/length", 200, 0, 10), ("/head", 200, 0, 0), ("/posted", 204, 18, 0), ("/chunked", 200, 21,
+                                                                                      27),
              ("/continue", 201, 3, 0), ("/same", 304, 0, 0), ("/until-close", 200, 0, 13)]
 PATHS = [path for path, *_ in EXCHANGES]
 
@@ -175,13 +182,15 @@ PATHS = [path for path, *_ in EXCHANGES]
 def test_random_pieces(tmp_path, traced, seed):
     """Pipelined requests of every kind, and their answers, sent and received in pieces of some bytes."""
     port, = free_ports(1)
-    environment = clean_environment() | BLOCK | {"TELEMETRY_OUTPUT": "file", "TELEMETRY_FILE": str(tmp_path / "events")}
+    environment = clean_environment() | BLOCK | {"TELEMETRY_OUTPUT": "file",
+                                                 "TELEMETRY_FILE": str(tmp_path / "events")}
     processes = []
     for number, (mode, text) in enumerate((("server", RESPONSES), ("client", REQUESTS))):
         (tmp_path / mode).write_bytes(text)
         prefix = [tool("telrun"), "--"] if mode == traced else []
         processes.append(subprocess.Popen(
-            [*prefix, PYTHON, SCRIPTS / "chunks.py", mode, str(port), tmp_path / mode, str(2 * seed + number)],
+            [*prefix, PYTHON, SCRIPTS / "chunks.py", mode, str(port), tmp_path / mode,
+             str(2 * seed + number)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment))
         if mode == "server":
             until(lambda: listening(port), "the server")
@@ -189,9 +198,11 @@ def test_random_pieces(tmp_path, traced, seed):
     assert [process.returncode for process in processes] == [0, 0]
     assert printed == [b"%d\n" % len(REQUESTS), b"%d\n" % len(RESPONSES)]
     exchanges = {each.path: each for each in checked(tmp_path / "events").of(traced)}
-    # A chunked request's event is written with its response by a client, when its size is known; by a server before.
+    # A chunked request's event is written with its response by a client, when its size is known; by a server
+    # before.
     assert [(path, each.status, each.response["attributes"]["http.request.body.size"],
-             each.response["http"]["response"]["body_bytes"]) for path in PATHS for each in [exchanges[path]]] == EXCHANGES
+             each.response["http"]["response"]["body_bytes"]) for path in PATHS
+            for each in [exchanges[path]]] == EXCHANGES
     assert {each.error for each in exchanges.values()} == {None}
     assert exchanges["/posted"].request["http"]["request"]["body_bytes"] == 18
     if traced == "client":
@@ -243,8 +254,8 @@ def drain_of(telrun):
 
 
 CROWD_FLAGS = ("-O1",)
-# What malloc and the loader may still do after a tenth of the run. A connection that were kept would take more than
-# 400 bytes, of 9,000 that is over 3,500 kB.
+# What malloc and the loader may still do after a tenth of the run. A connection that were kept would take
+# more than 400 bytes, of 9,000 that is over 3,500 kB.
 GROWTH_KB = {1: 600, 500: 2500}  # the server may have had fewer of the 500 at once before
 DRAIN_GROWTH_KB = 24_000
 
@@ -255,11 +266,13 @@ def test_masses(tmp_path, count, at_once, figure):
     program = build("crowd", [SCRIPTS / "crowd.cpp"], "gcc", CROWD_FLAGS, instrument=False)
     port, = free_ports(1)
     files = {mode: tmp_path / mode for mode in ("server", "client")}
-    environments = {mode: clean_environment() | BLOCK | {"TELEMETRY_OUTPUT": "file", "TELEMETRY_FILE": str(path)}
+    environments = {mode: clean_environment() | BLOCK | {"TELEMETRY_OUTPUT": "file",
+                                                         "TELEMETRY_FILE": str(path)}
                     for mode, path in files.items()}
     with Server([tool("telrun"), "--", program, "server", port], ("127.0.0.1", port), tmp_path / "log",
                 environments["server"]) as server:
-        client = subprocess.Popen([tool("telrun"), "--", program, "client", str(port), str(count), str(at_once)],
+        client = subprocess.Popen([tool("telrun"), "--", program, "client", str(port), str(count),
+                                   str(at_once)],
                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environments["client"])
         try:
             served, = (pid for pid in children_of(server.process.pid) if comm(pid).startswith("crowd"))
@@ -278,11 +291,13 @@ def test_masses(tmp_path, count, at_once, figure):
             client.stdout.close()
         assert server.stop() == 0
     growth = [after - before for before, after in zip(*memory)]
-    figure(f"{count} connections, {at_once} at once: kB of client, server, their drains {memory[0]} -> {memory[1]}")
+    figure(f"{count} connections, {at_once} at once: kB of client, server, their drains "
+           f"{memory[0]} -> {memory[1]}")
     expected = Counter(("GET", f"/{number}", 200, number % 1000) for number in range(count))
     for mode, path in files.items():
         exchanges = checked(path).of(mode)
-        assert Counter((*each.key(), each.response["http"]["response"]["body_bytes"]) for each in exchanges) == expected
+        assert Counter((*each.key(), each.response["http"]["response"]["body_bytes"])
+                       for each in exchanges) == expected
         assert {each.error for each in exchanges} == {None}
         assert len({each.trace for each in exchanges}) == count
     assert max(growth[:2]) < GROWTH_KB[at_once], growth

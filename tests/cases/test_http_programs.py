@@ -10,11 +10,14 @@ from teltest.web.site import Site
 CLIENT_ROWS = (
     "curl", "curl https", "curl -L", "curl --http2", "curl -Z (20 URLs)", "curl -Z (20 URLs, h2)",
     "curl -T (2 MiB, 100-continue)", "curl -x (CONNECT)", "curl --unix-socket", "curl, nobody listens",
-    "curl, no such host", "curl https, unknown authority", "wget", "wget https", "git clone http", "git clone https",
-    "python3 urllib https", "python3 requests https", "python3 asyncio TLS (memory BIO)", "pycurl https", "aria2c https",
+    "curl, no such host", "curl https, unknown authority", "wget", "wget https", "git clone http",
+    "git clone https",
+    "python3 urllib https", "python3 requests https", "python3 asyncio TLS (memory BIO)", "pycurl https",
+    "aria2c https",
     "nghttp", "ab -k", "apt-get", "redis-benchmark", "node fetch https")
 SERVER_ROWS = (
-    "nginx", "nginx https", "nginx h2", "nginx, reverse proxy", "nginx, PUT", "apache2", "lighttpd", "haproxy",
+    "nginx", "nginx https", "nginx h2", "nginx, reverse proxy", "nginx, PUT", "apache2", "lighttpd",
+    "haproxy",
     "python3 -m http.server", "C++ server, threads", "C++ server, threads, https", "redis-server")
 
 

@@ -25,8 +25,10 @@ def plain(name):
 class Two:
     """The client's run against the server, and what both have written, in one file."""
 
-    def __init__(self, folder, authority, compiler, scheme, paths, traceparent=None, preloaded=False, settings=None):
-        server = build("server", [APPS / "http/server.cpp"], compiler, ("-O1",), ("-pthread", "-lssl", "-lcrypto"))
+    def __init__(self, folder, authority, compiler, scheme, paths, traceparent=None, preloaded=False,
+                 settings=None):
+        server = build("server", [APPS / "http/server.cpp"], compiler, ("-O1",), ("-pthread", "-lssl",
+                                                                                  "-lcrypto"))
         client = build("client", [APPS / "http/client.cpp"], compiler, ("-O1",), ("-lcurl",))
         port, = free_ports(1)
         served, asked = folder / "server.jsonl", folder / "client.jsonl"
@@ -107,8 +109,9 @@ def test_given_trace(tmp_path, authority):
 
 
 def test_given_trace_that_is_not_sampled(tmp_path, authority):
-    """The server is told, and writes nothing of these requests, nor anything into their trace. (What its threads call
-    meanwhile belongs to calls that were open before, and so to the server's own trace.)"""
+    """The server is told, and writes nothing of these requests, nor anything into their trace. (What its
+    threads call meanwhile belongs to calls that were open before, and so to the server's own trace.)
+    """
     two = Two(tmp_path, authority, "gcc", "http", ["/a", "/b"], f"00-{TRACE}-{SPAN}-00")
     assert two.lines == ["GET /a 200", "GET /b 200"]
     assert two.found.all == [] and two.named("fetch") == []

@@ -1,7 +1,7 @@
 """Two peers that send and receive in random pieces, most of a byte: what is in a file, over one connection.
 
-    chunks.py client|server PORT FILE SEED     the client sends all and half-closes, then the server does; each
-                                               prints how many bytes it got
+    chunks.py client|server PORT FILE SEED     the client sends all and half-closes, then the server
+                                               does; each prints how many bytes it got
 """
 
 import random
@@ -9,7 +9,8 @@ import socket
 import sys
 from pathlib import Path
 
-mode, port, text, dice = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]).read_bytes(), random.Random(int(sys.argv[4]))
+mode, port = sys.argv[1], int(sys.argv[2])
+text, dice = Path(sys.argv[3]).read_bytes(), random.Random(int(sys.argv[4]))
 
 
 def send(connection):

@@ -1,9 +1,10 @@
 // Many connections, in turn or at once, by epoll in one thread.
 //
-//     crowd server PORT                  answers GET /N with N % 1000 bytes, and closes; until SIGTERM
-//     crowd client PORT COUNT AT_ONCE    COUNT connections, AT_ONCE of them open at the same time. After the first
-//                                        tenth and at the end it prints how much memory it has of its own
-//                                        (RssAnon, kB), and waits for a line on stdin
+//     crowd server PORT                  answers GET /N with N % 1000 bytes, and closes; until
+//     SIGTERM crowd client PORT COUNT AT_ONCE    COUNT connections, AT_ONCE of them open at the
+//     same time. After the first
+//                                        tenth and at the end it prints how much memory it has of
+//                                        its own (RssAnon, kB), and waits for a line on stdin
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -98,7 +99,8 @@ void stand_still() {
   if (read(0, line, sizeof line) < 0) exit(8);
 }
 
-// All are connected before the first is asked, and all are asked, in two pieces, before the first answers.
+// All are connected before the first is asked, and all are asked, in two pieces, before the first
+// answers.
 bool round_of(int port, int first, int count) {
   sockaddr_in address = address_of(port);
   std::vector<int> fds(static_cast<size_t>(count));

@@ -1,7 +1,8 @@
-// A threaded HTTP/1.1 server: a thread for each connection, a handler for each request, whose calls are
-// what a trace should show below the request.
+// A threaded HTTP/1.1 server: a thread for each connection, a handler for each request, whose calls
+// are what a trace should show below the request.
 //
-//     server PORT [CERTIFICATE KEY]      until SIGTERM; prints a line for each exchange that it answered
+//     server PORT [CERTIFICATE KEY]      until SIGTERM; prints a line for each exchange that it
+//     answered
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
@@ -70,7 +71,8 @@ bool read_request(Wire* wire, std::string* held, Request* request) {
 
 bool answer(Wire* wire, const Request& request, int status, const std::string& body) {
   std::string text = "HTTP/1.1 " + std::to_string(status) + (status == 200 ? " OK" : " Not Found");
-  text += "\r\nContent-Type: text/plain\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n";
+  text +=
+      "\r\nContent-Type: text/plain\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n";
   if (request.method != "HEAD") text += body;
   flockfile(stdout);
   printf("%s %s %d\n", request.method.c_str(), request.path.c_str(), status);
@@ -119,6 +121,7 @@ int main(int count, char** arguments) {
     long fd = accept(listener, nullptr, nullptr);
     if (fd < 0) continue;
     pthread_t thread;
-    if (pthread_create(&thread, &detached, serve, reinterpret_cast<void*>(fd)) != 0) close(static_cast<int>(fd));
+    if (pthread_create(&thread, &detached, serve, reinterpret_cast<void*>(fd)) != 0)
+      close(static_cast<int>(fd));
   }
 }

@@ -38,11 +38,13 @@ def simple(name, layer, words, expected, kind="plain", injects=None, **options):
 
 
 LIBCURL = "libcurl"
-simple("curl", f"{LIBCURL}, sockets", lambda base, site: curl(f"{base}/small.txt"), 1, injects=1, version="1.1")
-simple("curl https", f"{LIBCURL}, OpenSSL", lambda base, site: curl(f"{base}/large.txt", f"{base}/small.txt"), 2,
-       "tls", injects=2, version="1.1")
+simple("curl", f"{LIBCURL}, sockets", lambda base, site: curl(f"{base}/small.txt"), 1, injects=1,
+       version="1.1")
+simple("curl https", f"{LIBCURL}, OpenSSL", lambda base, site: curl(f"{base}/large.txt", f"{base}/small.txt"),
+       2, "tls", injects=2, version="1.1")
 simple("curl -L", f"{LIBCURL}, sockets", lambda base, site: curl("-L", f"{base}/redirect"), 3, injects=3)
-simple("curl -L https", f"{LIBCURL}, OpenSSL", lambda base, site: curl("-L", f"{base}/redirect"), 3, "tls", injects=3)
+simple("curl -L https", f"{LIBCURL}, OpenSSL", lambda base, site: curl("-L", f"{base}/redirect"), 3, "tls",
+       injects=3)
 simple("curl --http2", f"{LIBCURL}, nghttp2, OpenSSL",
        lambda base, site: curl("--http2", f"{base}/small.txt", f"{base}/large.txt", f"{base}/gone"), 3, "h2",
        injects=3, version="2")
@@ -55,12 +57,13 @@ simple("curl -f 404, 500, 204", f"{LIBCURL}, sockets",
        lambda base, site: curl("-f", f"{base}/gone", f"{base}/broken", f"{base}/nothing"), 3, injects=3)
 simple("curl --compressed (chunked)", f"{LIBCURL}, sockets",
        lambda base, site: curl("--compressed", f"{base}/zipped.txt"), 1, injects=1)
-simple("curl -d", f"{LIBCURL}, sockets", lambda base, site: curl("-d", "a=b", f"{base}/small.txt"), 1, injects=1)
+simple("curl -d", f"{LIBCURL}, sockets", lambda base, site: curl("-d", "a=b", f"{base}/small.txt"), 1,
+       injects=1)
 simple("curl -x (http)", f"{LIBCURL}, sockets",
        lambda base, site: curl("-x", base, "http://elsewhere.test/small.txt"), 1, injects=1,
        statuses_known=False)
-simple("curl -0", f"{LIBCURL}, sockets", lambda base, site: curl("-0", f"{base}/small.txt", f"{base}/1.txt"), 2,
-       injects=2, version="1.0")
+simple("curl -0", f"{LIBCURL}, sockets", lambda base, site: curl("-0", f"{base}/small.txt", f"{base}/1.txt"),
+       2, injects=2, version="1.0")
 
 
 def _parallel(base, site):
@@ -74,7 +77,8 @@ def _no_progress(text):
 
 
 def _contents(name):
-    return lambda site: lambda: {path.name: path.read_bytes() for path in sorted((site.place.folder / name).iterdir())}
+    return lambda site: lambda: {path.name: path.read_bytes()
+                                 for path in sorted((site.place.folder / name).iterdir())}
 
 
 def _empty(name):
@@ -103,7 +107,8 @@ def _uploaded(site):
 
 simple("curl -T (2 MiB, 100-continue)", f"{LIBCURL}, sockets", _upload, 1, injects=1, before=_no_upload,
        after=_uploaded)
-simple("curl -T https", f"{LIBCURL}, OpenSSL", _upload, 1, "tls", injects=1, before=_no_upload, after=_uploaded)
+simple("curl -T https", f"{LIBCURL}, OpenSSL", _upload, 1, "tls", injects=1, before=_no_upload,
+       after=_uploaded)
 simple("curl -T --http2", f"{LIBCURL}, nghttp2, OpenSSL", _upload, 1, "h2", injects=1, before=_no_upload,
        after=_uploaded)
 
@@ -143,14 +148,16 @@ def _failing(name, url, status, error):
     CLIENTS[name] = make
 
 
-_failing("curl, nobody listens", lambda site: f"http://127.0.0.1:{site.closed_port}/x", 7, "CURLE_COULDNT_CONNECT")
+_failing("curl, nobody listens", lambda site: f"http://127.0.0.1:{site.closed_port}/x", 7,
+         "CURLE_COULDNT_CONNECT")
 _failing("curl, no such host", lambda site: "http://nothing.invalid/x", 6, "CURLE_COULDNT_RESOLVE_HOST")
-_failing("curl https, unknown authority", lambda site: site.untrusted_url, 60, "CURLE_PEER_FAILED_VERIFICATION")
+_failing("curl https, unknown authority", lambda site: site.untrusted_url, 60,
+         "CURLE_PEER_FAILED_VERIFICATION")
 
-simple("wget", "sockets", lambda base, site: ["wget", "-q", "-O", "-", f"{base}/redirect", f"{base}/1.txt"], 4,
-       injects=0)
-simple("wget https", "GnuTLS", lambda base, site: ["wget", "-q", "--ca-certificate", str(site.authority.ca), "-O", "-",
-                                                   f"{base}/large.txt", f"{base}/1.txt"], 2, "tls", injects=0)
+simple("wget", "sockets", lambda base, site: ["wget", "-q", "-O", "-", f"{base}/redirect", f"{base}/1.txt"],
+       4, injects=0)
+simple("wget https", "GnuTLS", lambda base, site: ["wget", "-q", "--ca-certificate", str(site.authority.ca),
+                                                   "-O", "-", f"{base}/large.txt", f"{base}/1.txt"], 2, "tls", injects=0)
 
 
 def _clone(base, site):
@@ -170,10 +177,13 @@ def _no_clone(site):
     return lambda: shutil.rmtree(site.place.folder / "clone", ignore_errors=True)
 
 
-simple("git clone http", "libcurl-gnutls multi, sockets", _clone, 3, injects=3, before=_no_clone, after=_cloned, chunks_vary=True)
-simple("git clone https", "libcurl-gnutls multi, GnuTLS or OpenSSL, h2 if offered", _clone, 3, "tls", injects=3,
+simple("git clone http", "libcurl-gnutls multi, sockets", _clone, 3, injects=3, before=_no_clone,
+       after=_cloned, chunks_vary=True)
+simple("git clone https", "libcurl-gnutls multi, GnuTLS or OpenSSL, h2 if offered", _clone, 3, "tls",
+       injects=3,
        before=_no_clone, after=_cloned, chunks_vary=True)
-simple("git clone https, h2", "libcurl-gnutls multi, nghttp2, GnuTLS", _clone, 3, "h2", injects=3, version="2",
+simple("git clone https, h2", "libcurl-gnutls multi, nghttp2, GnuTLS", _clone, 3, "h2", injects=3,
+       version="2",
        before=_no_clone, after=_cloned, chunks_vary=True)
 
 _SCRIPTS = Path(__file__).resolve().parents[3] / "apps/http"
@@ -189,19 +199,22 @@ simple("python3 requests", "sockets", python("use_requests.py"), 5, injects=0)
 simple("python3 requests https", "OpenSSL", python("use_requests.py"), 5, "tls", injects=0)
 simple("python3 asyncio TLS (memory BIO)", "OpenSSL", python("use_asyncio.py"), 6, "tls", injects=0)
 simple("pycurl", f"{LIBCURL} (dlopen'ed), sockets", python("use_pycurl.py"), 5, injects=5)
-simple("pycurl https", f"{LIBCURL} (dlopen'ed), GnuTLS or OpenSSL", python("use_pycurl.py"), 5, "tls", injects=5)
+simple("pycurl https", f"{LIBCURL} (dlopen'ed), GnuTLS or OpenSSL", python("use_pycurl.py"), 5, "tls",
+       injects=5)
 
 
 def _aria2(base, site):
     return ["aria2c", "--no-conf", "-q", f"--ca-certificate={site.authority.ca}", "-x1", "-s1", "-j2",
-            "-d", str(site.place.folder / "aria2"), "-Z", f"{base}/large.txt", f"{base}/1.txt", f"{base}/2.txt"]
+            "-d", str(site.place.folder / "aria2"), "-Z", f"{base}/large.txt", f"{base}/1.txt",
+            f"{base}/2.txt"]
 
 
 simple("aria2c", "sockets", _aria2, 3, injects=0, before=_empty("aria2"), after=_contents("aria2"))
-simple("aria2c https", "GnuTLS", _aria2, 3, "tls", injects=0, before=_empty("aria2"), after=_contents("aria2"))
+simple("aria2c https", "GnuTLS", _aria2, 3, "tls", injects=0, before=_empty("aria2"),
+       after=_contents("aria2"))
 
-_STABLE = re.compile(rb"(?m)^(Complete requests|Failed requests|Keep-Alive requests|Total transferred|HTML transferred|"
-                     rb"Document Length|requests: |status codes: ).*$")
+_STABLE = re.compile(rb"(?m)^(Complete requests|Failed requests|Keep-Alive requests|Total transferred|"
+                     rb"HTML transferred|Document Length|requests: |status codes: ).*$")
 
 
 def _stable(text):
@@ -209,18 +222,23 @@ def _stable(text):
     return [match.group() for match in _STABLE.finditer(text)]
 
 
-simple("ab -k", "sockets", lambda base, site: ["ab", "-q", "-k", "-n", "2000", "-c", "10", f"{base}/small.txt"], 2000,
+simple("ab -k", "sockets", lambda base, site: ["ab", "-q", "-k", "-n", "2000", "-c", "10",
+                                               f"{base}/small.txt"], 2000,
        "direct", injects=0, clean=_stable)
-simple("ab https", "OpenSSL", lambda base, site: ["ab", "-q", "-n", "200", "-c", "4", f"{base}/small.txt"], 200, "tls",
+simple("ab https", "OpenSSL", lambda base, site: ["ab", "-q", "-n", "200", "-c", "4", f"{base}/small.txt"],
+       200, "tls",
        injects=0, clean=_stable)
-simple("nghttp", "nghttp2, OpenSSL", lambda base, site: ["nghttp", f"{base}/small.txt", f"{base}/gone", f"{base}/1.txt"],
+simple("nghttp", "nghttp2, OpenSSL", lambda base, site: ["nghttp", f"{base}/small.txt", f"{base}/gone",
+                                                         f"{base}/1.txt"],
        3, "h2", injects=3, version="2")
 simple("h2load", "nghttp2, OpenSSL",
-       lambda base, site: ["h2load", "-n", "500", "-c", "4", "-m", "10", f"{base}/small.txt"], 500, "h2", injects=500,
+       lambda base, site: ["h2load", "-n", "500", "-c", "4", "-m", "10", f"{base}/small.txt"], 500, "h2",
+       injects=500,
        version="2", clean=_stable)
 simple("node fetch", "sockets", lambda base, site: ["node", str(_SCRIPTS / "fetch.mjs"), base], 4, injects=0)
 simple("node fetch https", "opaque TLS (static OpenSSL)",
-       lambda base, site: ["node", str(_SCRIPTS / "fetch.mjs"), base], 0, "tls", injects=0, logged=4, opaque=True)
+       lambda base, site: ["node", str(_SCRIPTS / "fetch.mjs"), base], 0, "tls", injects=0, logged=4,
+       opaque=True)
 
 
 def _java(base, site):
@@ -243,7 +261,9 @@ def wrk_https(site):
 
 
 def _wrk(site, name, layer, kind):
-    """It goes by time and leaves its last requests unanswered: of each connection one may be in one count only."""
+    """It goes by time and leaves its last requests unanswered: of each connection one may be in one count
+    only.
+    """
     connections = 8
     row = Row(name, layer, expected=f"log +-{connections}", wire="-")
     words = ["wrk", "-t", "1", "-c", str(connections), "-d", "1s", site.nginx.url(kind=kind)]
@@ -267,7 +287,8 @@ def _wrk(site, name, layer, kind):
 def redis_client(site):
     with site.redis() as server:
         return quiet_row(site.place, "redis-benchmark, redis-cli", "not HTTP",
-                         ["sh", "-c", f"redis-benchmark -p {server.address[1]} -q -n 500 -t ping,set,get >/dev/null; "
+                         ["sh", "-c",
+                          f"redis-benchmark -p {server.address[1]} -q -n 500 -t ping,set,get >/dev/null; "
                                       f"redis-cli -p {server.address[1]} set GET 'GET / HTTP/1.1'; "
                                       f"redis-cli -p {server.address[1]} get GET"], lambda: 0)
 

@@ -14,7 +14,8 @@ from teltest.web.processes import Server, free_ports, until
 _LOGGED = ("http_traceparent", "http_tracestate", "http_host", "http_user_agent", "http_accept",
            "http_accept_encoding", "http_range", "http_content_type", "http_authorization", "http_te",
            "http_connection", "http_upgrade", "http_git_protocol", "http_expect", "http_cookie",
-           "content_length", "request_method", "uri", "request_uri", "status", "server_protocol", "request_length",
+           "content_length", "request_method", "uri", "request_uri", "status", "server_protocol",
+           "request_length",
            "bytes_sent", "connection", "server_port", "remote_addr")
 _MODULES = "/usr/lib/nginx/modules"
 

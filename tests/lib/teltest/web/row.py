@@ -73,7 +73,8 @@ class Workplace:
             if name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
                 del variables[name]
         if events is not None:
-            variables |= {"TELEMETRY_OUTPUT": "file", "TELEMETRY_FILE": str(events), "TELEMETRY_ON_FULL": "block",
+            variables |= {"TELEMETRY_OUTPUT": "file", "TELEMETRY_FILE": str(events),
+                          "TELEMETRY_ON_FULL": "block",
                           "TELEMETRY_SUMMARY": "never"} | (settings or {})
         return variables
 

@@ -23,9 +23,10 @@ def server(name):
 
 
 def mixed(base, *words):
-    """Nine exchanges over two connections and a third: kept alive, HEAD, 404, 304, a range, with a traceparent."""
+    """Nine exchanges: kept alive, HEAD, 404, 304, a range, with a traceparent."""
     def curl(*urls):
-        return " ".join(("/usr/bin/curl -q -sS -o /dev/null -w '%{http_code} %{size_download}\\n'", *words, *urls))
+        return " ".join(("/usr/bin/curl -q -sS -o /dev/null -w '%{http_code} %{size_download}\\n'", *words,
+                         *urls))
     return ["sh", "-c", " && ".join((
         curl(f"{base}/small.txt", "-o /dev/null", f"{base}/large.txt", "-o /dev/null", f"{base}/none"),
         curl("-I", f"{base}/1.txt"),
@@ -60,7 +61,8 @@ def _nginx(site, name, layer, kind, load, expected, extra="", workers=1, **optio
         return _OfNginx(made[-1], kind)
 
     def log():
-        return [(entry["request_method"], entry["request_uri"], int(entry["status"])) for entry in made[-1].entries()]
+        return [(entry["request_method"], entry["request_uri"], int(entry["status"]))
+                for entry in made[-1].entries()]
     return server_row(site.place, name, layer, start, load, log, expected, **options)
 
 
@@ -78,33 +80,38 @@ def nginx_https(site, name):
 
 @server("nginx h2")
 def nginx_h2(site, name):
-    return _nginx(site, name, "HTTP/2, OpenSSL", "h2", lambda port: mixed(f"https://localhost:{port}", "--http2"), MIXED,
+    return _nginx(site, name, "HTTP/2, OpenSSL", "h2", lambda port: mixed(f"https://localhost:{port}",
+                                                                          "--http2"), MIXED,
                   tap=False, remote=MIXED_REMOTE)
 
 
 @server("nginx h2c")
 def nginx_h2c(site, name):
     return _nginx(site, name, "HTTP/2, sockets", "h2c",
-                  lambda port: ["nghttp", "-n", f"http://127.0.0.1:{port}/small.txt", f"http://127.0.0.1:{port}/large.txt",
+                  lambda port: ["nghttp", "-n", f"http://127.0.0.1:{port}/small.txt",
+                                f"http://127.0.0.1:{port}/large.txt",
                                 f"http://127.0.0.1:{port}/none"], 3, tap=False)
 
 
 @server("nginx, 2 workers, ab -k")
 def nginx_ab(site, name):
     return _nginx(site, name, "sockets", "plain",
-                  lambda port: ["ab", "-q", "-k", "-n", "2000", "-c", "20", f"http://127.0.0.1:{port}/small.txt"], 2000,
+                  lambda port: ["ab", "-q", "-k", "-n", "2000", "-c", "20",
+                                f"http://127.0.0.1:{port}/small.txt"], 2000,
                   workers=2, tap=False, clean=_stable)
 
 
 @server("nginx https, h2load")
 def nginx_h2load(site, name):
     return _nginx(site, name, "HTTP/2, OpenSSL", "h2",
-                  lambda port: ["h2load", "-n", "1000", "-c", "5", "-m", "20", f"https://127.0.0.1:{port}/small.txt"],
+                  lambda port: ["h2load", "-n", "1000", "-c", "5", "-m", "20",
+                                f"https://127.0.0.1:{port}/small.txt"],
                   1000, tap=False, clean=_stable)
 
 
 def _stable(text):
-    return b"\n".join(re.findall(rb"(?m)^(?:Complete requests|Failed requests|requests: |status codes: ).*$", text))
+    return b"\n".join(re.findall(rb"(?m)^(?:Complete requests|Failed requests|requests: |status codes: ).*$",
+                                 text))
 
 
 @server("nginx, PUT")
@@ -112,13 +119,14 @@ def nginx_put(site, name):
     body = site.place.folder / "body.bin"
     body.write_bytes(b"x" * 2_000_000)
     return _nginx(site, name, "sockets", "plain",
-                  lambda port: ["sh", "-c", f"curl -q -sS -T {body} http://localhost:{port}/put/a && curl -q -sS -X DELETE "
+                  lambda port: ["sh", "-c",
+                                f"curl -q -sS -T {body} http://localhost:{port}/put/a && curl -q -sS -X DELETE "
                                             f"http://localhost:{port}/put/a"], 2)
 
 
 @server("nginx, reverse proxy")
 def nginx_proxy(site, name):
-    """In front of the nginx that is not traced: a server and a client span each, the traceparent handed on."""
+    """In front of the nginx that is not traced: a server and a client span each."""
     site.nginx.entries()
     extra = f"location /back/ {{ proxy_pass http://127.0.0.1:{site.nginx.plain}/; }}"
 
@@ -129,7 +137,8 @@ def nginx_proxy(site, name):
         passed_on = [entry["http_traceparent"] for entry in behind[PROXIED:] if entry["http_traceparent"]]
         row.check(passed_on == [TRACEPARENT.split()[1]], f"handed on: {passed_on}")
     return _nginx(site, name, "sockets", "plain", lambda port: [
-        "sh", "-c", f"curl -q -sS http://localhost:{port}/back/small.txt http://localhost:{port}/back/small.txt && "
+        "sh", "-c",
+        f"curl -q -sS http://localhost:{port}/back/small.txt http://localhost:{port}/back/small.txt && "
                     f"curl -q -sS -H '{TRACEPARENT}' http://localhost:{port}/back/small.txt"], PROXIED, extra,
                   clients=PROXIED, remote=1, check=check)
 
@@ -200,7 +209,8 @@ mimetype.assign = ( ".txt" => "text/plain" )
 """)
         return ["/usr/sbin/lighttpd", "-D", "-f", str(folder / "lighttpd.conf")]
     return _process(site, name, "sockets (writev, sendfile)", command,
-                    lambda folder: _common_log(folder / "access.log"), remote=MIXED_REMOTE, stop=signal.SIGINT)
+                    lambda folder: _common_log(folder / "access.log"), remote=MIXED_REMOTE,
+                    stop=signal.SIGINT)
 
 
 @server("haproxy")
@@ -235,7 +245,8 @@ backend back
 def http_server(site, name):
     return _process(site, name, "sockets", lambda folder, port: [
         "/usr/bin/python3", "-u", "-m", "http.server", "--bind", "127.0.0.1", "--protocol", "HTTP/1.1", "-d",
-        str(site.nginx.root), str(port)], lambda folder: _common_log(folder / "output.log"), remote=MIXED_REMOTE)
+        str(site.nginx.root), str(port)], lambda folder: _common_log(folder / "output.log"),
+                    remote=MIXED_REMOTE)
 
 
 @server("nghttpd")
@@ -253,7 +264,8 @@ def nghttpd(site, name):
 @server("node http server")
 def node(site, name):
     return _process(site, name, "sockets", lambda folder, port: ["node", str(APPS / "server.mjs"), str(port)],
-                    lambda folder: _common_log(folder / "output.log"), remote=MIXED_REMOTE, stop=signal.SIGTERM)
+                    lambda folder: _common_log(folder / "output.log"), remote=MIXED_REMOTE,
+                    stop=signal.SIGTERM)
 
 
 def cpp_server(tls=False):
@@ -266,7 +278,8 @@ def _words(path):
 
 
 def _forty(base):
-    return ["sh", "-c", f"curl -q -sS -Z --parallel-max 10 '{base}/[1-40]' -o /dev/null --no-progress-meter 2>/dev/null; "
+    return ["sh", "-c",
+            f"curl -q -sS -Z --parallel-max 10 '{base}/[1-40]' -o /dev/null --no-progress-meter 2>/dev/null; "
                         f"curl -q -sS -H '{TRACEPARENT}' -d abc {base}/posted {base}/missing"]
 
 
@@ -277,7 +290,8 @@ def _handlers_below(row, found):
                 and event["function_name"] == "handle"]
     right = [event for event in handlers if event["parent_span_id"] in by_id
              and by_id[event["parent_span_id"]].trace == event["trace_id"]]
-    row.check(len(right) == len(by_id), f"{len(right)} of {len(by_id)} requests have their handler below them "
+    row.check(len(right) == len(by_id),
+              f"{len(right)} of {len(by_id)} requests have their handler below them "
                                         f"({len(handlers)} handlers)")
     row.note += f"; {len(right)} handlers below their requests"
 
@@ -307,7 +321,8 @@ def redis(site, name):
         prefix = [str(tool("telrun")), "--"] if traced else []
         with site.redis(prefix, site.place.variables(events if traced else None)) as server:
             port = str(server.address[1])
-            outcomes.append(site.place.run(["sh", "-c", f"redis-benchmark -p {port} -q -n 500 -t ping,set,get > /dev/null; "
+            outcomes.append(site.place.run(["sh", "-c",
+                                            f"redis-benchmark -p {port} -q -n 500 -t ping,set,get > /dev/null; "
                                                         f"redis-cli -p {port} set GET 'GET / HTTP/1.1'; "
                                                         f"redis-cli -p {port} get GET"]))
             statuses.append(server.stop())

@@ -87,7 +87,7 @@ def _copy(source, sink):
 
 
 class Site:
-    """Use as a context. `place` is where clients run; `nginx` what they ask, by way of `tap` if it is plain."""
+    """Use as a context. `place` is where clients run; `nginx` what they ask, if plain by way of `tap`."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
@@ -130,11 +130,13 @@ class Site:
     def _git(self):
         """A project with some history, packed, and what serves it; returns nginx's part."""
         work, bare = self.folder / "work", self.folder / "projects/project.git"
-        environment = {"HOME": str(self.folder), "PATH": os.environ["PATH"], "GIT_AUTHOR_DATE": "1700000000 +0000",
+        environment = {"HOME": str(self.folder), "PATH": os.environ["PATH"],
+                       "GIT_AUTHOR_DATE": "1700000000 +0000",
                        "GIT_COMMITTER_DATE": "1700000000 +0000", "GIT_CONFIG_NOSYSTEM": "1"}
 
         def git(*words):
-            subprocess.run(["git", "-c", "user.name=n", "-c", "user.email=e@x", *words], env=environment, check=True,
+            subprocess.run(["git", "-c", "user.name=n", "-c", "user.email=e@x", *words], env=environment,
+                           check=True,
                            capture_output=True)
         git("init", "-q", "-b", "main", work)
         for number in range(5):
@@ -147,7 +149,8 @@ class Site:
         address = str(self.folder / "fcgi.sock")
         self._servers.append(Server(["fcgiwrap", "-c", "2", "-s", f"unix:{address}"], address,
                                     self.folder / "fcgi.log",
-                                    environment | {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory",
+                                    environment | {"GIT_CONFIG_COUNT": "1",
+                                                   "GIT_CONFIG_KEY_0": "safe.directory",
                                                    "GIT_CONFIG_VALUE_0": "*"}))
         return _GIT.format(socket=address, projects=self.folder / "projects")
 
@@ -161,7 +164,8 @@ class Site:
     def redis(self, prefix=(), environment=None):
         port, = free_ports(1)
         folder = self.place.fresh("redis")
-        with Server([*prefix, "/usr/bin/redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir",
+        with Server([*prefix, "/usr/bin/redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "",
+                     "--dir",
                      folder], ("127.0.0.1", port), folder / "log", environment) as server:
             yield server
 
@@ -180,21 +184,27 @@ class Site:
                 f"Package: {name}\nVersion: 1\nArchitecture: all\nMaintainer: n <e@x>\nDescription: {name}\n")
             (tree / "DEBIAN").chmod(0o755)
             (tree / "data").write_text(name * 1000)
-            subprocess.run(["dpkg-deb", "--root-owner-group", "-b", tree, root / f"{name}_1_all.deb"], check=True,
+            subprocess.run(["dpkg-deb", "--root-owner-group", "-b", tree, root / f"{name}_1_all.deb"],
+                           check=True,
                            capture_output=True)
-        packages = subprocess.run(["apt-ftparchive", "packages", "."], cwd=root, check=True, capture_output=True).stdout
+        packages = subprocess.run(["apt-ftparchive", "packages", "."], cwd=root, check=True,
+                                  capture_output=True).stdout
         (root / "Packages").write_bytes(packages)
-        (root / "Release").write_bytes(subprocess.run(["apt-ftparchive", "release", "."], cwd=root, check=True,
+        (root / "Release").write_bytes(subprocess.run(["apt-ftparchive", "release", "."], cwd=root,
+                                                      check=True,
                                                       capture_output=True).stdout)
         return names
 
     def apt_row(self):
-        """update (InRelease and Release.gpg are not there, Release and Packages are), then a download of six packages, which apt asks for in one go (pipelining)."""
+        """update (InRelease and Release.gpg are not there, Release and Packages are), then a download of six
+        packages, which apt asks for in one go (pipelining).
+        """
         root = self.place.folder / "apt"
 
         def before():
             shutil.rmtree(root, ignore_errors=True)
-            for name in ("state/lists/partial", "cache/archives/partial", "etc/apt.conf.d", "etc/preferences.d", "out",
+            for name in ("state/lists/partial", "cache/archives/partial", "etc/apt.conf.d",
+                         "etc/preferences.d", "out",
                          "etc/trusted.gpg.d"):
                 (root / name).mkdir(parents=True)
             (root / "status").write_text("")
@@ -203,9 +213,11 @@ class Site:
 
         options = " ".join(f"-o {each}" for each in (
             f"Dir::State={root}/state", f"Dir::State::status={root}/status", f"Dir::Cache={root}/cache",
-            f"Dir::Etc={root}/etc", "APT::Sandbox::User=root", "Acquire::Languages=none", "Acquire::http::Proxy=DIRECT",
+            f"Dir::Etc={root}/etc", "APT::Sandbox::User=root", "Acquire::Languages=none",
+            "Acquire::http::Proxy=DIRECT",
             "Debug::NoLocking=1", "Dir::Log=/dev/null"))
-        words = ["sh", "-c", f"apt-get -qq {options} update && cd {root}/out && apt-get -qq {options} download "
+        words = ["sh", "-c",
+                 f"apt-get -qq {options} update && cd {root}/out && apt-get -qq {options} download "
                              f"{' '.join(self.packages)}"]
         return client_row(self.place, self.nginx, "apt-get update, download (pipelining)", "sockets", words,
                           4 + len(self.packages), tap=self.tap, injects=0, before=before,

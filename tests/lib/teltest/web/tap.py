@@ -12,7 +12,8 @@ import threading
 
 _OURS = re.compile(rb"(?im)^(traceparent|tracestate):[^\r\n]*\r\n")
 # Where a message begins after a body that has no empty line at its end.
-_MESSAGE = re.compile(rb"\r\n\r\n|(?=HTTP/1\.[01] \d{3} )|(?=(?:GET|HEAD|POST|PUT|CONNECT) \S+ HTTP/1\.[01]\r\n)")
+_MESSAGE = re.compile(rb"\r\n\r\n|(?=HTTP/1\.[01] \d{3} )|"
+                      rb"(?=(?:GET|HEAD|POST|PUT|CONNECT) \S+ HTTP/1\.[01]\r\n)")
 _VARYING = re.compile(rb"(?im)^(date|last-modified|etag|expires|x-request-id): ?[^\r\n]*\r\n")
 
 
