@@ -157,7 +157,8 @@ _failing("curl https, unknown authority", lambda site: site.untrusted_url, 60,
 simple("wget", "sockets", lambda base, site: ["wget", "-q", "-O", "-", f"{base}/redirect", f"{base}/1.txt"],
        4, injects=0)
 simple("wget https", "GnuTLS", lambda base, site: ["wget", "-q", "--ca-certificate", str(site.authority.ca),
-                                                   "-O", "-", f"{base}/large.txt", f"{base}/1.txt"], 2, "tls", injects=0)
+                                                   "-O", "-", f"{base}/large.txt", f"{base}/1.txt"],
+       2, "tls", injects=0)
 
 
 def _clone(base, site):
@@ -248,6 +249,14 @@ def _java(base, site):
 simple("java HttpClient", "sockets", _java, 3, injects=0, settings={"TELEMETRY_ON_FULL": "drop"})
 simple("java HttpClient https", "opaque TLS (JSSE)", _java, 0, "tls", injects=0, logged=3, opaque=True,
        settings={"TELEMETRY_ON_FULL": "drop"})
+
+
+@client("Go net/http (out of reach)")
+def go(site):
+    """Its runtime makes the system calls itself: nothing is seen, and nothing is changed."""
+    return client_row(site.place, site.nginx, "Go net/http", "none: Go's own system calls",
+                      [site.go_program, f"http://localhost:{site.tap.port}"], 0, tap=site.tap, logged=2,
+                      statuses_known=False, injects=0)
 
 
 @client("wrk")

@@ -1,11 +1,10 @@
 """Which servers the table has. Each is a function of a Site; SERVERS names them."""
 
-import json
 import re
 import signal
 from pathlib import Path
 
-from teltest.run import build
+from teltest.run import build, tool
 from teltest.web.nginx import Nginx
 from teltest.web.processes import Server, free_ports
 from teltest.web.row import Row, compare_output, look_at
@@ -189,7 +188,7 @@ ThreadsPerChild 25
 MaxRequestWorkers 25
 GracefulShutdownTimeout 1
 """)
-        return ["/usr/sbin/apache2", "-X" if False else "-DFOREGROUND", "-f", str(folder / "apache.conf")]
+        return ["/usr/sbin/apache2", "-DFOREGROUND", "-f", str(folder / "apache.conf")]
     return _process(site, name, "sockets (event MPM, writev, sendfile)", command,
                     lambda folder: _common_log(folder / "access.log"), remote=MIXED_REMOTE)
 
@@ -268,7 +267,7 @@ def node(site, name):
                     stop=signal.SIGTERM)
 
 
-def cpp_server(tls=False):
+def cpp_server():
     return build("server", [APPS / "server.cpp"], "gcc", ("-O1",), ("-pthread", "-lssl", "-lcrypto"))
 
 
@@ -317,7 +316,6 @@ def redis(site, name):
     events = site.place.events_file()
     outcomes, statuses = [], []
     for traced in (False, True):
-        from teltest.run import tool
         prefix = [str(tool("telrun")), "--"] if traced else []
         with site.redis(prefix, site.place.variables(events if traced else None)) as server:
             port = str(server.address[1])

@@ -160,6 +160,13 @@ class Site:
         subprocess.run(["javac", "-d", classes, APPS / "Fetch.java"], check=True, capture_output=True)
         return classes
 
+    @cached_property
+    def go_program(self):
+        program = self.place.folder / "fetch"
+        subprocess.run(["go", "build", "-o", program, APPS / "fetch.go"], check=True, capture_output=True,
+                       cwd=self.place.folder, env=os.environ | {"GO111MODULE": "off"})
+        return program
+
     @contextmanager
     def redis(self, prefix=(), environment=None):
         port, = free_ports(1)
