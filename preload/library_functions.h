@@ -58,7 +58,6 @@ namespace telinject {
   F(gnutls_packet_get)                 \
   F(gnutls_protocol_get_version)       \
   F(gnutls_alpn_get_selected_protocol) \
-  F(gnutls_session_get_flags)          \
   F(gnutls_error_is_fatal)             \
   /* libcurl */                        \
   F(curl_easy_setopt)                  \

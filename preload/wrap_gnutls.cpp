@@ -17,7 +17,6 @@ constexpr int kPushError = -53;                     // GNUTLS_E_PUSH_ERROR
 constexpr int kPullError = -54;                     // GNUTLS_E_PULL_ERROR
 constexpr int kPrematureTermination = -110;         // GNUTLS_E_PREMATURE_TERMINATION
 constexpr int kFirstVersion = 1, kLastVersion = 5;  // gnutls_protocol_t: SSL 3 to TLS 1.3
-constexpr unsigned kServer = 1;                     // gnutls_init_flags_t: GNUTLS_SERVER
 constexpr unsigned kDnsName = 1;                    // GNUTLS_NAME_DNS
 
 struct Datum {  // gnutls_datum_t
@@ -38,7 +37,6 @@ void tell_facts(const TlsCall& call, void* session, const void* library) {
       sibling<int (*)(void*, Datum*)>(kLibrary_gnutls_alpn_get_selected_protocol, library);
   auto name = sibling<int (*)(void*, void*, size_t*, unsigned*, unsigned)>(
       kLibrary_gnutls_server_name_get, library);
-  auto flags = sibling<unsigned (*)(void*)>(kLibrary_gnutls_session_get_flags, library);
   ErrnoKept kept;
   Datum alpn = {};
   if (protocol == nullptr || protocol(session, &alpn) != 0) alpn = {};
@@ -50,10 +48,7 @@ void tell_facts(const TlsCall& call, void* session, const void* library) {
     host_bytes = 0;
   }
   while (host_bytes > 0 && host[host_bytes - 1] == 0) host_bytes--;
-  if (flags != nullptr) {
-    bool server = (flags(session) & kServer) != 0;
-    connection_role(call.connection(), server ? HttpRole::kServer : HttpRole::kClient);
-  }
+  // Who is the server GnuTLS does not tell: who speaks first shows it.
   connection_tls_facts(call.connection(), wire_version(version != nullptr ? version(session) : 0),
                        host, host_bytes, reinterpret_cast<const char*>(alpn.data), alpn.size);
 }

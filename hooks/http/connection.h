@@ -136,6 +136,7 @@ struct Connection {
   std::atomic<Protocol> protocol;
   bool proxied;
   bool announced;  // its kHttpConnection is written, as it is now
+  bool ever_announced;
   bool tls_announced;
   uint16_t tls_version;
   uint8_t server_name_bytes, protocol_bytes;

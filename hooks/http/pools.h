@@ -10,7 +10,9 @@
 namespace telinject {
 
 inline constexpr uint32_t kMaxConnections = 1 << 16;
-inline constexpr uint32_t kMaxBlocks = 256;
+// Header blocks that come in parts, and HTTP/2 connections: as many at once. They are mapped by 64,
+// and of most only a page is ever touched.
+inline constexpr uint32_t kMaxBlocks = 4096;
 
 // All zero; null if there are too many, or no memory.
 Connection* new_connection();

@@ -67,7 +67,7 @@ void take_address(const Address& address, uint16_t* port, uint8_t out[16]) {
 
 void announce(Connection& connection) {
   if (connection.announced) return;
-  connection.announced = true;
+  connection.announced = connection.ever_announced = true;
   constexpr size_t kMaxPath = 108;
   char tail[kMaxPath + kMaxServerName + kMaxProtocol];
   size_t tail_bytes = 0;

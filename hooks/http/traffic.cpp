@@ -4,6 +4,7 @@
 #include "hooks/http/descriptors.h"
 #include "hooks/http/framing.h"
 #include "hooks/http/pools.h"
+#include "hooks/http/report.h"
 #include "hooks/http/request_context.h"
 #include "hooks/http/tls_objects.h"
 #include "hooks/state.h"
@@ -31,7 +32,18 @@ void finish(Connection* connection, HttpEndReason reason) {
   uint64_t now = read_ticks();
   int error = connection->send_error;
   if (reason == HttpEndReason::kClosed && error != 0) reason = HttpEndReason::kFailed;
-  frame_closed(*connection, reason, reason == HttpEndReason::kFailed ? error : 0, now);
+  if (reason != HttpEndReason::kFailed) error = 0;
+  frame_closed(*connection, reason, error, now);
+  // What the drain knows of the connection is of no more use. (Of HTTP/2 the line before has told
+  // it.)
+  if (connection->ever_announced && connection->protocol.load() != Protocol::kHttp2) {
+    HttpEndMessage end = {};
+    end.ticks = now;
+    end.error = error;
+    end.reason = reason;
+    end.half = 1;
+    report_end(*connection, &end);
+  }
   release_memory(*connection);
   free_connection(connection);
 }

@@ -112,6 +112,11 @@ bool HttpSpans::take_issued_id(const Place& at, OpenExchange* exchange, const Tr
     if (transfer.sent_ids.insert(sent.span_id).second) span.id = sent.span_id;
     span.trace = {sent.trace_hi, sent.trace_lo};
     span.parent = fits(sent, transfer.span.trace) ? transfer.span.parent : 0;
+    // A trace has one root: redirects follow from the first request, where nothing else made them.
+    if (span.parent == 0) {
+      span.parent = transfer.root;
+      if (transfer.root == 0) transfer.root = span.id;
+    }
     exchange->http.sampled = transfer.sampled;
     link(http, number, exchange);
     return true;

@@ -265,6 +265,7 @@ void HttpSpans::end(const Place& at, const AssembledMessage& message) {
     // The connection itself.
     std::vector<OpenExchange*> left;
     for (auto& [key, exchange] : state.open) {
+      if (head->half != 0) break;
       if (key.first == head->connection) left.push_back(exchange.get());
     }
     for (OpenExchange* exchange : left) {

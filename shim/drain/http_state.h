@@ -39,6 +39,8 @@ struct HttpTransfer {
   bool sampled = true, ended = false;
   std::string url;
   uint32_t ids = 0, exchanges = 0;
+  uint64_t root =
+      0;  // span of its first exchange in its trace, if that is a root: the parent of the others
   std::set<uint64_t> sent_ids;
   OpenExchange* last = nullptr;  // waits for the transfer's end when it has ended itself
 };
