@@ -27,6 +27,12 @@ inline int returned(long result) {
   return -1;
 }
 
+// The real function if it has been looked up, as it has after our constructor.
+template <typename Function>
+Function known(RealSymbol symbol) {
+  return reinterpret_cast<Function>(g_real[symbol].load(std::memory_order_acquire));
+}
+
 // Of no interest: no socket, or one that does not carry HTTP.
 inline bool passes_by(int fd) {
   return TELINJECT_LIKELY(descriptor_tag(fd) < kUnderTls);

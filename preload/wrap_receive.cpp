@@ -62,84 +62,69 @@ const void* where(const void* data, int flags) {
                             static_cast<uint64_t>(result), 0);
 }
 
-}  // namespace
-
-}  // namespace telinject
-
-using namespace telinject;
-
-TELINJECT_WRAPPER(ssize_t, read, int fd, void* data, size_t size) {
+[[gnu::noinline]] ssize_t looked_at_read(int fd, void* data, size_t size) {
   auto function = real<ssize_t (*)(int, void*, size_t)>(kReal_read);
-  if (passes_by(fd)) return function(fd, data, size);
   ssize_t result = function(fd, data, size);
   received(fd, data, size, result);
   return result;
 }
 
-TELINJECT_WRAPPER(ssize_t, __read_chk, int fd, void* data, size_t size, size_t room) {
+[[gnu::noinline]] ssize_t looked_at_read_chk(int fd, void* data, size_t size, size_t room) {
   auto function = real<ssize_t (*)(int, void*, size_t, size_t)>(kReal___read_chk);
-  if (passes_by(fd)) return function(fd, data, size, room);
   ssize_t result = function(fd, data, size, room);
   received(fd, data, size, result);
   return result;
 }
 
-TELINJECT_WRAPPER(ssize_t, readv, int fd, const iovec* parts, int count) {
+[[gnu::noinline]] ssize_t looked_at_readv(int fd, const iovec* parts, int count) {
   auto function = real<ssize_t (*)(int, const iovec*, int)>(kReal_readv);
-  if (passes_by(fd)) return function(fd, parts, count);
   ssize_t result = function(fd, parts, count);
   received(fd, {parts, static_cast<size_t>(count > 0 ? count : 0)}, result);
   return result;
 }
 
-TELINJECT_WRAPPER(ssize_t, recv, int fd, void* data, size_t size, int flags) {
+[[gnu::noinline]] ssize_t looked_at_recv(int fd, void* data, size_t size, int flags) {
   auto function = real<ssize_t (*)(int, void*, size_t, int)>(kReal_recv);
-  if (passes_by(fd)) return function(fd, data, size, flags);
   ssize_t result = function(fd, data, size, flags);
   if (is_looked_at(flags)) received(fd, where(data, flags), size, result);
   return result;
 }
 
-TELINJECT_WRAPPER(ssize_t, __recv_chk, int fd, void* data, size_t size, size_t room, int flags) {
+[[gnu::noinline]] ssize_t looked_at_recv_chk(int fd, void* data, size_t size, size_t room,
+                                             int flags) {
   auto function = real<ssize_t (*)(int, void*, size_t, size_t, int)>(kReal___recv_chk);
-  if (passes_by(fd)) return function(fd, data, size, room, flags);
   ssize_t result = function(fd, data, size, room, flags);
   if (is_looked_at(flags)) received(fd, where(data, flags), size, result);
   return result;
 }
 
-TELINJECT_WRAPPER(ssize_t, recvfrom, int fd, void* data, size_t size, int flags, void* address,
-                  uint32_t* address_size) {
-  using Function = ssize_t (*)(int, void*, size_t, int, void*, uint32_t*);
-  auto function = real<Function>(kReal_recvfrom);
-  if (passes_by(fd)) return function(fd, data, size, flags, address, address_size);
+[[gnu::noinline]] ssize_t looked_at_recvfrom(int fd, void* data, size_t size, int flags,
+                                             void* address, uint32_t* address_size) {
+  auto function = real<ssize_t (*)(int, void*, size_t, int, void*, uint32_t*)>(kReal_recvfrom);
   ssize_t result = function(fd, data, size, flags, address, address_size);
   if (is_looked_at(flags)) received(fd, where(data, flags), size, result);
   return result;
 }
 
-TELINJECT_WRAPPER(ssize_t, __recvfrom_chk, int fd, void* data, size_t size, size_t room, int flags,
-                  void* address, uint32_t* address_size) {
-  using Function = ssize_t (*)(int, void*, size_t, size_t, int, void*, uint32_t*);
-  auto function = real<Function>(kReal___recvfrom_chk);
-  if (passes_by(fd)) return function(fd, data, size, room, flags, address, address_size);
+[[gnu::noinline]] ssize_t looked_at_recvfrom_chk(int fd, void* data, size_t size, size_t room,
+                                                 int flags, void* address, uint32_t* address_size) {
+  auto function =
+      real<ssize_t (*)(int, void*, size_t, size_t, int, void*, uint32_t*)>(kReal___recvfrom_chk);
   ssize_t result = function(fd, data, size, room, flags, address, address_size);
   if (is_looked_at(flags)) received(fd, where(data, flags), size, result);
   return result;
 }
 
-TELINJECT_WRAPPER(ssize_t, recvmsg, int fd, msghdr* message, int flags) {
+[[gnu::noinline]] ssize_t looked_at_recvmsg(int fd, msghdr* message, int flags) {
   auto function = real<ssize_t (*)(int, msghdr*, int)>(kReal_recvmsg);
-  if (passes_by(fd)) return function(fd, message, flags);
   ssize_t result = function(fd, message, flags);
   if (is_looked_at(flags)) received(fd, {message->msg_iov, message->msg_iovlen}, result);
   return result;
 }
 
-TELINJECT_WRAPPER(int, recvmmsg, int fd, mmsghdr* messages, unsigned count, int flags,
-                  void* timeout) {
+[[gnu::noinline]] int looked_at_recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags,
+                                         void* timeout) {
   auto function = real<int (*)(int, mmsghdr*, unsigned, int, void*)>(kReal_recvmmsg);
-  if (passes_by(fd)) return function(fd, messages, count, flags, timeout);
   int result = function(fd, messages, count, flags, timeout);
   for (int i = 0; is_looked_at(flags) && i < result; i++) {
     const msghdr& message = messages[i].msg_hdr;
@@ -147,4 +132,70 @@ TELINJECT_WRAPPER(int, recvmmsg, int fd, mmsghdr* messages, unsigned count, int 
   }
   if (result < 0) call_failed(fd, Way::kReceived);
   return result;
+}
+
+}  // namespace
+
+}  // namespace telinject
+
+using namespace telinject;
+
+TELINJECT_WRAPPER(ssize_t, read, int fd, void* data, size_t size) {
+  auto function = known<ssize_t (*)(int, void*, size_t)>(kReal_read);
+  if (function != nullptr && passes_by(fd)) return function(fd, data, size);
+  return looked_at_read(fd, data, size);
+}
+
+TELINJECT_WRAPPER(ssize_t, __read_chk, int fd, void* data, size_t size, size_t room) {
+  auto function = known<ssize_t (*)(int, void*, size_t, size_t)>(kReal___read_chk);
+  if (function != nullptr && passes_by(fd)) return function(fd, data, size, room);
+  return looked_at_read_chk(fd, data, size, room);
+}
+
+TELINJECT_WRAPPER(ssize_t, readv, int fd, const iovec* parts, int count) {
+  auto function = known<ssize_t (*)(int, const iovec*, int)>(kReal_readv);
+  if (function != nullptr && passes_by(fd)) return function(fd, parts, count);
+  return looked_at_readv(fd, parts, count);
+}
+
+TELINJECT_WRAPPER(ssize_t, recv, int fd, void* data, size_t size, int flags) {
+  auto function = known<ssize_t (*)(int, void*, size_t, int)>(kReal_recv);
+  if (function != nullptr && passes_by(fd)) return function(fd, data, size, flags);
+  return looked_at_recv(fd, data, size, flags);
+}
+
+TELINJECT_WRAPPER(ssize_t, __recv_chk, int fd, void* data, size_t size, size_t room, int flags) {
+  auto function = known<ssize_t (*)(int, void*, size_t, size_t, int)>(kReal___recv_chk);
+  if (function != nullptr && passes_by(fd)) return function(fd, data, size, room, flags);
+  return looked_at_recv_chk(fd, data, size, room, flags);
+}
+
+TELINJECT_WRAPPER(ssize_t, recvfrom, int fd, void* data, size_t size, int flags, void* address,
+                  uint32_t* address_size) {
+  auto function = known<ssize_t (*)(int, void*, size_t, int, void*, uint32_t*)>(kReal_recvfrom);
+  if (function != nullptr && passes_by(fd))
+    return function(fd, data, size, flags, address, address_size);
+  return looked_at_recvfrom(fd, data, size, flags, address, address_size);
+}
+
+TELINJECT_WRAPPER(ssize_t, __recvfrom_chk, int fd, void* data, size_t size, size_t room, int flags,
+                  void* address, uint32_t* address_size) {
+  auto function =
+      known<ssize_t (*)(int, void*, size_t, size_t, int, void*, uint32_t*)>(kReal___recvfrom_chk);
+  if (function != nullptr && passes_by(fd))
+    return function(fd, data, size, room, flags, address, address_size);
+  return looked_at_recvfrom_chk(fd, data, size, room, flags, address, address_size);
+}
+
+TELINJECT_WRAPPER(ssize_t, recvmsg, int fd, msghdr* message, int flags) {
+  auto function = known<ssize_t (*)(int, msghdr*, int)>(kReal_recvmsg);
+  if (function != nullptr && passes_by(fd)) return function(fd, message, flags);
+  return looked_at_recvmsg(fd, message, flags);
+}
+
+TELINJECT_WRAPPER(int, recvmmsg, int fd, mmsghdr* messages, unsigned count, int flags,
+                  void* timeout) {
+  auto function = known<int (*)(int, mmsghdr*, unsigned, int, void*)>(kReal_recvmmsg);
+  if (function != nullptr && passes_by(fd)) return function(fd, messages, count, flags, timeout);
+  return looked_at_recvmmsg(fd, messages, count, flags, timeout);
 }

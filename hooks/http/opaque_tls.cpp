@@ -26,8 +26,8 @@ size_t frame_tls(Connection& connection, Way way, const uint8_t* data, size_t si
   if (connection.start_ticks != 0 || direction.stage == Stage::kBody) return size;
   // The server answers a hello, so the first bytes of a connection are of the one that asks.
   if (direction.stage == Stage::kBetween) {
-    if (data[0] != 0x16) return size;
-    direction.stage = Stage::kHead;
+    direction.stage = data[0] == 0x16 ? Stage::kHead : Stage::kBody;
+    if (direction.stage == Stage::kBody) return size;
     direction.start_ticks = now;
   }
   Block block = gathered(&direction.gathering, data, size);

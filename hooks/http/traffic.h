@@ -1,5 +1,5 @@
-// What the wrappers of preload/ (sockets, TLS libraries, libcurl, nghttp2) tell of the bytes that they
-// carry. From here on nobody knows which library they came from.
+// What the wrappers of preload/ (sockets, TLS libraries, libcurl, nghttp2) tell of the bytes that
+// they carry. From here on nobody knows which library they came from.
 //
 // Safety class: async-signal-safe, no allocation, no lock that is waited for, errno untouched, at
 // most one mmap(2) when a table grows.
@@ -37,8 +37,8 @@ void connection_closed(Connection* connection);
 
 // --- layers: what a lower layer does on behalf of an upper one is not looked at again ---
 
-// As long as it lives, descriptors that this thread reads and writes belong to `connection` (they give
-// it its peer address); null changes nothing.
+// As long as it lives, descriptors that this thread reads and writes belong to `connection` (they
+// give it its peer address); null changes nothing.
 class TlsScope {
  public:
   explicit TlsScope(Connection* connection);
@@ -50,8 +50,9 @@ class TlsScope {
   Connection* outer_;
 };
 
-// Facts for the connection's message: after the handshake, once, if they are wanted still. What is 0
-// or empty is not known, and leaves what was known before (GnuTLS tells the server's name earlier).
+// Facts for the connection's message: after the handshake, once, if they are wanted still. What is
+// 0 or empty is not known, and leaves what was known before (GnuTLS tells the server's name
+// earlier).
 bool connection_wants_tls_facts(const Connection* connection);  // no tls_version is known yet
 void connection_tls_facts(Connection* connection, uint16_t tls_version, const char* server_name,
                           size_t server_name_bytes, const char* protocol, size_t protocol_bytes);
@@ -65,7 +66,8 @@ bool client_context(uintptr_t sp, HttpContext* context);
 // Writes "00-<trace>-<span>-<flags>", 55 characters, no terminator.
 void write_traceparent(char out[55], const HttpContext& context, uint64_t span);
 
-// The transfer (kHttpTransfer) that this thread works for, for requests that begin meanwhile; 0: none.
+// The transfer (kHttpTransfer) that this thread works for, for requests that begin meanwhile; 0:
+// none.
 extern __thread uint64_t t_transfer __attribute__((tls_model("initial-exec")));
 
 // Implemented by preload/, called by the core: an HTTP/1 request of this process has gone out (its

@@ -1,14 +1,15 @@
-// What the traced program tells about HTTP, as messages (message.h) in the lanes of the threads that
-// sent or received.
+// What the traced program tells about HTTP, as messages (message.h) in the lanes of the threads
+// that sent or received.
 //
-// The program finds where each message begins and ends, copies its header block and counts its body;
-// URLs, header maps, HPACK, redaction and the pairing of it all are the drain's work. One exchange
-// is a kHttpRequest, a kHttpResponse and a kHttpEnd; they may come from different threads' lanes, and
-// so in any order, but for a kHttpConnection, which is written before its connection's first exchange.
+// The program finds where each message begins and ends, copies its header block and counts its
+// body; URLs, header maps, HPACK, redaction and the pairing of it all are the drain's work. One
+// exchange is a kHttpRequest, a kHttpResponse and a kHttpEnd; they may come from different threads'
+// lanes, and so in any order, but for a kHttpConnection, which is written before its connection's
+// first exchange.
 //
 // Of HTTP/2 the header blocks come as they are on the wire (kHttpHeaders), all of them and whatever
-// was sampled, for HPACK needs every one in the order of `sequence`. Their exchanges are made by the
-// drain.
+// was sampled, for HPACK needs every one in the order of `sequence`. Their exchanges are made by
+// the drain.
 //
 // Ids. A request's span id is span_id() of its message's place, unless its header block carries a
 // traceparent that a transfer of this process issued (kHttpTransfer): then that one is its id.
@@ -33,7 +34,7 @@ enum class HttpParent : uint8_t {
 };
 
 struct HttpContext {
-  TraceContext trace;    // kIncoming: of the peer; else the trace that was found, span_id its parent
+  TraceContext trace;  // kIncoming: of the peer; else the trace that was found, span_id its parent
   uint64_t root_number;  // of a trace that starts here
   HttpParent parent;
   uint8_t sampled;
@@ -45,9 +46,9 @@ struct HttpConnectionMessage {
   uint64_t connection;  // unique in its segment, forked children included
   HttpRole role;
   HttpLayer layer;
-  uint8_t family;                 // AF_INET, AF_INET6, AF_UNIX; 0: not known (a memory BIO)
-  uint8_t proxied;                // behind a CONNECT of ours
-  uint16_t tls_version;           // as on the wire: 0x0303 TLS 1.2, 0x0304 TLS 1.3; 0: none or unknown
+  uint8_t family;        // AF_INET, AF_INET6, AF_UNIX; 0: not known (a memory BIO)
+  uint8_t proxied;       // behind a CONNECT of ours
+  uint16_t tls_version;  // as on the wire: 0x0303 TLS 1.2, 0x0304 TLS 1.3; 0: none or unknown
   uint16_t peer_port, local_port;  // host order
   uint16_t peer_path_bytes;        // AF_UNIX
   uint16_t server_name_bytes;      // SNI
@@ -65,8 +66,8 @@ enum HttpFlags : uint16_t {
   kHttpFromPeer = 16,    // received; else sent
   kHttpPush = 32,        // PUSH_PROMISE
   kHttpServed = 64,      // of a server's request: its thread serves nothing else. Functions that it
-                         // calls from here on, and client requests, are the request's children, until
-                         // its kHttpEnd, or the next kHttpRequest with kHttpFromPeer in this lane
+                     // calls from here on, and client requests, are the request's children, until
+                     // its kHttpEnd, or the next kHttpRequest with kHttpFromPeer in this lane
 };
 
 // An HTTP/1 request whose header block is complete.
@@ -107,12 +108,12 @@ struct HttpHeadersMessage {
 
 enum class HttpEndReason : uint8_t {
   kComplete,
-  kClosed,        // the connection was closed, here or there, before the end
-  kReset,         // HTTP/2: RST_STREAM, `error` its code; or GOAWAY
-  kFailed,        // the system call or TLS library reported an error: `error` is its errno, or 0
-  kUnparsed,      // not what the parser understands; the connection is no longer looked at
-  kUpgraded,      // 101, or CONNECT 2xx: what follows is not HTTP
-  kReused,        // its descriptor was seen for another socket
+  kClosed,    // the connection was closed, here or there, before the end
+  kReset,     // HTTP/2: RST_STREAM, `error` its code; or GOAWAY
+  kFailed,    // the system call or TLS library reported an error: `error` is its errno, or 0
+  kUnparsed,  // not what the parser understands; the connection is no longer looked at
+  kUpgraded,  // 101, or CONNECT 2xx: what follows is not HTTP
+  kReused,    // its descriptor was seen for another socket
 };
 
 // The last byte of an exchange, both ways; or, of HTTP/2, of one direction of a stream if `half`.
@@ -125,17 +126,17 @@ struct HttpEndMessage {
   uint32_t stream;    // HTTP/2
   int32_t error;
   HttpEndReason reason;
-  uint8_t half;       // HTTP/2: this direction only, by kHttpFromPeer in `flags`
+  uint8_t half;  // HTTP/2: this direction only, by kHttpFromPeer in `flags`
   uint16_t flags;
 };
 
 // libcurl begins a transfer: perform, or add_handle of a multi handle. It may make several
-// exchanges (redirects, authentication), each with an id of its own, and in that order: the first is
-// span_id() of this message's place, the n-th of the place n units of 16 bytes behind it.
+// exchanges (redirects, authentication), each with an id of its own, and in that order: the first
+// is span_id() of this message's place, the n-th of the place n units of 16 bytes behind it.
 struct HttpTransferMessage {
   uint64_t transfer;  // unique in its segment
   HttpContext context;
-  uint32_t ids;       // how many ids it may issue: the records that this message takes
+  uint32_t ids;  // how many ids it may issue: the records that this message takes
   uint16_t url_bytes;
   uint16_t reserved;
   // followed by the URL that was set

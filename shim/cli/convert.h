@@ -17,7 +17,7 @@ struct ConvertOptions {
   bool progress = false;  // standard error is a terminal
   bool lean = false;      // TELEMETRY_DETAIL
   SpanFilter filter;
-  int64_t slow_http_ns = 0;  // TELEMETRY_HTTP_SLOW
+  int64_t slow_http_ns = 0;              // TELEMETRY_HTTP_SLOW
   std::unique_ptr<DocumentFile> totals;  // null: not wanted; else there must be one recording only
 };
 

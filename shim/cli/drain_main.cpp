@@ -36,6 +36,7 @@
 #include "shim/metadata/metadata_thread.h"
 #include "shim/sinks/sink.h"
 #include "shim/sinks/standard_error.h"
+#include "shim/symbols/unpacked_file.h"
 
 namespace telinject {
 
@@ -207,8 +208,8 @@ std::unique_ptr<RecordingWriter> open_recording(const std::string& folder, const
 }
 
 // Starts the threads beside the processor (or recorder), which `consume` runs here.
-void run_threads(const Session& session, const Settings& settings, bool under_telrun, BatchQueue* queue,
-                 std::atomic<uint64_t>* progress, Control** control,
+void run_threads(const Session& session, const Settings& settings, bool under_telrun,
+                 BatchQueue* queue, std::atomic<uint64_t>* progress, Control** control,
                  const std::function<void()>& stop, const std::function<void()>& consume) {
   Collector* collector = nullptr;
   // The collector's robust list belongs to its thread, so it is made there.
@@ -282,10 +283,12 @@ int run_drain(bool under_telrun) {
   // A folder that we stand in cannot be unmounted.
   [[maybe_unused]] int changed = chdir("/");
 
-  Spool spool(absolute(settings.text[kSpoolDirectory], directory), settings.number[kSpoolMax]);
+  std::string disk = absolute(settings.text[kSpoolDirectory], directory);
+  Spool spool(disk, settings.number[kSpoolMax]);
   BatchQueue queue(settings.number[kQueueBytes], &spool);
   Control* control = nullptr;
   std::atomic<uint64_t> progress{0};
+  set_unpacking({.directory = disk, .progress = [&] { progress.fetch_add(1); }});
   auto watch = [&](int pid) { control->watch(pid); };
   auto written = [&] { control->written(); };
   if (recording != nullptr) {
@@ -301,7 +304,8 @@ int run_drain(bool under_telrun) {
     Recorder recorder(&queue, session.clock, std::move(recording), facts(), start,
                       {watch, written, &progress, more_facts});
     run_threads(
-        session, settings, under_telrun, &queue, &progress, &control, [] {}, [&] { recorder.run(); });
+        session, settings, under_telrun, &queue, &progress, &control, [] {},
+        [&] { recorder.run(); });
   } else {
     Processor processor(&queue, &clock, std::move(sink), std::move(options),
                         {watch, written, &progress});
@@ -326,6 +330,7 @@ int run_convert(int count, char** paths) {
   }
   std::string directory = working_directory();
   std::string file = absolute(settings.text[kFile], directory);
+  set_unpacking({.directory = absolute(settings.text[kSpoolDirectory], directory)});
   ConvertOptions options;
   options.lean = settings.number[kDetail] == kDetailLean;
   options.filter = own_filter(settings);

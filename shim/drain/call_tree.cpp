@@ -105,8 +105,7 @@ void CallTree::place(FrameStack* stack, Frame* frame, uint64_t position) {
   frame->span_id = span_id(key_, lane_, position);
   frame->parent_span_id = 0;
   frame->first_of_trace = false;
-  if (adopter_.has_value() &&
-      is_adopted(stack->frames.empty() ? stack_below(stack) : stack)) {
+  if (adopter_.has_value() && is_adopted(stack->frames.empty() ? stack_below(stack) : stack)) {
     frame->trace = adopter_->trace;
     frame->parent_span_id = adopter_->span_id;
   } else if (!stack->frames.empty()) {

@@ -92,8 +92,8 @@ HttpSpan HttpSpans::span_at(const Place& at, const HttpContext& context, uint64_
   return span;
 }
 
-// True if a transfer of this program issued the id, and it is the exchange's now. The process may be
-// a fork of the one that did.
+// True if a transfer of this program issued the id, and it is the exchange's now. The process may
+// be a fork of the one that did.
 bool HttpSpans::take_issued_id(const Place& at, OpenExchange* exchange, const TraceContext& sent) {
   uint64_t place = place_of(at.segment->info->key, sent.span_id);
   auto look = [&](HttpState* http) {

@@ -32,9 +32,9 @@ RecordBytes message_as_records(MessageType type, uint64_t ticks, const std::stri
 void HttpRecords::whole(const LaneRun& run, AssembledMessage message, uint64_t ticks,
                         std::vector<LaneRun>* out) {
   digests_.clear();
-  digester_.take({run.segment, run.lane, message.position, ticks, message.type,
-                  std::move(message.bytes)},
-                 &digests_);
+  digester_.take(
+      {run.segment, run.lane, message.position, ticks, message.type, std::move(message.bytes)},
+      &digests_);
   for (const HttpMessage& digest : digests_) {
     if (digest.bytes.size() > kMaxAssembledBytes) continue;
     RecordBytes records = message_as_records(digest.type, digest.ticks, digest.bytes, memory_);
@@ -48,8 +48,8 @@ void HttpRecords::walk(const LaneRun& run, std::vector<LaneRun>* out) {
   size_t start = 0, at = 0;
   auto pass_on = [&](size_t end) {
     if (end == start) return;
-    out->push_back({run.segment, run.lane,
-                    {run.run.position + start, bytes.part(start, end - start), true}});
+    out->push_back(
+        {run.segment, run.lane, {run.run.position + start, bytes.part(start, end - start), true}});
   };
   while (at + kUnitBytes <= bytes.size()) {
     const auto* record = reinterpret_cast<const uint64_t*>(bytes.data() + at);

@@ -1,6 +1,6 @@
 // HTTP messages in batches: each is taken out and its digest (shim/http/digest.h) put in its place,
-// before the batch goes on. What comes after the collector, the spool and recordings included, never
-// sees a raw header block.
+// before the batch goes on. What comes after the collector, the spool and recordings included,
+// never sees a raw header block.
 //
 // A digest is written as records again, in a run of its own that has the message's position: spans
 // are named by that. It may be longer than what was there.

@@ -190,8 +190,7 @@ void HttpSpans::request(const Place& at, const AssembledMessage& message) {
     finish(process, exchange);
     exchange = exchange_of(process, key);
   }
-  exchange->http.role =
-      (head->flags & kHttpFromPeer) != 0 ? HttpRole::kServer : HttpRole::kClient;
+  exchange->http.role = (head->flags & kHttpFromPeer) != 0 ? HttpRole::kServer : HttpRole::kClient;
   exchange->http.truncated = (head->flags & kHttpTruncated) != 0;
   begin(at, exchange, head->context, tail(message, sizeof *head, 0, head->header_bytes),
         head->start_ticks, head->transfer, (head->flags & kHttpServed) != 0);
@@ -201,8 +200,7 @@ void HttpSpans::response(const Place& at, const AssembledMessage& message) {
   auto head = message.head<HttpResponseMessage>();
   if (!head.has_value() || (head->flags & kHttpDigest) == 0) return;
   if ((head->flags & (kHttpTrailers | kHttpInterim)) != 0) return;
-  OpenExchange* exchange =
-      exchange_of(at.thread->process, {head->connection, head->exchange});
+  OpenExchange* exchange = exchange_of(at.thread->process, {head->connection, head->exchange});
   HttpExchange& http = exchange->http;
   if (http.response_known) return;
   http.truncated = http.truncated || (head->flags & kHttpTruncated) != 0;
@@ -218,19 +216,15 @@ void HttpSpans::headers(const Place& at, const AssembledMessage& message) {
   if (!head.has_value() || (head->flags & kHttpDigest) == 0) return;
   if ((head->flags & kHttpPush) != 0) return;  // what nobody asked for is no request
   Process* process = at.thread->process;
-  OpenExchange* exchange = exchange_of(process, {head->connection, kStreamKey | head->stream});
+  HttpState::Key key = {head->connection, kStreamKey | head->stream};
+  if (process->http->is_over(key)) return;
+  OpenExchange* exchange = exchange_of(process, key);
   HttpExchange& http = exchange->http;
   http.http2 = true;
   http.truncated = http.truncated || (head->flags & kHttpTruncated) != 0;
   bool from_peer = (head->flags & kHttpFromPeer) != 0;
+  // Its end is told by a message of its own.
   bool last = (head->flags & kHttpEndOfStream) != 0;
-  if (last) {
-    (from_peer ? http.received_ended : http.sent_ended) = true;
-    http.end_ticks = std::max(http.end_ticks, at.ticks);
-    if (http.sent_ended && http.received_ended && http.end == HttpEnd::kOpen) {
-      http.end = HttpEnd::kComplete;
-    }
-  }
   std::string_view fields = tail(message, sizeof *head, 0, head->block_bytes);
   if ((head->flags & kHttpUndecoded) != 0) {
     totals_.add_unread();
@@ -285,7 +279,10 @@ void HttpSpans::end(const Place& at, const AssembledMessage& message) {
     return;
   }
   uint64_t number = head->stream != 0 ? kStreamKey | head->stream : head->exchange;
-  OpenExchange* exchange = exchange_of(process, {head->connection, number});
+  HttpState::Key key = {head->connection, number};
+  // A stream may be reset when all is said.
+  if (head->stream != 0 && state.is_over(key)) return;
+  OpenExchange* exchange = exchange_of(process, key);
   HttpExchange& http = exchange->http;
   bool from_peer = (head->flags & kHttpFromPeer) != 0;
   http.end_ticks = std::max(http.end_ticks, ticks);
@@ -335,15 +332,16 @@ void HttpSpans::drop(Process* process, OpenExchange* exchange) {
   stop_serving(exchange);
   if (http.transfer != 0 && exchange->transfer_of != nullptr) {
     auto transfer = exchange->transfer_of->transfers.find(http.transfer);
-    if (transfer != exchange->transfer_of->transfers.end() &&
-        transfer->second.last == exchange) {
+    if (transfer != exchange->transfer_of->transfers.end() && transfer->second.last == exchange) {
       transfer->second.last = nullptr;
     }
   }
   auto served = state.continued.find(http.span.parent);
   if (served != state.continued.end() && served->second == exchange) state.continued.erase(served);
+  HttpState::Key key = {http.connection, http.number};
+  if (http.http2) state.remember(key);
   state.by_age.erase(exchange->age);
-  state.open.erase({http.connection, http.number});
+  state.open.erase(key);
 }
 
 void HttpSpans::write_request(Process* process, HttpExchange* exchange) {
@@ -357,9 +355,8 @@ void HttpSpans::write_response(Process* process, HttpExchange* exchange) {
       std::max(writer_->to_ns(std::max(exchange->end_ticks, span.start_ticks)), span.start_ns);
   int64_t first_byte_ns = -1;
   if (exchange->first_byte_ticks != 0) {
-    first_byte_ns =
-        std::clamp(writer_->to_ns(exchange->first_byte_ticks), span.start_ns, end_ns) -
-        span.start_ns;
+    first_byte_ns = std::clamp(writer_->to_ns(exchange->first_byte_ticks), span.start_ns, end_ns) -
+                    span.start_ns;
   }
   int64_t duration = end_ns - span.start_ns;
   SpanEvent event = text_.response(*exchange, duration, first_byte_ns, slow_ns_);
@@ -418,8 +415,7 @@ void HttpSpans::transfer_end(const Place& at, const AssembledMessage& message) {
     last->http.transfer_error = facts.transfer_error;
     last->http.transfer_error_text = facts.transfer_error_text;
     finish_if_over(last->process, last);
-  } else if (transfer.exchanges == 0 && transfer.sampled &&
-             (failed || head->response_code != 0)) {
+  } else if (transfer.exchanges == 0 && transfer.sampled && (failed || head->response_code != 0)) {
     // None was seen: there was no connection, or it is one that nobody can read.
     facts.span = transfer.span;
     facts.method = is_http_token(method) ? method : "GET";

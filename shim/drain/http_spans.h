@@ -3,7 +3,8 @@
 //
 // The messages of one exchange come from the lanes of several threads, in any order. Its request
 // event is written when the request is known, for function spans may become its children; of a
-// client's whose body has no length, with the response. Whatever a process leaves open ends with it.
+// client's whose body has no length, with the response. Whatever a process leaves open ends with
+// it.
 #pragma once
 
 #include <cstdint>

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "shim/http/exchange.h"
 
 namespace telinject {
@@ -26,7 +27,7 @@ inline constexpr size_t kMaxHttpConnections = 65536;
 struct OpenExchange {
   HttpExchange http;
   struct Process* process = nullptr;
-  struct Thread* server_of = nullptr;      // this server span is open on that thread
+  struct Thread* server_of = nullptr;       // this server span is open on that thread
   struct HttpState* transfer_of = nullptr;  // where its transfer is
   std::list<OpenExchange*>::iterator age;
 };
@@ -60,6 +61,19 @@ struct HttpState {
   std::deque<uint64_t> ended_transfers;                    // known for a while
   absl::flat_hash_map<uint64_t, OpenExchange*> continued;  // server spans by the peer's span id
   std::map<uint64_t, OpaqueTls> tls;
+  // Streams that are over, the last ones: more may be said of them.
+  absl::flat_hash_set<Key> over;
+  std::deque<Key> over_by_age;
+
+  bool is_over(Key key) const { return over.contains(key); }
+  void remember(Key key) {
+    constexpr size_t kKept = 4096;
+    if (!over.insert(key).second) return;
+    over_by_age.push_back(key);
+    if (over_by_age.size() <= kKept) return;
+    over.erase(over_by_age.front());
+    over_by_age.pop_front();
+  }
 };
 
 // Of a segment, by number: forked children go on with what they inherited.

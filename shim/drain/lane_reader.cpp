@@ -61,14 +61,13 @@ bool LaneReader::read_lap(std::vector<Run>* out) {
       ControlKind kind = control_kind(record[1]);
       wrapped = kind == ControlKind::kWrap;
       if (wrapped) break;
-      messages =
-          messages || kind == ControlKind::kMessage || kind == ControlKind::kMessageData;
+      messages = messages || kind == ControlKind::kMessage || kind == ControlKind::kMessageData;
     }
     at += bytes;
   }
   if (at > offset_) {
-    out->push_back({lane_position(lap_, offset_), memory_->copy(ring_ + offset_, at - offset_),
-                    messages});
+    out->push_back(
+        {lane_position(lap_, offset_), memory_->copy(ring_ + offset_, at - offset_), messages});
   }
   offset_ = at;
   if (wrapped) {

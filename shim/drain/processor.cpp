@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "shim/drain/complain.h"
@@ -42,19 +43,6 @@ uint64_t count_entries(const Run& run) {
 
 }  // namespace
 
-namespace {
-
-// To the collector above all, which has half a millisecond until a busy thread's ring is full, and
-// to the program. Measured: with the drain on one core a call costs half as much in the blocking
-// mode.
-void give_way() {
-  constexpr int kNicer = 10;
-  auto thread = static_cast<id_t>(gettid());
-  setpriority(PRIO_PROCESS, thread, getpriority(PRIO_PROCESS, thread) + kNicer);
-}
-
-}  // namespace
-
 Processor::Processor(BatchQueue* queue, ClockKeeper* clock, std::unique_ptr<Sink> sink,
                      Options options, Hooks hooks)
     : queue_(queue),
@@ -70,8 +58,19 @@ Processor::Processor(BatchQueue* queue, ClockKeeper* clock, std::unique_ptr<Sink
   facts_.sample_rate = options_.sample_rate;
 }
 
+// To the collector above all, which has half a millisecond until a busy thread's ring is full, and
+// to the program. Measured: with the drain on one core a call costs half as much in the blocking
+// mode. Not before there is much to do: a short program waits for us at its end.
+void Processor::give_way(size_t bytes) {
+  constexpr size_t kMuch = 1 << 20;
+  constexpr int kNicer = 10;
+  size_t before = std::exchange(bytes_taken_, bytes_taken_ + bytes);
+  if (options_.replay || before >= kMuch || bytes_taken_ < kMuch) return;
+  auto thread = static_cast<id_t>(gettid());
+  setpriority(PRIO_PROCESS, thread, getpriority(PRIO_PROCESS, thread) + kNicer);
+}
+
 void Processor::run() {
-  give_way();
   while (!over_) {
     Batch batch = queue_->pop();
     take(&batch);
@@ -105,7 +104,7 @@ void Processor::finish_replay() {
 
 void Processor::take(Batch* batch) {
   clock_->keep_time();
-  if (!batch->runs.empty() && options_.finder != nullptr) options_.finder->start();
+  give_way(batch->bytes);
   std::vector<LaneStream*> streams;
   std::vector<std::tuple<SegmentState*, uint32_t, LaneTrack*>> lanes;
   for (LaneRun& run : batch->runs) {

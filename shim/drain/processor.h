@@ -35,7 +35,7 @@ class Processor final : SpanWriter, HttpSpans::Writer {
     bool replay = false;  // of a recording: nothing of it is to be looked up on this machine
     bool lean = false;    // TELEMETRY_DETAIL
     SpanFilter filter;
-    int64_t slow_http_ns = 1000000000;  // TELEMETRY_HTTP_SLOW
+    int64_t slow_http_ns = 1000000000;     // TELEMETRY_HTTP_SLOW
     std::unique_ptr<DocumentFile> totals;  // null: not wanted
     bool totals_when_flushed = false;      // nobody waits for more than a flush
     std::string output;  // the settings' word for the sink's file, for the summary's next command
@@ -74,6 +74,7 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   };
 
   void take(Batch* batch);
+  void give_way(size_t bytes);
   uint64_t now_ns() const;
   void consume(SegmentState* segment, uint32_t lane_number, LaneTrack* lane, uint64_t until);
   void control_record(SegmentState* segment, uint32_t lane_number, LaneTrack* lane,
@@ -173,6 +174,7 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   SummaryFacts facts_;
   std::atomic<bool> stopping_{false};
   uint64_t replay_ticks_ = 0;
+  size_t bytes_taken_ = 0;
   bool metadata_found_ = false;
   bool over_ = false;
 };

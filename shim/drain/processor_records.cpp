@@ -52,6 +52,7 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
   CallTree& tree = thread->tree;
   switch (kind) {
     case ControlKind::kRoot:
+      if (options_.finder != nullptr) options_.finder->start();  // events will follow
       thread->flights.clear();  // nothing is open that one could leave
       tree.root(a, b, position);
       break;

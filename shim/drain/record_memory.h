@@ -50,6 +50,7 @@ class RecordMemory {
    private:
     std::mutex mutex_;
     std::vector<std::byte*> free_;
+    bool first_ = true;
   };
 
   std::shared_ptr<Pool> pool_ = std::make_shared<Pool>();

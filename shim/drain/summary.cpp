@@ -47,17 +47,16 @@ std::string left_out_line(const SummaryFacts& facts) {
 std::string http_lines(const HttpTotals& http) {
   constexpr size_t kPathsShown = 3;
   if (http.requests() == 0 && http.unread() == 0) return "";
-  std::string text =
-      absl::StrCat("  http       ", grouped(http.requests()),
-                   http.requests() == 1 ? " request, " : " requests, ", grouped(http.failed()),
-                   " failed");
+  std::string text = absl::StrCat("  http       ", grouped(http.requests()),
+                                  http.requests() == 1 ? " request, " : " requests, ",
+                                  grouped(http.failed()), " failed");
   if (http.unread() > 0) {
     absl::StrAppend(&text, ", ", grouped(http.unread()), " messages could not be read");
   }
   text += "\n";
   for (const HttpTotals::Path& path : http.slowest(kPathsShown)) {
-    absl::StrAppend(&text, "             ",
-                    duration_text(static_cast<double>(path.longest_ns)), " at most  ", path.name);
+    absl::StrAppend(&text, "             ", duration_text(static_cast<double>(path.longest_ns)),
+                    " at most  ", path.name);
     if (path.requests > 1) absl::StrAppend(&text, "  (", grouped(path.requests), " times)");
     text += "\n";
   }
@@ -78,12 +77,11 @@ std::string summary_text(const SummaryFacts& facts, const Losses& losses,
   uint64_t calls =
       facts.spans + std::accumulate(facts.left_out.begin(), facts.left_out.end(), uint64_t{0});
   if (calls == 0 && http.requests() > 0) {
-    return absl::StrCat(
-        "telrun: ", grouped(http.requests()),
-        http.requests() == 1 ? " HTTP request" : " HTTP requests", " in ", facts.processes,
-        facts.processes == 1 ? " process" : " processes", "\n", http_lines(http),
-        loss_lines(losses), "  data       ", facts.destination, ", ", grouped(facts.events),
-        " events, ", size_text(facts.bytes), "\n");
+    return absl::StrCat("telrun: ", grouped(http.requests()),
+                        http.requests() == 1 ? " HTTP request" : " HTTP requests", " in ",
+                        facts.processes, facts.processes == 1 ? " process" : " processes", "\n",
+                        http_lines(http), loss_lines(losses), "  data       ", facts.destination,
+                        ", ", grouped(facts.events), " events, ", size_text(facts.bytes), "\n");
   }
   if (calls == 0) {
     return absl::StrCat("telrun: no function was seen\n", why_untraced(facts));

@@ -219,11 +219,10 @@ void EventEncoder::exception_exit(const EventPlace& place, const ExceptionNote& 
 
 void EventEncoder::span_event(const EventPlace& place, const SpanEvent& event,
                               std::string_view thread, const ProcessText& process) {
-  char* out = out_->begin_line(kFixedBytes + event.type_and_severity.size() +
-                               event.function.size() + event.message_and_event.size() +
-                               event.attributes.size() + event.more_attributes.size() +
-                               thread.size() + event.more.size() + process.sampling.size() +
-                               process.tail.size());
+  char* out = out_->begin_line(
+      kFixedBytes + event.type_and_severity.size() + event.function.size() +
+      event.message_and_event.size() + event.attributes.size() + event.more_attributes.size() +
+      thread.size() + event.more.size() + process.sampling.size() + process.tail.size());
   out = begin(out, place, event.type_and_severity);
   out = put(out, event.function);
   out = ids(out, place, process);

@@ -66,10 +66,10 @@ struct ExceptionNote {
 
 // An event of a span that is no function's: an HTTP request's. Parts of it, as JSON text.
 struct SpanEvent {
-  std::string_view type_and_severity;  // ,"event_type":"...","severity":"..."
-  std::string_view function;           // ,"function_name":"f", or empty
-  int64_t duration_ns = -1;            // -1: none
-  std::string_view message_and_event;  // ,"message":"...","event":{...}
+  std::string_view type_and_severity;            // ,"event_type":"...","severity":"..."
+  std::string_view function;                     // ,"function_name":"f", or empty
+  int64_t duration_ns = -1;                      // -1: none
+  std::string_view message_and_event;            // ,"message":"...","event":{...}
   std::string_view attributes, more_attributes;  // members, each ended by a comma
   std::string_view correlation_prefix;           // "http_"
   std::string_view more;                         // further members, each begun by a comma

@@ -74,10 +74,9 @@ void HttpDigester::add_value(std::string_view name, std::string_view value) {
 void HttpDigester::add_fields(const std::vector<HttpField>& fields, FieldWriter* out) {
   for (size_t i = 0; i < fields.size(); i++) {
     std::string_view name = fields[i].name;
-    bool known = std::any_of(fields.begin(), fields.begin() + static_cast<ptrdiff_t>(i),
-                             [&](const HttpField& other) {
-                               return equal_ignoring_case(other.name, name);
-                             });
+    bool known =
+        std::any_of(fields.begin(), fields.begin() + static_cast<ptrdiff_t>(i),
+                    [&](const HttpField& other) { return equal_ignoring_case(other.name, name); });
     if (known || !is_http_token(name)) continue;
     value_.clear();
     add_value(name, fields[i].value);
@@ -170,11 +169,11 @@ void HttpDigester::decode(HttpMessage* message, Direction* direction) {
   };
   std::string texts;
   std::vector<Place> places;
-  constexpr size_t kMaxTextBytes = 4 * kMaxFieldsBytes, kMaxPlaces = 512;
+  constexpr size_t kMaxDecodedBytes = 4 * kMaxFieldsBytes, kMaxPlaces = 512;
   bool good = (head->flags & kHttpTruncated) == 0 && !direction->order.lost() &&
               direction->decoder.decode(block, [&](std::string_view name, std::string_view value) {
                 if (places.size() == kMaxPlaces ||
-                    texts.size() + name.size() + value.size() > kMaxTextBytes) {
+                    texts.size() + name.size() + value.size() > kMaxDecodedBytes) {
                   return;
                 }
                 places.push_back({texts.size(), name.size(), value.size()});

@@ -33,7 +33,8 @@ std::string address_text(uint8_t family, const uint8_t (&address)[16]) {
 }
 
 bool is_set(const uint8_t (&address)[16]) {
-  return std::any_of(std::begin(address), std::end(address), [](uint8_t byte) { return byte != 0; });
+  return std::any_of(std::begin(address), std::end(address),
+                     [](uint8_t byte) { return byte != 0; });
 }
 
 void append_header(std::string* json, const HttpField& field) {

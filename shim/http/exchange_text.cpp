@@ -142,8 +142,7 @@ SpanEvent ExchangeText::tls(const std::string& name, const std::string& attribut
   message_.assign(",\"message\":\"TLS connection, not decrypted: ");
   append_json_escaped(&message_, cut(name, kMaxMessageUrlBytes));
   message_.append(" (").append(hundredths_of_ms(duration_ns)).append("ms)");
-  message_.append(
-      "\",\"event\":{\"name\":\"TLS\",\"category\":\"network\",\"type\":\"end\"}");
+  message_.append("\",\"event\":{\"name\":\"TLS\",\"category\":\"network\",\"type\":\"end\"}");
   attributes_.clear();
   append_json_member(&attributes_, "telinject.tls.sent_bytes", sent_bytes);
   append_json_member(&attributes_, "telinject.tls.received_bytes", received_bytes);

@@ -16,18 +16,36 @@ constexpr size_t kMaxKnownNames = 2048;
 // No token that is known by its looks is shorter.
 constexpr size_t kShortestToken = 15;
 
-constexpr std::string_view kSecretHeaders[] = {"cookie",       "cookie2",    "set_cookie",
-                                               "set_cookie2",  "x_auth",     "x_auth_key",
-                                               "x_session_id", "x_session",  "session_id",
-                                               "x_csrf",       "x_xsrf",     "authentication"};
+constexpr std::string_view kSecretHeaders[] = {
+    "cookie",       "cookie2",   "set_cookie", "set_cookie2", "x_auth", "x_auth_key",
+    "x_session_id", "x_session", "session_id", "x_csrf",      "x_xsrf", "authentication"};
 // Of signed URLs, and others whose names do not say it. What has password, secret, token, api_key,
 // credential and such in it is known to redact.h.
-constexpr std::string_view kSecretQueries[] = {
-    "sig", "signature", "x_amz_signature", "x_goog_signature", "x_oss_signature", "awsaccesskeyid",
-    "key", "code",      "auth",            "pass",             "pw",              "psw",
-    "jwt", "bearer",    "otp",             "pin",              "sas",             "session",
-    "sid", "sessionid", "session_id",      "phpsessid",        "jsessionid",      "assertion",
-    "hmac"};
+constexpr std::string_view kSecretQueries[] = {"sig",
+                                               "signature",
+                                               "x_amz_signature",
+                                               "x_goog_signature",
+                                               "x_oss_signature",
+                                               "awsaccesskeyid",
+                                               "key",
+                                               "code",
+                                               "auth",
+                                               "pass",
+                                               "pw",
+                                               "psw",
+                                               "jwt",
+                                               "bearer",
+                                               "otp",
+                                               "pin",
+                                               "sas",
+                                               "session",
+                                               "sid",
+                                               "sessionid",
+                                               "session_id",
+                                               "phpsessid",
+                                               "jsessionid",
+                                               "assertion",
+                                               "hmac"};
 
 char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
@@ -66,7 +84,8 @@ std::string decoded(std::string_view text) {
 }
 
 bool in_word(char c) {
-  return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+  return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+         c == '.';
 }
 
 // A word that is as long as a token at least and begins as one does: few values have any.
@@ -125,8 +144,7 @@ bool HttpRedaction::judge(std::string_view name, const std::vector<std::string>&
   auto found = known->find(name);
   if (found != known->end()) return found->second;
   std::string text = normalised(decoded(name));
-  bool is = secret(text) ||
-            std::any_of(globs.begin(), globs.end(), [&](const std::string& glob) {
+  bool is = secret(text) || std::any_of(globs.begin(), globs.end(), [&](const std::string& glob) {
               return fnmatch(glob.c_str(), text.c_str(), 0) == 0;
             });
   if (known->size() < kMaxKnownNames) known->emplace(name, is);

@@ -15,8 +15,7 @@ char lower(char c) {
 }
 
 bool starts_with_scheme(std::string_view text, std::string_view scheme) {
-  return text.size() > scheme.size() &&
-         equal_ignoring_case(text.substr(0, scheme.size()), scheme);
+  return text.size() > scheme.size() && equal_ignoring_case(text.substr(0, scheme.size()), scheme);
 }
 
 bool is_host_char(char c) {

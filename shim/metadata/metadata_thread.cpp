@@ -36,8 +36,20 @@ struct MetadataThread::State {
   mutable std::mutex mutex;
   std::condition_variable changed;
   Metadata metadata;
+  bool quick_done = false;
   bool done = false;
   Deadline deadline;
+
+  // Of no file, and so at hand should the thread be late. Not before somebody asks: most programs
+  // make no event.
+  void find_quickly() {
+    std::lock_guard lock(mutex);
+    if (quick_done) return;
+    quick_done = true;
+    metadata.service = quick_service(options.service_name, options.service_version,
+                                     options.environment, options.around, options.directory);
+    metadata.host = find_host(options.around);
+  }
 
   void run() {
     auto start = steady_clock::now();
@@ -63,11 +75,6 @@ MetadataThread::MetadataThread(MetadataOptions options, Say complain, Say debug)
   state_->options = std::move(options);
   state_->complain = std::move(complain);
   state_->debug = std::move(debug);
-  const MetadataOptions& known = state_->options;
-  // Of no file, and so at hand should the thread be late.
-  state_->metadata.service = quick_service(known.service_name, known.service_version,
-                                           known.environment, known.around, known.directory);
-  state_->metadata.host = find_host(known.around);
 }
 
 MetadataThread::~MetadataThread() {
@@ -84,6 +91,7 @@ bool MetadataThread::finished() {
 void MetadataThread::start() {
   if (started_) return;
   started_ = true;
+  state_->find_quickly();
   state_->deadline = steady_clock::now() + state_->options.limit;
   std::thread([state = state_] { state->run(); }).detach();
 }
@@ -96,6 +104,7 @@ bool MetadataThread::wait(milliseconds patience) {
 }
 
 Metadata MetadataThread::current() const {
+  state_->find_quickly();
   std::lock_guard lock(state_->mutex);
   return state_->metadata;
 }

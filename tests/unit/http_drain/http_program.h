@@ -179,7 +179,11 @@ struct HttpProgram {
     head.sequence = sequence;
     head.flags = flags;
     head.block_bytes = static_cast<uint16_t>(block.size());
-    return put(lane, MessageType::kHttpHeaders, head, block);
+    uint64_t place = put(lane, MessageType::kHttpHeaders, head, block);
+    if ((flags & kHttpEndOfStream) != 0) {
+      half_end(lane, connection, stream, (flags & kHttpFromPeer) != 0, 0);
+    }
+    return place;
   }
   void half_end(LaneWriter* lane, uint64_t connection, uint32_t stream, bool from_peer,
                 uint64_t bytes) {
@@ -204,8 +208,7 @@ struct HttpProgram {
     return put(lane, MessageType::kHttpTransfer, head, tail);
   }
   void transfer_end(LaneWriter* lane, uint64_t number, int result, int status,
-                    const std::string& error = "", int redirects = 0,
-                    const std::string& url = "") {
+                    const std::string& error = "", int redirects = 0, const std::string& url = "") {
     HttpTransferEndMessage head = {};
     head.transfer = number;
     head.result = result;
@@ -221,8 +224,7 @@ struct HttpProgram {
     put(lane, MessageType::kHttpTransferEnd, head, url + error + method);
   }
 
-  std::vector<json> events(std::vector<std::pair<int, ProcessEnd>> ends = {
-                               {kTestOsPid, kExited}}) {
+  std::vector<json> events(std::vector<std::pair<int, ProcessEnd>> ends = {{kTestOsPid, kExited}}) {
     DrainRun run = drain(&segment, std::move(ends));
     CHECK(run.problem == "");
     // For teltest.check, by hand.
@@ -243,8 +245,7 @@ inline std::string story(const std::vector<json>& events) {
     if (!text.empty()) text += ' ';
     if (type == "function_entry" || type == "function_exit") {
       text += type == "function_entry" ? '+' : '-';
-      text += static_cast<char>(
-          std::stoul(event["function_name"].get<std::string>(), nullptr, 16));
+      text += static_cast<char>(std::stoul(event["function_name"].get<std::string>(), nullptr, 16));
     } else {
       text += type.starts_with("http_") ? type.substr(5) : type;
     }

@@ -50,8 +50,7 @@ TEST_CASE("a program cannot pass a raw block off as a digest") {
   auto out = digest(&digester, message(MessageType::kHttpRequest, head, block));
   REQUIRE(out.size() == 1);
   CHECK(out[0].bytes.find("SECRET") == std::string::npos);
-  std::string_view fields =
-      std::string_view(out[0].bytes).substr(sizeof(HttpRequestMessage));
+  std::string_view fields = std::string_view(out[0].bytes).substr(sizeof(HttpRequestMessage));
   CHECK(find_field(fields, ":method") == "GET");
   CHECK(find_field(fields, "cookie") == "REDACTED");
 }

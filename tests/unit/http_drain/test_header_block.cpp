@@ -51,9 +51,10 @@ TEST_CASE("fields that fold and fields that contradict each other") {
   CHECK(block.fields[0].value.find('b') == 0);
   CHECK(block.fields[0].value.find('c') != std::string_view::npos);
   CHECK(block.fields[1].value == "e");
-  REQUIRE(parser.parse("GET / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n"
-                       "Content-Length: 6\r\nX: y\r\n",
-                       true, false, &block));
+  REQUIRE(
+      parser.parse("GET / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n"
+                   "Content-Length: 6\r\nX: y\r\n",
+                   true, false, &block));
   CHECK(block.fields.size() >= 2);
 }
 

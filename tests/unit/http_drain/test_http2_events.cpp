@@ -12,12 +12,9 @@ namespace {
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
 Fields asks(const std::string& path, const Fields& more = {}) {
-  Fields fields = {{":method", "GET"},
-                   {":scheme", "https"},
-                   {":path", path},
-                   {":authority", "shop.example"},
-                   {"user-agent", "test/2"},
-                   {"authorization", "Bearer abc"}};
+  Fields fields = {{":method", "GET"},       {":scheme", "https"},
+                   {":path", path},          {":authority", "shop.example"},
+                   {"user-agent", "test/2"}, {"authorization", "Bearer abc"}};
   fields.insert(fields.end(), more.begin(), more.end());
   return fields;
 }
@@ -105,7 +102,8 @@ TEST_CASE("a server's stream takes the trace that it brings") {
   context.parent = HttpParent::kHeaders;
   auto with = [&](const char* flags) {
     return in.block(asks("/", {{"traceparent", std::string("00-000000000000000700000000000000ab-"
-                                                           "00000000000000cd-") + flags}}));
+                                                           "00000000000000cd-") +
+                                                   flags}}));
   };
   p.headers(&lane, 1, 1, 0, with("01"), kHttpFromPeer | kLast, context);
   p.enter(&lane, 'h', 0);
@@ -135,6 +133,24 @@ TEST_CASE("a stream that was reset") {
   head.reason = HttpEndReason::kReset;
   p.put(&lane, MessageType::kHttpEnd, head);
   CHECK(event_of(p.events(), "http_response")["error"]["type"] == "CANCEL");
+}
+
+TEST_CASE("a reset after the end says nothing more") {
+  HttpProgram p;
+  LaneWriter lane = p.thread(0, 1);
+  Deflater out, in;
+  p.connect(&lane, 1, HttpRole::kClient, 0x0304);
+  p.headers(&lane, 1, 1, 0, out.block(asks("/")), kLast, HttpProgram::own_trace(1));
+  p.headers(&lane, 1, 1, 0, in.block(answers(204)), kHttpFromPeer | kLast);
+  HttpEndMessage head = {};
+  head.connection = 1;
+  head.stream = 1;
+  head.ticks = p.ticks + 1;
+  head.reason = HttpEndReason::kReset;
+  p.put(&lane, MessageType::kHttpEnd, head);
+  std::vector<json> events = p.events();
+  REQUIRE(story(events) == "request response");
+  CHECK(events[1]["severity"] == "INFO");
 }
 
 TEST_CASE("a request body of HTTP/2 is counted to its end") {

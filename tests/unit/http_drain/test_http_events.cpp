@@ -10,7 +10,8 @@ TEST_CASE("a client's exchange is a pair of events of one span") {
   LaneWriter lane = p.thread(0, 4712);
   p.connect(&lane, 1, HttpRole::kClient);
   uint64_t place = p.request(
-      &lane, 1, 1, get("/cart?id=7&token=abc", "Authorization: Bearer x\r\nAccept: a\r\naccept: b\r\n"),
+      &lane, 1, 1,
+      get("/cart?id=7&token=abc", "Authorization: Bearer x\r\nAccept: a\r\naccept: b\r\n"),
       HttpProgram::own_trace(5), 0, 0, /*earlier=*/10);
   p.response(&lane, 1, 1, ok("Set-Cookie: a=b\r\nSet-Cookie: c=d\r\nContent-Length: 12\r\n"));
   p.end(&lane, 1, 1, HttpEndReason::kComplete, 0, 12);
@@ -36,13 +37,14 @@ TEST_CASE("a client's exchange is a pair of events of one span") {
                 {"Accept", "a, b"}}},
               {"body_bytes", 0},
               {"user_agent", "test/1"}}));
-  CHECK(response["http"]["response"] == json({{"status_code", 200},
-                                              {"headers",
-                                               {{"Content-Type", "text/plain"},
-                                                {"Set-Cookie", "REDACTED"},
-                                                {"Content-Length", "12"}}},
-                                              {"body_bytes", 12},
-                                              {"content_type", "text/plain"}}));
+  CHECK(
+      response["http"]["response"] ==
+      json(
+          {{"status_code", 200},
+           {"headers",
+            {{"Content-Type", "text/plain"}, {"Set-Cookie", "REDACTED"}, {"Content-Length", "12"}}},
+           {"body_bytes", 12},
+           {"content_type", "text/plain"}}));
   for (const json& event : events) {
     const json& attributes = event["attributes"];
     CHECK(attributes["http.request.method"] == "GET");
@@ -190,8 +192,8 @@ TEST_CASE("a header block that was cut is told as far as it goes") {
   HttpProgram p;
   LaneWriter lane = p.thread(0, 1);
   p.connect(&lane, 1, HttpRole::kClient);
-  p.request(&lane, 1, 1, "GET / HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nAuthoriz", HttpProgram::own_trace(1),
-            kHttpTruncated);
+  p.request(&lane, 1, 1, "GET / HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nAuthoriz",
+            HttpProgram::own_trace(1), kHttpTruncated);
   p.response(&lane, 1, 1, ok());
   p.end(&lane, 1, 1);
   json event = event_of(p.events(), "http_request");

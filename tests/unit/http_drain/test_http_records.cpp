@@ -54,8 +54,8 @@ TEST_CASE("messages are replaced, wherever they are cut; all else stays where it
   HttpProgram p;
   LaneWriter lane = p.thread(0, 1);
   uint64_t a = p.enter(&lane, 'a', 0);
-  uint64_t place = p.request(&lane, 1, 1, get("/", "Cookie: SECRET-COOKIE\r\n"),
-                             HttpProgram::own_trace(1));
+  uint64_t place =
+      p.request(&lane, 1, 1, get("/", "Cookie: SECRET-COOKIE\r\n"), HttpProgram::own_trace(1));
   uint64_t b = p.enter(&lane, 'b', 1);
   p.leave(&lane, 'b', 1);
   std::vector<Run> runs = runs_of(&p.segment);
@@ -92,8 +92,8 @@ TEST_CASE("pieces without a beginning, and messages that are too long, go no fur
   HttpProgram p;
   LaneWriter lane(&p.segment, 0);
   lane.control(++p.ticks, ControlKind::kMessageData, 0x544552434553, 0x544552434553, 0x54455243);
-  lane.control(++p.ticks, ControlKind::kMessage,
-               static_cast<uint64_t>(MessageType::kHttpRequest), kMaxAssembledBytes + 1);
+  lane.control(++p.ticks, ControlKind::kMessage, static_cast<uint64_t>(MessageType::kHttpRequest),
+               kMaxAssembledBytes + 1);
   lane.control(++p.ticks, ControlKind::kMessageData, 0x544552434553, 0x544552434553, 0x54455243);
   p.enter(&lane, 'a', 0);
   RecordMemory memory;

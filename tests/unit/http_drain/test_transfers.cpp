@@ -76,8 +76,8 @@ TEST_CASE("an id that goes out a second time is not used a second time") {
 TEST_CASE("a transfer that failed before any exchange is a pair of its own") {
   HttpProgram p;
   LaneWriter lane = p.thread(0, 1);
-  uint64_t place = p.transfer(&lane, 3, "user:pass@nowhere.example:81/x?token=1",
-                              HttpProgram::own_trace(1));
+  uint64_t place =
+      p.transfer(&lane, 3, "user:pass@nowhere.example:81/x?token=1", HttpProgram::own_trace(1));
   p.transfer_end(&lane, 3, 6, 0, "Could not resolve host: nowhere.example");
   std::vector<json> events = p.events();
   REQUIRE(story(events) == "request response");
