@@ -48,7 +48,8 @@ class RecordingServer:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.scheme = "https" if certificate else "http"
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.accepting = threading.Thread(target=self._accept, daemon=True)
+        self.accepting.start()
 
     def url(self, path):
         return f"{self.scheme}://localhost:{self.port}{path}"
@@ -59,6 +60,9 @@ class RecordingServer:
         return sorted(taken, key=lambda request: request.line)
 
     def close(self):
+        # Wakes the thread that accepts: its descriptor may be another server's listener next.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.accepting.join()
         self.listener.close()
 
     def _accept(self):
