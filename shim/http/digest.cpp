@@ -221,20 +221,15 @@ bool HttpDigester::headers(HttpMessage message, std::vector<HttpMessage>* out) {
     decode(&next, direction);
     out->push_back(std::move(next));
   };
-  size_t size = message.bytes.size();
-  // A copy: it has to be told, read or not, whatever becomes of the order.
-  HttpMessage own = message;
-  size_t before = out->size();
-  held_bytes_ += size;
-  bool in_order = held_bytes_ <= kMaxHeldBytes &&
-                  direction->order.take(head->sequence, std::move(message), pass_on);
-  for (size_t i = before; i < out->size(); i++) {
-    held_bytes_ -= std::min(held_bytes_, (*out)[i].bytes.size());
-  }
-  if (!in_order) {
-    direction->order.lose();
-    pass_on(std::move(own));
-  }
+  direction->held_bytes += message.bytes.size();
+  auto tell = [&](HttpMessage next) {
+    direction->held_bytes -= next.bytes.size();
+    pass_on(std::move(next));
+  };
+  if (direction->held_bytes > kMaxHeldBytes) direction->order.lose();
+  // It is told, whether it can be read or not.
+  if (!direction->order.take(head->sequence, &message, tell)) tell(std::move(message));
+  if (direction->order.lost()) direction->order.give_up(tell);
   return true;
 }
 

@@ -48,8 +48,8 @@ class HttpDigester {
   // HTTP/2 connections whose compression is followed, at most: of more, those that have been quiet
   // longest are given up.
   static constexpr size_t kMaxConnections = 1024;
-  // Blocks that wait for one before them.
-  static constexpr size_t kMaxHeldBytes = 16 << 20;
+  // Blocks of one direction that wait for one before them: this and what is being decoded.
+  static constexpr size_t kMaxHeldBytes = 64 << 10;
 
   explicit HttpDigester(HttpRedaction redaction = HttpRedaction())
       : redaction_(std::move(redaction)) {}
@@ -67,6 +67,7 @@ class HttpDigester {
   struct Direction {
     HpackDecoder decoder;
     BlockOrder<HttpMessage> order;
+    size_t held_bytes = 0;
   };
   struct Connection {
     Direction sent, received;
@@ -92,7 +93,6 @@ class HttpDigester {
   std::string value_, scratch_;
   absl::flat_hash_map<Key, std::unique_ptr<Connection>> connections_;
   uint64_t uses_ = 0;
-  size_t held_bytes_ = 0;
 };
 
 }  // namespace telinject

@@ -54,34 +54,37 @@ class BlockOrder {
  public:
   static constexpr size_t kMostHeld = 64;
 
-  // Calls visit(block) for each one whose turn it is. False once one is missing for good.
+  // Calls visit(block) for each one whose turn it is; visit may call lose(). False once one is
+  // missing for good: `block` was not taken then.
   template <typename Visit>
-  bool take(uint32_t sequence, Block block, Visit&& visit) {
+  bool take(uint32_t sequence, Block* block, Visit&& visit) {
     if (lost_) return false;
     if (sequence != next_) {
       // An old number again: nobody can tell where it belongs.
       auto ahead = static_cast<int32_t>(sequence - next_);
-      if (ahead < 0 || held_.size() == kMostHeld) {
+      if (ahead < 0 || held_.size() == kMostHeld || held_.contains(sequence)) {
         lost_ = true;
-        held_.clear();
         return false;
       }
-      held_.emplace(sequence, std::move(block));
+      held_.emplace(sequence, std::move(*block));
       return true;
     }
-    visit(std::move(block));
     next_++;
-    for (auto it = held_.find(next_); it != held_.end(); it = held_.find(next_)) {
-      visit(std::move(it->second));
-      held_.erase(it);
+    visit(std::move(*block));
+    for (auto it = held_.find(next_); it != held_.end() && !lost_; it = held_.find(next_)) {
+      auto node = held_.extract(it);
       next_++;
+      visit(std::move(node.mapped()));
     }
     return true;
   }
   bool lost() const { return lost_; }
-  void lose() {
-    lost_ = true;
-    held_.clear();
+  void lose() { lost_ = true; }
+  // Those that nobody will be able to read, once it is lost.
+  template <typename Visit>
+  void give_up(Visit&& visit) {
+    std::map<uint32_t, Block> held = std::exchange(held_, {});
+    for (auto& [sequence, block] : held) visit(std::move(block));
   }
 
  private:

@@ -115,6 +115,25 @@ TEST_CASE("a block that cannot be read is told to be so, and those after it") {
   CHECK((head_of<HttpHeadersMessage>(out[0]).flags & kHttpUndecoded) == 0);
 }
 
+TEST_CASE("blocks that wait for one that cannot be read are told, too") {
+  HttpDigester digester;
+  std::string block = Deflater().block({{":method", "GET"}}), bad(20, '\xff');
+  for (uint32_t sequence : {1, 2, 4}) {
+    CHECK(digest(&digester, message(MessageType::kHttpHeaders, block_head(sequence, block), block))
+              .empty());
+  }
+  auto out = digest(&digester, message(MessageType::kHttpHeaders, block_head(0, bad), bad));
+  REQUIRE(out.size() == 4);
+  for (const HttpMessage& each : out) {
+    CHECK((head_of<HttpHeadersMessage>(each).flags & kHttpUndecoded) != 0);
+  }
+  // A number that was there already.
+  HttpDigester other;
+  digest(&other, message(MessageType::kHttpHeaders, block_head(1, block), block));
+  out = digest(&other, message(MessageType::kHttpHeaders, block_head(1, block), block));
+  CHECK(out.size() == 2);
+}
+
 TEST_CASE("what is held and followed is bounded") {
   HttpDigester digester;
   std::string block = Deflater().block({{":method", "GET"}});

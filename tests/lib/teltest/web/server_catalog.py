@@ -119,8 +119,9 @@ def nginx_put(site, name):
     body.write_bytes(b"x" * 2_000_000)
     return _nginx(site, name, "sockets", "plain",
                   lambda port: ["sh", "-c",
-                                f"curl -q -sS -T {body} http://localhost:{port}/put/a && curl -q -sS -X DELETE "
-                                            f"http://localhost:{port}/put/a"], 2)
+                                f"curl -q -sS -T {body} http://localhost:{port}/put/a "
+                                f"&& curl -q -sS -X DELETE "
+                                f"http://localhost:{port}/put/a"], 2)
 
 
 @server("nginx, reverse proxy")
@@ -320,7 +321,8 @@ def redis(site, name):
         with site.redis(prefix, site.place.variables(events if traced else None)) as server:
             port = str(server.address[1])
             outcomes.append(site.place.run(["sh", "-c",
-                                            f"redis-benchmark -p {port} -q -n 500 -t ping,set,get > /dev/null; "
+                                            f"redis-benchmark -p {port} -q -n 500 "
+                                            f"-t ping,set,get > /dev/null; "
                                                         f"redis-cli -p {port} set GET 'GET / HTTP/1.1'; "
                                                         f"redis-cli -p {port} get GET"]))
             statuses.append(server.stop())

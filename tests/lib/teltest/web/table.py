@@ -15,11 +15,15 @@ def document(rows):
     versions = [_first_line(*command) for command in (
         ("curl", "--version"), ("nginx", "-v"), ("openssl", "version"), ("git", "--version"))]
     lines = ["# Real HTTP programs", "",
-             "Written by `scripts/http-table --write`; every row was run without us and with us. *log*: exchanges",
+             "Written by `scripts/http-table --write`; every row was run "
+             "without us and with us. *log*: exchanges",
              "by the server's own log; *pairs*: http_request and http_response events of one span; *output*:",
-             "stdout, stderr and exit status; *wire*: bytes both ways, without traceparent (*log*: where TLS hides",
-             "them, by the lengths and fields that the server logged; -: not compared); *orphans*: parents that are",
-             "nowhere in the trace. In a clean run methods, paths and statuses are those of the log, too, every",
+             "stdout, stderr and exit status; *wire*: bytes both ways, "
+             "without traceparent (*log*: where TLS hides",
+             "them, by the lengths and fields that the server logged; -: "
+             "not compared); *orphans*: parents that are",
+             "nowhere in the trace. In a clean run methods, paths and "
+             "statuses are those of the log, too, every",
              "traceparent that went out names a span that is written, and every event fits the schema.", "",
              f"With {'; '.join(versions)}.", "",
              "| program | layer | log | pairs | expected | output | wire | orphans | verdict |",
