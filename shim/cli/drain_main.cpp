@@ -231,6 +231,7 @@ void run_threads(const Session& session, const Settings& settings, bool under_te
   *control = &own_control;
   if (!under_telrun) own_control.add_program(kDrainSegmentFd, kDrainPidfdFd);
   std::thread controlling = start_thread([&] { own_control.run(); });
+  StandardError::let_go();
   has_started();
   consume();
   controlling.join();
@@ -279,7 +280,6 @@ int run_drain(bool under_telrun) {
   } else if (recording == nullptr) {
     sink = std::make_unique<NoSink>();
   }
-  StandardError::let_go();
   // A folder that we stand in cannot be unmounted.
   [[maybe_unused]] int changed = chdir("/");
 

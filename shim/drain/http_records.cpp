@@ -19,7 +19,7 @@ RecordBytes message_as_records(MessageType type, uint64_t ticks, const std::stri
   put(ControlKind::kMessage, static_cast<uint64_t>(type), bytes.size(), 0);
   for (size_t at = 0; at < bytes.size(); at += kMessageDataBytes) {
     char piece[kMessageDataBytes] = {};
-    std::memcpy(piece, bytes.data() + at, std::min(kMessageDataBytes, bytes.size() - at));
+    bytes.copy(piece, sizeof piece, at);
     uint64_t a = 0, b = 0, c = 0;
     std::memcpy(&a, piece, 6);
     std::memcpy(&b, piece + 6, 7);

@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -51,6 +52,18 @@ struct MetadataThread::State {
     metadata.host = find_host(options.around);
   }
 
+  // What files tell is read here and now; the network is not asked.
+  void do_without_thread(const std::string& why) {
+    Metadata found = find_local_metadata(options);
+    {
+      std::lock_guard lock(mutex);
+      metadata = found;
+      done = true;
+    }
+    debug(absl::StrCat("metadata: cannot start a thread (", why,
+                       "): cloud and Kubernetes metadata are left out"));
+  }
+
   void run() {
     auto start = steady_clock::now();
     Metadata found = find_local_metadata(options);
@@ -93,7 +106,11 @@ void MetadataThread::start() {
   started_ = true;
   state_->find_quickly();
   state_->deadline = steady_clock::now() + state_->options.limit;
-  std::thread([state = state_] { state->run(); }).detach();
+  try {
+    std::thread([state = state_] { state->run(); }).detach();
+  } catch (const std::system_error& error) {
+    state_->do_without_thread(error.code().message());
+  }
 }
 
 bool MetadataThread::wait(milliseconds patience) {
