@@ -68,9 +68,10 @@ Dwarf* begin_dwarf(const ElfFile& file) {
 }
 
 // As it is, where that is not to be had.
-std::shared_ptr<ElfFile> unpacked(const std::shared_ptr<ElfFile>& file, std::string* problem) {
+std::shared_ptr<ElfFile> unpacked(std::shared_ptr<ElfFile> file, std::string* problem) {
   std::shared_ptr<ElfFile> plain = unpack_debug_info(*file, problem);
-  return plain != nullptr ? plain : file;
+  if (plain != nullptr) return plain;
+  return file;
 }
 
 }  // namespace
@@ -80,7 +81,7 @@ std::unique_ptr<DwarfIndex> DwarfIndex::open(std::shared_ptr<ElfFile> file,
                                              const std::string& root, std::string* problem) {
   if (!file->has_section(".debug_info")) return nullptr;
   std::unique_ptr<DwarfIndex> index(new DwarfIndex);
-  index->file_ = unpacked(file, problem);
+  index->file_ = unpacked(std::move(file), problem);
   index->program_ = std::move(program);
   index->is_code_ = [elf = index->program_.get()](uint64_t vaddr) { return elf->is_code(vaddr); };
   if (!index->begin(problem) || !index->attach_alternate(root, problem)) return nullptr;

@@ -88,7 +88,6 @@ def test_one_trace(tmp_path, authority, compiler, scheme):
     for client, server in zip(clients, servers):
         assert client.request["timestamp_ns"] <= server.request["timestamp_ns"]
         assert server.request["timestamp_ns"] <= server.response["timestamp_ns"]
-        assert server.response["duration_ns"] <= client.response["duration_ns"]
 
 
 def test_preloaded_alone(tmp_path, authority):
