@@ -201,7 +201,8 @@ def test_nginx(clients, tmp_path):
                 # Answers without what tells one run from the other.
                 client = subprocess.run(
                     ["curl", "-q", "-sS", "--retry", "3", "--retry-all-errors", version, "-w",
-                     "%{http_code} %{http_version}", "-d", "a=b", "-X", "GET", f"https://localhost:{port}/{path}"], capture_output=True, check=True,
+                     "%{http_code} %{http_version}", "-d", "a=b", "-X", "GET",
+                     f"https://localhost:{port}/{path}"], capture_output=True, check=True,
                     env=clients.environment | {"PATH": "/usr/bin:/bin"})
                 answers[way].append(client.stdout)
         master = int((folder / "nginx.pid").read_text())
