@@ -59,7 +59,9 @@ ClockAnchor ClockMap::take_anchor(ClockKind kind) {
 }
 
 ClockMap::ClockMap(ClockKind kind, ClockAnchor first, int64_t realtime_ns)
-    : kind_(kind), offset_ns_(realtime_ns - first.monotonic_ns), last_(first) {
+    : kind_(kind),
+      offset_ns_(in_range(static_cast<__int128>(realtime_ns) - first.monotonic_ns)),
+      last_(first) {
   // Until a second anchor is there, a tick counts as a nanosecond; the drain adds one before it
   // converts anything.
   pieces_.push_back({first.ticks, realtime_ns, uint64_t{1} << kRateBits});
@@ -78,8 +80,8 @@ double ClockMap::add_anchor(ClockAnchor anchor) {
   double drift = (static_cast<double>(rate) / static_cast<double>(piece.rate) - 1) * 1e6;
   // Joins where the last piece has come to, and meets the true time an interval later.
   int64_t reached = at(piece, anchor.ticks);
-  int64_t interval = anchor.monotonic_ns - last_.monotonic_ns;
-  int64_t ahead = reached - (anchor.monotonic_ns + offset_ns_);
+  auto interval = static_cast<__int128>(anchor.monotonic_ns) - last_.monotonic_ns;
+  auto ahead = static_cast<__int128>(reached) - anchor.monotonic_ns - offset_ns_;
   double corrected =
       static_cast<double>(rate) * (1 - static_cast<double>(ahead) / static_cast<double>(interval));
   // Never backwards, never more than a tenth off.

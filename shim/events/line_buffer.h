@@ -44,7 +44,8 @@ class LineBuffer {
 // Each writes at `out` and returns the end of what it wrote.
 
 inline char* put(char* out, std::string_view text) {
-  std::memcpy(out, text.data(), text.size());
+  // An empty text may be nowhere.
+  if (!text.empty()) std::memcpy(out, text.data(), text.size());
   return out + text.size();
 }
 
