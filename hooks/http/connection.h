@@ -91,6 +91,7 @@ struct Direction {
   uint8_t event;  // what the parser stopped for
   bool in_chunk;  // the data of a chunk comes next
   bool interim;   // the message is a 1xx
+  bool counted;   // its body is, without the parser
   uint8_t undecided_bytes;
   uint8_t undecided[9];  // the first bytes, while they are too few to say what they are
 };
