@@ -45,6 +45,7 @@ struct Block {
   const uint8_t* data;
   uint32_t size;
   bool truncated;
+  bool no_traceparent = false;  // there is none, as is known already
 };
 
 // Where in HTTP/1 a direction is.

@@ -51,23 +51,23 @@ inline const uint8_t* find(const uint8_t* at, const uint8_t* end, Kind kind) {
   return first < left ? at + first : end;
 }
 
-__m128i ends_line(__m128i bytes) {
+[[gnu::always_inline]] inline __m128i ends_line(__m128i bytes) {
   return _mm_or_si128(is(bytes, '\r'), is(bytes, '\n'));
 }
 
-__m128i ends_name(__m128i bytes) {
+[[gnu::always_inline]] inline __m128i ends_name(__m128i bytes) {
   __m128i letter = between(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 'z');
   __m128i other = _mm_or_si128(is(bytes, '-'), is(bytes, '_'));
   __m128i token = _mm_or_si128(_mm_or_si128(letter, other), between(bytes, '0', '9'));
   return _mm_cmpeq_epi8(token, _mm_setzero_si128());
 }
 
-__m128i ends_target(__m128i bytes) {
+[[gnu::always_inline]] inline __m128i ends_target(__m128i bytes) {
   return _mm_cmpeq_epi8(between(bytes, 0x21, 0x7e), _mm_setzero_si128());
 }
 
 // Over the end of a line, which is here.
-bool take_line_end(Cursor* cursor) {
+[[gnu::always_inline]] inline bool take_line_end(Cursor* cursor) {
   if (cursor->left() >= 2 && cursor->at[0] == '\r' && cursor->at[1] == '\n') {
     cursor->at += 2;
     return true;
