@@ -15,9 +15,18 @@ class Bytes {
         tail_(static_cast<const unsigned char*>(tail)),
         head_bytes_(head_bytes),
         size_(head_bytes + tail_bytes) {}
-  // The next `count` bytes, little endian; zeros behind the end.
+  // The next `count` bytes, 8 at most, little endian; zeros behind the end.
   uint64_t take(int count) {
     uint64_t value = 0;
+    const unsigned char* whole = at_ + sizeof value <= head_bytes_ ? head_ + at_
+                                 : at_ >= head_bytes_ && at_ + sizeof value <= size_
+                                     ? tail_ + (at_ - head_bytes_)
+                                     : nullptr;
+    if (whole != nullptr) {
+      __builtin_memcpy(&value, whole, sizeof value);
+      at_ += static_cast<size_t>(count);
+      return count == sizeof value ? value : value & ((uint64_t{1} << (8 * count)) - 1);
+    }
     for (int i = 0; i < count && at_ < size_; i++, at_++) {
       uint64_t byte = at_ < head_bytes_ ? head_[at_] : tail_[at_ - head_bytes_];
       value |= byte << (8 * i);

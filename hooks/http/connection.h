@@ -45,6 +45,7 @@ struct Block {
   const uint8_t* data;
   uint32_t size;
   bool truncated;
+  bool no_traceparent = false;  // there is none, as is known already
 };
 
 // Where in HTTP/1 a direction is.
@@ -91,6 +92,7 @@ struct Direction {
   uint8_t event;  // what the parser stopped for
   bool in_chunk;  // the data of a chunk comes next
   bool interim;   // the message is a 1xx
+  bool counted;   // its body is, without the parser
   uint8_t undecided_bytes;
   uint8_t undecided[9];  // the first bytes, while they are too few to say what they are
 };

@@ -1,7 +1,12 @@
 // HTTP/1.0 and 1.1, by http_parser: well kept, table driven, without allocation, and known to work
 // on any cut of its input. It is stopped at the end of each part (header block, last chunk,
 // message), so that its position there is known.
+//
+// It costs more than all the rest. So the usual header block that is there in one piece is read
+// without it (http1_head.h), and bodies of a known length, or that end with the connection, are
+// only counted; the parser's fields say what it would have found.
 #include "hooks/http/framing.h"
+#include "hooks/http/http1_head.h"
 #include "hooks/http/parser_guard.h"
 #include "hooks/http/pools.h"
 #include "hooks/http/report.h"
@@ -45,6 +50,17 @@ bool is_interim(uint32_t status) {
 
 bool is_upgrade(uint32_t status, uint32_t exchange_flags) {
   return status == 101 || (status / 100 == 2 && (exchange_flags & kConnectRequest) != 0);
+}
+
+// Of the exchange that the next response answers.
+uint32_t flags_to_answer(Connection& connection) {
+  return slot_of(connection, connection.answered + 1).flags.load(std::memory_order_acquire);
+}
+
+// A response that has no body, whatever its header block says.
+bool is_bodiless(uint32_t status, uint32_t exchange_flags) {
+  return status / 100 == 1 || status == 204 || status == 304 ||
+         (exchange_flags & kHeadRequest) != 0 || is_upgrade(status, exchange_flags);
 }
 
 void end_exchange(Connection& connection, Exchange& exchange, HttpEndReason reason, int error,
@@ -98,12 +114,8 @@ int on_headers_complete(http_parser* parser) {
   stop(parser, kHeadComplete);
   if (parser->type != HTTP_RESPONSE) return 0;
   const Parse& parse = parse_of(parser);
-  const Exchange& exchange = slot_of(parse.connection, parse.connection.answered + 1);
-  uint32_t flags = exchange.flags.load(std::memory_order_acquire);
-  uint32_t status = parser->status_code;
-  bool bodiless = status / 100 == 1 || status == 204 || status == 304 ||
-                  (flags & kHeadRequest) != 0 || is_upgrade(status, flags);
-  return bodiless ? 1 : 0;
+  uint32_t flags = flags_to_answer(parse.connection);
+  return is_bodiless(parser->status_code, flags) ? 1 : 0;
 }
 
 int on_body(http_parser* parser, const char*, size_t size) {
@@ -146,6 +158,7 @@ void begin_message(Connection& connection, Direction& direction, Way way, uint64
   direction.bytes = 0;
   direction.in_chunk = false;
   direction.interim = false;
+  direction.counted = false;
   direction.stage = Stage::kHead;
 }
 
@@ -261,6 +274,84 @@ void upgrade(Connection& connection, bool to_http2, uint64_t now) {
   }
 }
 
+// ---- without the parser
+
+// The parser behind a header block that announces chunks. Its states have no names outside, so it
+// reads such a block: once, and whoever comes meanwhile does it for himself.
+http_parser parser_at_chunks() {
+  static std::atomic<uint32_t> state;  // 1: being made, 2: there
+  static http_parser made;
+  if (state.load(std::memory_order_acquire) == 2) return made;
+  constexpr char kHead[] = "HTTP/1.1 200\r\nTransfer-Encoding:chunked\r\n\r\n";
+  constexpr http_parser_settings kSilent = {};
+  http_parser parser;
+  http_parser_init(&parser, HTTP_RESPONSE);
+  parser.lenient_http_headers = 1;
+  parser.allow_chunked_length = 1;
+  size_t taken;
+  guarded_execute(&parser, &kSilent, reinterpret_cast<const uint8_t*>(kHead), sizeof kHead - 1,
+                  &taken);
+  uint32_t none = 0;
+  if (state.compare_exchange_strong(none, 1, std::memory_order_acquire)) {
+    made = parser;
+    state.store(2, std::memory_order_release);
+  }
+  return parser;
+}
+
+void set_parser(http_parser* parser, const Http1Head& head, bool bodiless) {
+  if (head.chunked && !bodiless) {
+    void* data = parser->data;
+    *parser = parser_at_chunks();
+    parser->data = data;
+  }
+  parser->type = head.type;
+  parser->method = head.method;
+  parser->status_code = head.status;
+  parser->content_length = head.content_length;
+  parser->uses_transfer_encoding = head.chunked ? 1 : 0;
+  parser->flags = (head.chunked ? F_CHUNKED : 0) | (bodiless ? F_SKIPBODY : 0) |
+                  (head.content_length != ~uint64_t{0} ? F_CONTENTLENGTH : 0);
+}
+
+// A message begins here. False: what passes makes no sense. *taken is 0 if the parser is needed.
+bool take_head(Connection& connection, Direction& direction, Way way, const uint8_t* data,
+               size_t size, uint64_t now, size_t* taken) {
+  *taken = 0;
+  Http1Head head;
+  auto type = static_cast<http_parser_type>(direction.parser.type);
+  if (size > kMaxBlockBytes) size = kMaxBlockBytes;
+  if (!read_http1_head(data, size, type, &head)) return true;
+  bool response = head.type == HTTP_RESPONSE;
+  uint32_t flags = response ? flags_to_answer(connection) : 0;
+  if (response && is_upgrade(head.status, flags)) return true;
+  bool bodiless = response && is_bodiless(head.status, flags);
+  set_parser(&direction.parser, head, bodiless);
+  *taken = head.size;
+  Block block = {data, static_cast<uint32_t>(head.size - 1), false, !head.may_have_traceparent};
+  if (!head_complete(connection, direction, way, block)) return false;
+  direction.counted = !head.chunked;
+  bool ends = head.chunked ? bodiless
+                           : bodiless || head.content_length == 0 ||
+                                 (!response && head.content_length == ~uint64_t{0});
+  if (ends) message_complete(connection, direction, now);
+  return true;
+}
+
+// Of a body that is counted.
+size_t take_body(Connection& connection, Direction& direction, size_t size, uint64_t now) {
+  http_parser& parser = direction.parser;
+  if (parser.content_length == ~uint64_t{0}) {
+    direction.bytes += size;
+    return size;
+  }
+  size_t taken = size < parser.content_length ? size : parser.content_length;
+  parser.content_length -= taken;
+  direction.bytes += taken;
+  if (parser.content_length == 0) message_complete(connection, direction, now);
+  return taken;
+}
+
 }  // namespace
 
 size_t frame_http1(Connection& connection, Way way, const uint8_t* data, size_t size,
@@ -280,6 +371,17 @@ size_t frame_http1(Connection& connection, Way way, const uint8_t* data, size_t 
       }
       begin_message(connection, direction, way, now);
       mark = at;
+      size_t head = 0;
+      if (!take_head(connection, direction, way, at, static_cast<size_t>(end - at), now, &head)) {
+        give_up(connection, now);
+        return size;
+      }
+      at += head;
+      if (head != 0) continue;
+    }
+    if (direction.stage == Stage::kBody && direction.counted) {
+      at += take_body(connection, direction, static_cast<size_t>(end - at), now);
+      continue;
     }
     direction.event = kNothing;
     size_t taken = 0;

@@ -122,8 +122,8 @@ bool take_request(Connection& connection, Exchange& exchange, Lane* lane) {
 bool report_request(Connection& connection, Exchange& exchange, Way way, const Block& block,
                     uint64_t start_ticks) {
   uintptr_t sp = here();
-  TraceContext carried;
-  find_traceparent(block, &carried);
+  TraceContext carried = {};
+  if (!block.no_traceparent) find_traceparent(block, &carried);
   HttpRequestMessage message = {};
   bool serves = way == Way::kReceived;
   // A request that carries a trace of its own goes on with it, ours or the application's.
