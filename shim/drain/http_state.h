@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "shim/http/exchange.h"
@@ -79,6 +80,7 @@ struct HttpState {
 };
 
 // Of a segment, by number: forked children go on with what they inherited.
-using HttpConnections = absl::flat_hash_map<uint64_t, HttpConnection>;
+// In the order of their beginning, so that the oldest goes first.
+using HttpConnections = absl::btree_map<uint64_t, HttpConnection>;
 
 }  // namespace telinject

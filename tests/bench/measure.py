@@ -1,0 +1,85 @@
+"""What all parts of the benchmark share: running a command, the cores, medians."""
+
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("TELINJECT_BUILD", REPOSITORY / "build")).resolve()
+SOURCES = REPOSITORY / "tests/bench"
+TELRUN = BUILD / "bin/telrun"
+TELINJECT = BUILD / "bin/telinject"
+LIBRARY = BUILD / "lib/libtelinject.so"
+QUEUE_BYTES = 8 << 30  # so that the drain takes all, whatever the encoder does
+
+
+def run(command, **settings):
+    environment = {**os.environ, **{name: str(value) for name, value in settings.items()}}
+    done = subprocess.run([str(word) for word in command], env=environment, text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if done.returncode != 0:
+        sys.exit(f"bench: {' '.join(map(str, command))}: status {done.returncode}\n{done.stderr}")
+    return done
+
+
+def timed(command, **settings):
+    """Seconds from start to end."""
+    start = time.monotonic_ns()
+    run(command, **settings)
+    return (time.monotonic_ns() - start) / 1e9
+
+
+def main_ns(folder, command, **settings):
+    """What main() took, and the program's largest resident memory in kB: time_main.c writes it."""
+    times = folder / "times"
+    times.unlink(missing_ok=True)
+    done = run(command, BENCH_TIME_FILE=times, **settings)
+    ns, kb = times.read_text().split()[:2]
+    return int(ns), int(kb), done
+
+
+def spread(values):
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+class Pinned:
+    """The program on one core, the drain on another, where there are two."""
+
+    def __init__(self):
+        cores = sorted(os.sched_getaffinity(0))
+        self.program = ["taskset", "-c", str(cores[0])] if len(cores) > 1 else []
+        self.drain = ["taskset", "-c", ",".join(map(str, cores[1:]))] if len(cores) > 1 else []
+
+    def telrun(self, options, command):
+        return [*self.drain, TELRUN, *options, "--", *self.program, *command]
+
+
+class DrainMemory(threading.Thread):
+    """The largest resident memory in kB of the drains that run meanwhile, seen every few milliseconds."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.kb = 0
+        self._over = threading.Event()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        self.join()
+
+    def run(self):
+        while not self._over.wait(0.01):
+            for status in Path("/proc").glob("[0-9]*/status"):
+                try:
+                    text = status.read_text()
+                except OSError:  # it has ended
+                    continue
+                if text.startswith("Name:\ttelinject-drain") and "VmHWM:" in text:
+                    self.kb = max(self.kb, int(text.split("VmHWM:")[1].split()[0]))

@@ -1,0 +1,90 @@
+"""Instructions of a call, microseconds of a throw, milliseconds of a start."""
+
+import time
+
+from measure import LIBRARY, QUEUE_BYTES, SOURCES, TELRUN, run, spread
+
+MOST_INSTRUCTIONS = 70
+
+
+def instructions(program, argument, folder, **settings):
+    """Executed by the program from start to end; they repeat, unlike times."""
+    output = folder / "callgrind"
+    run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={output}", program, argument], **settings)
+    totals = [line for line in output.read_text().splitlines() if line.startswith("summary:")]
+    return int(totals[0].split()[1])
+
+
+def measure_instructions(workshop, program, folder):
+    """Of a call+return, above glibc's empty hooks: two sizes are compared, so that the start cancels out."""
+    calls = {16: 3193, 20: 21891}  # fib(n) makes 2 fib(n + 1) - 1
+
+    def each_call(**settings):
+        few, many = (instructions(program, str(n), folder, **settings) for n in calls)
+        return (many - few) / (calls[20] - calls[16])
+
+    own = {"LD_PRELOAD": LIBRARY, "TELEMETRY_OUTPUT": "file", "TELEMETRY_FILE": "/dev/null",
+           "TELEMETRY_ON_FULL": "block"}
+    empty = each_call(LD_PRELOAD=workshop.hooks["EMPTY"])
+    return {"floor": each_call(LD_PRELOAD=workshop.hooks["RECORD"]) - empty,
+            "telinject": each_call(**own) - empty,
+            "telinject, off": each_call(**own, DEBUG="false") - empty,
+            "telinject, sampled out": each_call(**own, SAMPLE_RATE="0.000000001") - empty}
+
+
+def print_instructions(figures):
+    print(f"\ninstructions of a call+return, above empty hooks (target: at most {MOST_INSTRUCTIONS}):", end=" ")
+    print(", ".join(f"{name} {value:.1f}" for name, value in figures.items()))
+
+
+def measure_throws(workshop, pinned, repetitions):
+    """A few at a time have stacks, many are sampled: both sides of the throttle (docs/errors.md)."""
+    paths = {}
+    for kind, extra in ("plain", []), ("traced", ["-finstrument-functions"]):
+        paths[kind] = workshop.folder / f"throw-{kind}"
+        run(["g++", "-g", "-O2", *extra, SOURCES / "throw.cpp", "-o", paths[kind]])
+    traced = pinned.telrun(["-q", f"--queue-bytes={QUEUE_BYTES}", "-o", "/dev/null"], [paths["traced"]])
+    commands = {
+        "untraced": ([*pinned.program, paths["plain"]], {}),
+        "instrumented, not traced": ([*pinned.program, paths["traced"]], {}),
+        "without stacks": (traced, {"ENABLE_STACKTRACES": "false"}),
+        "with stacks": (traced, {}),
+    }
+    times = {}
+    for _ in range(repetitions):
+        for name, (command, settings) in commands.items():
+            for count in (90, 20000):
+                ns = float(run([*command, str(count)], **settings).stdout)
+                times.setdefault(f"{name}, {count} throws", []).append(ns / 1000)
+    return {name: spread(values) for name, values in times.items()}
+
+
+def print_throws(times):
+    print("\nthrow and catch through 5 frames, us:")
+    for name, value in times.items():
+        print(f"  {name:40}{value['median']:9.2f}   {value['min']:.2f}..{value['max']:.2f}")
+
+
+def measure_start_up(repetitions):
+    bare = {"LD_PRELOAD": LIBRARY, "TELEMETRY_OUTPUT": "file", "TELEMETRY_FILE": "/dev/null"}
+    commands = {
+        "alone": (["/bin/true"], {}),
+        "preloaded, off": (["/bin/true"], {"LD_PRELOAD": LIBRARY, "DEBUG": "false"}),
+        "preloaded": (["/bin/true"], bare),
+        "telrun": ([TELRUN, "-q", "-o", "/dev/null", "/bin/true"], {}),
+    }
+    times = {name: [] for name in commands}
+    for _ in range(repetitions):
+        for name, (command, settings) in commands.items():
+            start = time.monotonic_ns()
+            run(command, **settings)
+            times[name].append((time.monotonic_ns() - start) / 1e6)
+    return {name: spread(values) for name, values in times.items()}
+
+
+def print_start_up(times):
+    alone = times["alone"]["median"]
+    print(f"\nstart-up: /bin/true takes {alone:.2f} ms from a Python parent;", end=" ")
+    print(", ".join(f"{name} adds {value['median'] - alone:.2f} ms"
+                    for name, value in times.items() if name != "alone"),
+          "(targets: preloaded at most 1 ms, telrun 10 ms)")
