@@ -16,6 +16,7 @@
 #include "hooks/record_writer.h"
 #include "hooks/slow_path.h"
 #include "hooks/state.h"
+#include "shim/channel/syscall.h"
 
 namespace telinject {
 
@@ -30,13 +31,23 @@ constinit Process g_process{};
 
 using namespace telinject;
 
-#define TELINJECT_HOOK extern "C" __attribute__((visibility("default"), hot))
+// In a page of their own, with a page of nothing but `ret` behind it: switch_hooks_off() puts that
+// one in its place. The order in the section is the file's (-fno-toplevel-reorder).
+#define TELINJECT_HOOKS_SECTION "telinject_hooks"
+#define TELINJECT_HOOK \
+  extern "C" __attribute__((visibility("default"), section(TELINJECT_HOOKS_SECTION), hot))
 
 // The canonical frame address of the hook: the stack pointer of the instrumented function at the
 // call. The barrier keeps gcc from spilling it to take its lower half.
 #define TELINJECT_FRAME(sp)                                     \
   auto sp = reinterpret_cast<uintptr_t>(__builtin_dwarf_cfa()); \
   __asm__("" : "+r"(sp))
+
+__asm__(".pushsection " TELINJECT_HOOKS_SECTION
+        ",\"ax\",@progbits\n"
+        ".balign 4096\n"
+        "telinject_hooks_on:\n"
+        ".popsection");
 
 TELINJECT_HOOK void __cyg_profile_func_enter(void* function, void* call_site) {
   TELINJECT_FRAME(sp);
@@ -58,3 +69,24 @@ TELINJECT_HOOK void __cyg_profile_func_exit(void* function, void* call_site) {
   TELINJECT_FRAME(sp);
   put_exit(reserve(kExitBytes), ticks, function, sp);
 }
+
+__asm__(".pushsection " TELINJECT_HOOKS_SECTION
+        ",\"ax\",@progbits\n"
+        ".balign 4096, 0xc3\n"
+        "telinject_hooks_off:\n"
+        ".fill 4096, 1, 0xc3\n"  // ret
+        ".popsection");
+
+extern "C" __attribute__((visibility("hidden"))) char telinject_hooks_on[], telinject_hooks_off[];
+
+namespace telinject {
+
+// A thread that is within a hook goes on with a `ret`: hooks leave the stack pointer alone.
+void switch_hooks_off() {
+  constexpr long kPage = 4096, kMayMove = 1, kFixed = 2;
+  if (telinject_hooks_off - telinject_hooks_on != kPage) return;
+  sys::call(SYS_mremap, sys::arg(telinject_hooks_off), kPage, kPage, kMayMove | kFixed,
+            sys::arg(telinject_hooks_on));
+}
+
+}  // namespace telinject

@@ -18,6 +18,10 @@ void publish_hook_state(Lane* lane);
 // Ends the current stack's root, whatever the drain makes of its frames.
 void close_root(Lane* lane);
 
+// For a process that will not be traced: from here on its calls of the hooks return at once, as
+// those of glibc's empty ones do. One system call; where that is forbidden, the hooks go on asking.
+void switch_hooks_off();
+
 // Marks the slow path as under way on this lane for as long as it lives, so that a signal handler's
 // hooks keep out of half-changed state: they take the nested path. `entered()` is false if it was
 // under way already.

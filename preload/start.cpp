@@ -4,6 +4,7 @@
 #include "hooks/attach.h"
 #include "hooks/http/descriptors.h"
 #include "hooks/services.h"
+#include "hooks/slow_path.h"
 #include "preload/crash.h"
 #include "preload/exit.h"
 #include "preload/library_functions.h"
@@ -146,6 +147,8 @@ void start_process() {
       if (g_client.settings.number[kHttp] != 0) capture_http();
     }
     if (g_process.stacktraces) watch_fatal_signals();
+  } else {
+    switch_hooks_off();
   }
   g_process.state.store(result, std::memory_order_release);
 }
