@@ -102,7 +102,8 @@ def records(size):
     source = random.Random(1)
     made, length = [], 0
     while length < size:
-        made.append({"id": len(made), "name": f"user{source.randrange(10**6):06}", "score": source.random() * 1e3,
+        made.append({"id": len(made), "name": f"user{source.randrange(10**6):06}",
+                     "score": source.random() * 1e3,
                      "tags": [source.choice(["alpha", "beta", "gamma"]) for _ in range(4)],
                      "ok": source.random() < 0.5, "place": {"x": source.randrange(9999), "y": source.random()},
                      "text": f'a "quoted" word \n and a line {source.randrange(1000)}'})
