@@ -105,7 +105,8 @@ def records(size):
         made.append({"id": len(made), "name": f"user{source.randrange(10**6):06}",
                      "score": source.random() * 1e3,
                      "tags": [source.choice(["alpha", "beta", "gamma"]) for _ in range(4)],
-                     "ok": source.random() < 0.5, "place": {"x": source.randrange(9999), "y": source.random()},
+                     "ok": source.random() < 0.5,
+                     "place": {"x": source.randrange(9999), "y": source.random()},
                      "text": f'a "quoted" word \n and a line {source.randrange(1000)}'})
         length += len(json.dumps(made[-1])) + 2
     return made
