@@ -27,11 +27,13 @@
 #include "shim/channel/settings.h"
 #include "shim/cli/convert.h"
 #include "shim/cli/give_up.h"
+#include "shim/cli/left_over.h"
 #include "shim/cli/recorded_facts.h"
 #include "shim/drain/collector.h"
 #include "shim/drain/complain.h"
 #include "shim/drain/control.h"
 #include "shim/drain/processor.h"
+#include "shim/drain/progress_bar.h"
 #include "shim/drain/recorder.h"
 #include "shim/metadata/metadata_thread.h"
 #include "shim/sinks/sink.h"
@@ -161,15 +163,17 @@ MetadataOptions metadata_options(const Settings& settings, const std::string& di
   return options;
 }
 
-SpanFilter own_filter(const Settings& settings) {
-  auto globs = [&](SettingId id) { return Globs(settings.text[id]); };
-  SpanFilter filter;
-  filter.min_duration_ns = static_cast<int64_t>(settings.number[kMinDuration]);
-  filter.max_depth = static_cast<uint32_t>(settings.number[kMaxDepth]);
-  filter.functions = {globs(kInclude), globs(kExclude)};
-  filter.files = {globs(kIncludeFiles), globs(kExcludeFiles)};
-  filter.modules = {globs(kIncludeModules), globs(kExcludeModules)};
-  return filter;
+OutputChoice own_choice(const Settings& settings) {
+  auto text = [&](SettingId id) { return std::string(settings.text[id]); };
+  return {settings.number[kDetail] == kDetailLean,
+          settings.number[kMinDuration],
+          settings.number[kMaxDepth],
+          text(kInclude),
+          text(kExclude),
+          text(kIncludeFiles),
+          text(kExcludeFiles),
+          text(kIncludeModules),
+          text(kExcludeModules)};
 }
 
 std::unique_ptr<DocumentFile> open_totals(const Settings& settings, const std::string& directory) {
@@ -193,13 +197,11 @@ bool is_socket(int fd) {
   return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
 }
 
-// The recording's file: one a drain, for a folder may take several.
 std::unique_ptr<RecordingWriter> open_recording(const std::string& folder, const Session& session) {
   std::error_code error;
   std::filesystem::create_directory(folder, error);
   std::string problem;
-  auto writer = RecordingWriter::create(
-      absl::StrCat(folder, "/", std::string(session.name, 8), ".telrec"), &problem);
+  auto writer = RecordingWriter::create(recording_path(folder, session), &problem);
   if (writer == nullptr) {
     complain(problem, "; nothing is recorded, the program runs on: choose another folder");
   }
@@ -208,8 +210,8 @@ std::unique_ptr<RecordingWriter> open_recording(const std::string& folder, const
 
 // Starts the threads beside the processor (or recorder), which `consume` runs here.
 void run_threads(const Session& session, bool under_telrun, BatchQueue* queue,
-                 std::atomic<uint64_t>* progress, Control** control,
-                 const std::function<void()>& stop, const std::function<void()>& consume) {
+                 std::atomic<uint64_t>* progress, Control** control, Control::Hooks hooks,
+                 const std::function<void()>& consume) {
   Collector* collector = nullptr;
   // The collector's robust list belongs to its thread, so it is made there.
   std::atomic<bool> ready{false};
@@ -225,7 +227,7 @@ void run_threads(const Session& session, bool under_telrun, BatchQueue* queue,
   if (under_telrun) fds.supervisor = kDrainControlFd;
   if (is_socket(kDrainListenFd)) fds.listener = kDrainListenFd;
   if (is_socket(kDrainAbstractFd)) fds.abstract_listener = kDrainAbstractFd;
-  Control own_control(fds, session, collector, stop);
+  Control own_control(fds, session, collector, std::move(hooks));
   *control = &own_control;
   if (!under_telrun) own_control.add_program(kDrainSegmentFd, kDrainPidfdFd);
   std::thread controlling = start_thread([&] { own_control.run(); });
@@ -263,8 +265,9 @@ int run_drain(bool under_telrun) {
   options.finder = &finder;
   options.sample_rate = settings.number[kSampleRate];
   options.summary = under_telrun && wants_summary(settings, terminal);
-  options.lean = settings.number[kDetail] == kDetailLean;
-  options.filter = own_filter(settings);
+  OutputChoice choice = own_choice(settings);
+  options.lean = choice.lean;
+  options.filter = filter_of(choice);
   if (record.empty()) options.totals = open_totals(settings, directory);
   options.totals_when_flushed = !under_telrun;
   if (settings.number[kOutput] == kOutputFile) options.output = file;
@@ -280,32 +283,53 @@ int run_drain(bool under_telrun) {
   // A folder that we stand in cannot be unmounted.
   [[maybe_unused]] int changed = chdir("/");
 
-  Spool spool(absolute(settings.text[kSpoolDirectory], directory), settings.number[kSpoolMax]);
+  std::string spool_directory = absolute(settings.text[kSpoolDirectory], directory);
+  Spool spool(spool_directory, settings.number[kSpoolMax]);
   BatchQueue queue(settings.number[kQueueBytes], &spool);
   Control* control = nullptr;
   std::atomic<uint64_t> progress{0};
   auto watch = [&](int pid) { control->watch(pid); };
   auto written = [&] { control->written(); };
+  RecordedFacts known = {session.clock, start_realtime_ns, {}, options.sample_rate};
+  auto facts = [&] {
+    known.metadata = finder.current();
+    return facts_to_json(known);
+  };
+  auto more_facts = [&](bool last) {
+    finder.start();
+    bool found = finder.wait(std::chrono::milliseconds(last ? kForeverMs : 0));
+    return found ? facts() : "";
+  };
+  bool bar_wanted = terminal && settings.number[kSummary] != kSummaryNever &&
+                    (recording != nullptr || settings.number[kOutput] == kOutputFile);
+  std::unique_ptr<Processor> processor;
+  ProgressBar bar(recording != nullptr ? "telrun: writing the recording" : "telrun: writing events",
+                  [&] {
+                    return Work{queue.taken(), queue.bytes(),
+                                processor != nullptr ? processor->events_written() : 0};
+                  });
+  Control::Hooks hooks = {[] {}, [&] { bar.begin(); },
+                          [&](bool may) { bar.allow(may && bar_wanted); }, [&] { bar.tick(); }};
+  auto encoded = [&] { bar.end(); };
   if (recording != nullptr) {
-    auto facts = [&] {
-      return facts_to_json(
-          {session.clock, start_realtime_ns, finder.current(), options.sample_rate});
-    };
-    auto more_facts = [&](bool last) {
-      finder.start();
-      bool known = finder.wait(std::chrono::milliseconds(last ? kForeverMs : 0));
-      return known ? facts() : "";
-    };
     Recorder recorder(&queue, session.clock, std::move(recording), facts(), start,
-                      {watch, written, &progress, more_facts});
-    run_threads(
-        session, under_telrun, &queue, &progress, &control, [] {}, [&] { recorder.run(); });
+                      {watch, written, &progress, more_facts, encoded});
+    run_threads(session, under_telrun, &queue, &progress, &control, hooks, [&] { recorder.run(); });
   } else {
-    Processor processor(&queue, &clock, std::move(sink), std::move(options),
-                        {watch, written, &progress});
-    run_threads(
-        session, under_telrun, &queue, &progress, &control, [&] { processor.stop(); },
-        [&] { processor.run(); });
+    std::string totals = options.totals != nullptr ? options.totals->path() : "";
+    std::string output = options.output;
+    processor = std::make_unique<Processor>(&queue, &clock, std::move(sink), std::move(options),
+                                            Processor::Hooks{watch, written, &progress, encoded});
+    hooks.stop = [&] { processor->stop(); };
+    auto leave = [&](Batch first) {
+      known.goes_on = choice;
+      leave_rest({spool_directory, output, totals, facts(), start}, session, &queue,
+                 processor.get(), std::move(first),
+                 {watch, written, &progress, more_facts, encoded});
+    };
+    run_threads(session, under_telrun, &queue, &progress, &control, hooks, [&] {
+      if (auto first = processor->run(/*leave_when_stopped=*/true)) leave(std::move(*first));
+    });
   }
   remove_session_files();
   // A thread that hangs in a file system would see statics disappear.
@@ -325,8 +349,9 @@ int run_convert(int count, char** paths) {
   std::string directory = working_directory();
   std::string file = absolute(settings.text[kFile], directory);
   ConvertOptions options;
-  options.lean = settings.number[kDetail] == kDetailLean;
-  options.filter = own_filter(settings);
+  OutputChoice choice = own_choice(settings);
+  options.lean = choice.lean;
+  options.filter = filter_of(choice);
   options.totals = open_totals(settings, directory);
   if (settings.number[kOutput] == kOutputFile) options.output = file;
   options.summary = wants_summary(settings, terminal);

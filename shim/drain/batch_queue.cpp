@@ -4,6 +4,13 @@
 
 namespace telinject {
 
+bool is_awaited(const Batch& batch) {
+  return std::any_of(batch.notices.begin(), batch.notices.end(), [](const Notice& notice) {
+    return notice.kind == Notice::Kind::kProgramEnded || notice.kind == Notice::Kind::kFlush ||
+           notice.kind == Notice::Kind::kLastWords;
+  });
+}
+
 bool BatchQueue::spool(Waiting* waiting) {
   std::vector<iovec> pieces;
   for (const LaneRun& run : waiting->batch.runs) {
@@ -29,6 +36,7 @@ void BatchQueue::push(Batch batch) {
   }
   std::lock_guard lock(mutex_);
   (waiting.spooled ? spooled_ : bytes_) += waiting.batch.bytes;
+  awaited_ += telinject::is_awaited(waiting.batch);
   batches_.push_back(std::move(waiting));
   filled_.notify_one();
 }
@@ -42,6 +50,8 @@ Batch BatchQueue::pop() {
     batches_.pop_front();
     (waiting.spooled ? spooled_ : bytes_) -= waiting.batch.bytes;
     extra_bytes_ = std::min(extra_bytes_, bytes_);
+    taken_ += waiting.batch.bytes;
+    awaited_ -= telinject::is_awaited(waiting.batch);
   }
   Batch& batch = waiting.batch;
   if (waiting.spooled) {
@@ -77,6 +87,16 @@ void BatchQueue::go_on() {
 bool BatchQueue::empty() const {
   std::lock_guard lock(mutex_);
   return batches_.empty();
+}
+
+uint64_t BatchQueue::taken() const {
+  std::lock_guard lock(mutex_);
+  return taken_;
+}
+
+bool BatchQueue::is_awaited() const {
+  std::lock_guard lock(mutex_);
+  return awaited_ > 0;
 }
 
 uint64_t BatchQueue::bytes() const {

@@ -25,6 +25,11 @@ struct AssembledMessage {
     return value;
   }
   std::string tail(size_t from) const { return from < bytes.size() ? bytes.substr(from) : ""; }
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(type, bytes);
+  }
 };
 
 class MessageAssembler {
@@ -32,6 +37,13 @@ class MessageAssembler {
   void begin(uint64_t type, uint64_t bytes);
   // The message, once this was its last piece.
   std::optional<AssembledMessage> add(const uint64_t* record);
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(open_, wanted_);
+    if (open_.has_value() && (open_->bytes.size() >= wanted_ || wanted_ > kMaxMessageBytes))
+      a.fail();
+  }
 
  private:
   std::optional<AssembledMessage> open_;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "shim/drain/complain.h"
@@ -27,17 +28,6 @@ uint64_t monotonic_ns() {
   timespec time = {};
   clock_gettime(CLOCK_MONOTONIC, &time);
   return static_cast<uint64_t>(time.tv_sec) * kSecond + static_cast<uint64_t>(time.tv_nsec);
-}
-
-uint64_t count_entries(const Run& run) {
-  uint64_t entries = 0;
-  LaneStream stream;
-  stream.append(run);
-  while (const uint64_t* record = stream.peek()) {
-    if (!is_exit(record[0]) && !is_control(record[1])) entries++;
-    stream.next();
-  }
-  return entries;
 }
 
 }  // namespace
@@ -69,16 +59,22 @@ Processor::Processor(BatchQueue* queue, ClockKeeper* clock, std::unique_ptr<Sink
   facts_.sample_rate = options_.sample_rate;
 }
 
-void Processor::run() {
-  give_way();
+std::optional<Batch> Processor::run(bool leave_when_stopped, std::optional<Batch> first) {
+  if (!first.has_value()) give_way();
+  leaves_ = leave_when_stopped;
   while (!over_) {
-    Batch batch = queue_->pop();
+    Batch batch = first.has_value() ? *std::exchange(first, std::nullopt) : queue_->pop();
+    if (leaves_ && stopping_.load(std::memory_order_relaxed) && !batch.runs.empty()) {
+      flush();
+      return batch;
+    }
     take(&batch);
     hooks_.progress->fetch_add(1, std::memory_order_relaxed);
     if (queue_->empty()) pass_on();
   }
   flush();
   write_totals();
+  return std::nullopt;
 }
 
 // For what is decided after a while.
@@ -87,11 +83,16 @@ uint64_t Processor::now_ns() const {
 }
 
 void Processor::replay(Batch batch) {
-  replay_ticks_ = std::max(replay_ticks_, batch.watermark);
   take(&batch);
 }
 
 void Processor::finish_replay() {
+  // If it broke off, nothing comes any more that could be earlier than what was read.
+  for (auto& [id, segment] : segments_) {
+    for (auto& [number, lane] : segment.lanes) {
+      if (segment.info != nullptr) consume(&segment, number, &lane, ~uint64_t{0});
+    }
+  }
   while (!segments_.empty()) {
     Notice closed(Notice::Kind::kSegmentClosed);
     closed.segment = segments_.begin()->first;
@@ -104,13 +105,14 @@ void Processor::finish_replay() {
 
 void Processor::take(Batch* batch) {
   clock_->keep_time();
+  replay_ticks_ = std::max(replay_ticks_, batch->watermark);
   if (!batch->runs.empty() && options_.finder != nullptr) options_.finder->start();
   std::vector<LaneStream*> streams;
   std::vector<std::tuple<SegmentState*, uint32_t, LaneTrack*>> lanes;
   for (LaneRun& run : batch->runs) {
     SegmentState& segment = segments_[run.segment];
     if (segment.info == nullptr) continue;
-    if (stopping_.load(std::memory_order_relaxed)) {
+    if (!leaves_ && stopping_.load(std::memory_order_relaxed)) {
       losses_.add(LossReason::kInterrupted, count_entries(run.run));
       continue;
     }
@@ -129,6 +131,7 @@ void Processor::take(Batch* batch) {
   });
   for (Notice& notice : batch->notices) this->notice(&notice);
   decide_ended_threads(/*all=*/false);
+  events_told_.store(facts_.events, std::memory_order_relaxed);
 }
 
 void Processor::notice(Notice* notice) {
@@ -163,6 +166,7 @@ void Processor::notice(Notice* notice) {
       decide_ended_threads(/*all=*/true);
       sink_->hurry();
       flush();
+      hooks_.encoded();
       write_totals();
       if (options_.summary) print_summary();
       hooks_.written();
@@ -355,7 +359,7 @@ void Processor::write_totals() {
 }
 
 void Processor::print_summary() {
-  facts_.bytes = sink_->bytes_written();
+  facts_.bytes = facts_.bytes_before + sink_->bytes_written();
   StandardError::get().write(summary_text(facts_, losses_, sites_.totals()), 2000);
 }
 

@@ -21,6 +21,10 @@ class RecordBytes {
 
   const std::byte* data() const { return bytes_.get(); }
   size_t size() const { return size_; }
+  // All behind that many bytes, of which there are as many.
+  RecordBytes from(size_t offset) const {
+    return {std::shared_ptr<const std::byte>(bytes_, bytes_.get() + offset), size_ - offset};
+  }
 
  private:
   std::shared_ptr<const std::byte> bytes_;

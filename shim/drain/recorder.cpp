@@ -42,23 +42,55 @@ void Recorder::keep_time() {
   next_anchor_ns_ = now + kSecond;
 }
 
+bool Recorder::go_on_from(const std::string& state) {
+  return writer_->state(state);
+}
+
+void Recorder::know(SegmentId segment, std::shared_ptr<const SegmentInfo> info, int os_pid) {
+  segments_[segment] = {std::move(info), os_pid, {}};
+}
+
+void Recorder::know(SegmentId segment, uint32_t lane) {
+  lanes_[{segment, lane}].known = true;
+}
+
+void Recorder::record(const Batch& batch) {
+  write(batch);
+  any_records_ = any_records_ || !batch.runs.empty();
+  add_facts(/*last=*/false);
+  take(batch);
+  hooks_.progress->fetch_add(1, std::memory_order_relaxed);
+}
+
 void Recorder::run() {
   while (!over_) {
     keep_time();
-    Batch batch = queue_->pop();
-    if (!writer_->batch(batch)) {
-      if (lost_batches_++ == 0) {
-        complain("cannot write the recording: ", strerror(errno),
-                 "; what does not fit is left out, the program runs on");
-      }
-    }
-    any_records_ = any_records_ || !batch.runs.empty();
-    add_facts(/*last=*/false);
-    take(batch);
-    hooks_.progress->fetch_add(1, std::memory_order_relaxed);
+    record(queue_->pop());
   }
   add_facts(/*last=*/true);
   writer_->anchor(ClockMap::take_anchor(clock_));
+}
+
+// A batch that is missing would tear calls apart; so it is all up to some moment, or nothing.
+void Recorder::write(const Batch& batch) {
+  constexpr timespec kPause = {0, 20000000};
+  for (bool told = false; !broken_ && !writer_->batch(batch); told = true) {
+    if (!told) {
+      complain("cannot write the recording: ", strerror(errno),
+               "; waiting for room, the program runs on");
+    }
+    broken_ = is_awaited(batch) || queue_->is_awaited();
+    if (!broken_) nanosleep(&kPause, nullptr);
+  }
+  if (!broken_) return;
+  for (const LaneRun& run : batch.runs) lost_calls_ += count_entries(run.run);
+}
+
+void Recorder::tell_losses() {
+  if (!broken_ || lost_calls_ == lost_calls_told_) return;
+  writer_->lost(lost_calls_ - lost_calls_told_);
+  lost_calls_told_ = lost_calls_;
+  complain("the recording lacks the last ", lost_calls_, " calls: there was no room for them");
 }
 
 void Recorder::add_facts(bool last) {
@@ -118,9 +150,12 @@ void Recorder::notice(const Notice& notice) {
       notice.flushed->store(notice.value, std::memory_order_release);
       break;
     case Notice::Kind::kProgramEnded:
+      hooks_.encoded();
+      tell_losses();
       hooks_.written();
       break;
     case Notice::Kind::kLastWords:
+      tell_losses();
       over_ = true;
       break;
     default:
