@@ -93,7 +93,7 @@ bool current_context(uintptr_t sp, TraceContext* out) {
   }
   *out = root.context;
   uint64_t position = root.position;
-  if (root.sampled) innermost_open(lane, stack, sp, &position);
+  if (root.recorded) innermost_open(lane, stack, sp, &position);
   // Of a trace that is not sampled no span is written; its id still has to be one.
   out->span_id = span_id(g_process.key, lane->index, position);
   return true;

@@ -73,6 +73,10 @@ const Setting kSettings[kSettingCount] = {
     {kTotalsFile, "TELEMETRY_TOTALS_FILE", nullptr, SettingType::kPath, "", "", 0, "totals", "PATH",
      "write each function's calls, times and percentiles to this file, as JSON, at the end; the "
      "filters above do not change them"},
+    {kTotals, "TELEMETRY_TOTALS", nullptr, SettingType::kChoice, "estimate", "estimate|exact", 0,
+     nullptr, nullptr,
+     "where SAMPLE_RATE is below 1: exact records and counts all calls, and writes the sample; it "
+     "costs the program what recording costs (docs/output.md)"},
     {kExitWait, "TELEMETRY_EXIT_WAIT", nullptr, SettingType::kNumber, "10000", "0..600000", 0,
      nullptr, nullptr,
      "without telrun: milliseconds that a program's end waits at most for its events to be "

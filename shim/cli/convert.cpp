@@ -66,6 +66,7 @@ bool convert_one(const std::string& path, Sink* sink, ConvertOptions* wanted) {
   Processor::Options options;
   options.metadata = facts->metadata;
   options.sample_rate = facts->sample_rate;
+  options.exact_totals = facts->exact_totals;
   options.summary = wanted->summary;
   options.lean = facts->goes_on.has_value() ? facts->goes_on->lean : wanted->lean;
   options.filter = facts->goes_on.has_value() ? filter_of(*facts->goes_on) : wanted->filter;

@@ -264,6 +264,7 @@ int run_drain(bool under_telrun) {
       });
   options.finder = &finder;
   options.sample_rate = settings.number[kSampleRate];
+  options.exact_totals = settings.number[kTotals] == kTotalsExact;
   options.summary = under_telrun && wants_summary(settings, terminal);
   OutputChoice choice = own_choice(settings);
   options.lean = choice.lean;
@@ -290,7 +291,8 @@ int run_drain(bool under_telrun) {
   std::atomic<uint64_t> progress{0};
   auto watch = [&](int pid) { control->watch(pid); };
   auto written = [&] { control->written(); };
-  RecordedFacts known = {session.clock, start_realtime_ns, {}, options.sample_rate};
+  RecordedFacts known = {
+      session.clock, start_realtime_ns, {}, options.sample_rate, options.exact_totals};
   auto facts = [&] {
     known.metadata = finder.current();
     return facts_to_json(known);
@@ -305,7 +307,7 @@ int run_drain(bool under_telrun) {
   std::unique_ptr<Processor> processor;
   ProgressBar bar(recording != nullptr ? "telrun: writing the recording" : "telrun: writing events",
                   [&] {
-                    return Work{queue.taken(), queue.bytes(),
+                    return Work{queue.done_bytes(), queue.left_bytes(),
                                 processor != nullptr ? processor->events_written() : 0};
                   });
   Control::Hooks hooks = {[] {}, [&] { bar.begin(); },

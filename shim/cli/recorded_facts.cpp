@@ -78,6 +78,7 @@ std::string facts_to_json(const RecordedFacts& facts) {
                    {"clock", facts.clock == ClockKind::kTsc ? "tsc" : "monotonic"},
                    {"realtime_ns", facts.realtime_ns},
                    {"sample_rate", facts.sample_rate},
+                   {"exact_totals", facts.exact_totals},
                    {"metadata", to_json(facts.metadata)}};
   if (facts.goes_on.has_value()) document["goes_on"] = to_json(*facts.goes_on);
   return document.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -93,6 +94,7 @@ std::optional<RecordedFacts> facts_from_json(const std::string& text) {
     facts.clock = document.at("clock") == "tsc" ? ClockKind::kTsc : ClockKind::kMonotonic;
     facts.realtime_ns = document.at("realtime_ns");
     facts.sample_rate = document.at("sample_rate");
+    facts.exact_totals = document.value("exact_totals", false);
     facts.metadata = metadata_from_json(document.at("metadata"));
   } catch (const json::exception&) {
     return std::nullopt;

@@ -25,6 +25,7 @@ struct RecordedFacts {
   int64_t realtime_ns = 0;  // since the epoch, at the recording's first anchor
   Metadata metadata;
   uint64_t sample_rate = kRateOne;
+  bool exact_totals = false;  // what is not sampled was recorded, too
   std::optional<OutputChoice> goes_on = std::nullopt;
 };
 

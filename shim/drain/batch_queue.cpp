@@ -1,6 +1,7 @@
 #include "shim/drain/batch_queue.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace telinject {
 
@@ -50,7 +51,7 @@ Batch BatchQueue::pop() {
     batches_.pop_front();
     (waiting.spooled ? spooled_ : bytes_) -= waiting.batch.bytes;
     extra_bytes_ = std::min(extra_bytes_, bytes_);
-    taken_ += waiting.batch.bytes;
+    done_ += std::exchange(in_hand_, waiting.batch.bytes);
     awaited_ -= telinject::is_awaited(waiting.batch);
   }
   Batch& batch = waiting.batch;
@@ -89,9 +90,14 @@ bool BatchQueue::empty() const {
   return batches_.empty();
 }
 
-uint64_t BatchQueue::taken() const {
+uint64_t BatchQueue::done_bytes() const {
   std::lock_guard lock(mutex_);
-  return taken_;
+  return done_;
+}
+
+uint64_t BatchQueue::left_bytes() const {
+  std::lock_guard lock(mutex_);
+  return bytes_ + spooled_ + in_hand_;
 }
 
 bool BatchQueue::is_awaited() const {

@@ -105,8 +105,10 @@ class BatchQueue {
   bool held_enough() const;
   void go_on();
 
-  uint64_t bytes() const;   // of all that waits, in memory and on disk
-  uint64_t taken() const;   // bytes that were taken out so far
+  uint64_t bytes() const;  // of all that waits, in memory and on disk
+  // The last batch that was taken out is done when the next one is.
+  uint64_t done_bytes() const;
+  uint64_t left_bytes() const;
   bool is_awaited() const;  // anything that waits
 
  private:
@@ -126,7 +128,7 @@ class BatchQueue {
   std::deque<Waiting> batches_;
   size_t bytes_ = 0;  // in memory
   size_t extra_bytes_ = 0;
-  uint64_t spooled_ = 0, taken_ = 0;
+  uint64_t spooled_ = 0, done_ = 0, in_hand_ = 0;
   size_t awaited_ = 0;  // batches
 };
 

@@ -108,17 +108,21 @@ void CallTree::place(FrameStack* stack, Frame* frame, uint64_t position) {
   if (!stack->frames.empty()) {
     frame->trace = stack->frames.back().trace;
     frame->parent_span_id = stack->frames.back().parent_of_children();
+    frame->sampled = stack->frames.back().sampled;
   } else if (const FrameStack* below = stack_below(stack)) {
     frame->trace = below->frames.back().trace;
     frame->parent_span_id = below->frames.back().parent_of_children();
+    frame->sampled = below->frames.back().sampled;
   } else if (context_.has_value() && (!root_.has_value() || (root_->flags & kRootInherited) != 0)) {
     frame->trace = context_->trace;
     frame->parent_span_id = context_->span_id;
     frame->first_of_trace = true;
+    frame->sampled = context_->sampled;
   } else {
     uint64_t number = root_.has_value() ? root_->number : kImplicitRoot | position >> 4;
     frame->trace = trace_id(key_, lane_, number);
     frame->first_of_trace = true;
+    frame->sampled = !root_.has_value() || (root_->flags & kRootNotSampled) == 0;
   }
 }
 
@@ -284,7 +288,8 @@ void CallTree::close_all(ExitKind kind, uint64_t ticks) {
 std::optional<ParentContext> CallTree::innermost(const FrameStack& stack) const {
   const FrameStack* inner = stack.frames.empty() ? stack_below(&stack) : &stack;
   if (inner == nullptr) return context_;
-  return ParentContext{inner->frames.back().trace, inner->frames.back().parent_of_children()};
+  const Frame& frame = inner->frames.back();
+  return ParentContext{frame.trace, frame.parent_of_children(), frame.sampled};
 }
 
 }  // namespace telinject

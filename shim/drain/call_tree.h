@@ -42,6 +42,7 @@ struct Frame {
   uint64_t sp;
   uint32_t return_address;  // low half, as recorded
   bool first_of_trace;      // no parent within this process
+  bool sampled;             // else it is here to be counted
   // What the listener makes of it: the tree knows only that a span that is left out is nobody's
   // parent.
   Fate fate;
@@ -59,8 +60,8 @@ struct Frame {
   template <typename Archive>
   void io(Archive& a) {
     a.refer(site);
-    a(function, call_site, sp, return_address, first_of_trace, fate, left_out, trace, span_id,
-      parent_span_id, ticks, start_ns, children_ns, number);
+    a(function, call_site, sp, return_address, first_of_trace, sampled, fate, left_out, trace,
+      span_id, parent_span_id, ticks, start_ns, children_ns, number);
     bool known = fate <= Fate::kLeftOut && static_cast<size_t>(left_out) < kLeftOutReasons;
     if (site == nullptr || !known) a.fail();
   }
@@ -110,6 +111,12 @@ using SharedStacks = std::map<uint64_t, std::unique_ptr<FrameStack>>;
 struct ParentContext {
   TraceId trace = {};
   uint64_t span_id = 0;
+  bool sampled = true;
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(trace, span_id, sampled);
+  }
 };
 
 class CallTree {

@@ -51,12 +51,14 @@ Processor::Processor(BatchQueue* queue, ClockKeeper* clock, std::unique_ptr<Sink
       clock_(clock),
       sink_(std::move(sink)),
       options_(std::move(options)),
-      filtering_(options_.filter.active()),
+      filtering_(options_.filter.active() ||
+                 (options_.exact_totals && options_.sample_rate != kRateOne)),
       hooks_(std::move(hooks)),
       lines_(2 << 20) {
   facts_.destination = sink_->describe();
   facts_.file = options_.output;
   facts_.sample_rate = options_.sample_rate;
+  facts_.exact_totals = options_.exact_totals;
 }
 
 std::optional<Batch> Processor::run(bool leave_when_stopped, std::optional<Batch> first) {

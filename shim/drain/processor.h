@@ -36,8 +36,9 @@ class Processor final : SpanWriter {
     MetadataThread* finder = nullptr;  // started when the first event is to be written
     uint64_t sample_rate = kRateOne;
     bool summary = false;
-    bool replay = false;  // of a recording: nothing of it is to be looked up on this machine
-    bool lean = false;    // TELEMETRY_DETAIL
+    bool replay = false;        // of a recording: nothing of it is to be looked up on this machine
+    bool lean = false;          // TELEMETRY_DETAIL
+    bool exact_totals = false;  // of all calls, though a sample is written
     SpanFilter filter;
     std::unique_ptr<DocumentFile> totals;  // null: not wanted
     bool totals_when_flushed = false;      // nobody waits for more than a flush

@@ -209,7 +209,8 @@ void Processor::lose(Thread* thread, uint64_t calls, uint64_t ticks, bool now) {
   const ProcessText& text = text_of(process, ns);
   EventPlace place = note_place(process, ns);
   // A note in the trace, no child of the call that happens to be open.
-  if (auto context = thread->tree.current()) place.trace = context->trace;
+  auto context = thread->tree.current();
+  if (context.has_value() && context->sampled) place.trace = context->trace;
   encoder_.loss(place, loss_reason_name(LossReason::kQueueFull), thread->lost_untold,
                 thread->attributes_json, text);
   facts_.events++;

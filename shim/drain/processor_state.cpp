@@ -138,10 +138,10 @@ void Processor::io(Archive& a) {
   a(references_, reference_order_);
 #if defined(__GLIBCXX__) && defined(__x86_64__)
   static_assert(is_as_known<sizeof(Frame), 104>());
-  static_assert(is_as_known<sizeof(Thread), 496>());
+  static_assert(is_as_known<sizeof(Thread), 504>());
   static_assert(is_as_known<sizeof(Process), 480>());
   static_assert(is_as_known<sizeof(SegmentState), 128>());
-  static_assert(is_as_known<sizeof(SummaryFacts), 216>());
+  static_assert(is_as_known<sizeof(SummaryFacts), 232>());
 #endif
 }
 

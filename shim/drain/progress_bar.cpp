@@ -109,8 +109,9 @@ void ProgressBar::tick() {
   drawn_ns_ = now;
   if (!allowed_) return;
   work.done_bytes -= first_.done_bytes;
-  size_t columns = StandardError::get().columns();
-  StandardError::get().show_status(progress_text(title_, work, rate_, columns - 1));
+  // With room for the ^C that a terminal shows when one is typed.
+  size_t columns = StandardError::get().columns() - 4;
+  StandardError::get().show_status(progress_text(title_, work, rate_, columns));
   drawn_ = true;
 }
 

@@ -25,6 +25,7 @@ struct SummaryFacts {
   std::string file;                   // "" if it is not a file
   std::string program;                // path of what telrun started
   uint64_t sample_rate = kRateOne;    // in billionths
+  bool exact_totals = false;          // else those of the sample, scaled
   LeftOutCounts left_out = {};        // spans, by the filter that they did not pass
   std::vector<std::string> untraced;  // why processes could not be traced
 

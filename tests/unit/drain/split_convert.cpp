@@ -56,6 +56,7 @@ class Relay {
     Processor::Options options;
     options.metadata = facts_.metadata;
     options.sample_rate = facts_.sample_rate;
+    options.exact_totals = facts_.exact_totals;
     options.replay = true;
     options.lean = lean_;
     options.filter.min_duration_ns = min_duration_ns_;
