@@ -15,9 +15,9 @@ namespace telinject {
 
 namespace {
 
-// Changes with what is written raw, too.
+// To be raised with each change of what is written.
 constexpr uint64_t kFormat =
-    1 + ((sizeof(SegmentKey) + sizeof(ParentContext) + sizeof(TraceContext)) << 8);
+    2 + ((sizeof(SegmentKey) + sizeof(ParentContext) + sizeof(TraceContext)) << 8);
 
 #if defined(__GLIBCXX__) && defined(__x86_64__)
 template <size_t actual, size_t known>

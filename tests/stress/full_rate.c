@@ -1,5 +1,5 @@
-/* full_rate SECONDS | full_rate SECONDS CALLS: two threads that do nothing but call `step`, for so long
- * or (what comes first) so often each. Prints how many calls of step there were. */
+/* full_rate SECONDS | full_rate SECONDS CALLS: two threads that do nothing but call `step`, for so
+ * long or (what comes first) so often each. Prints how many calls of step there were. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

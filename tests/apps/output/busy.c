@@ -1,5 +1,5 @@
-/* busy CALLS [FILE]: two threads, each with that many calls of `step`, three deep in others; main is
- * open all the time. Tells its pid in FILE at the end. */
+/* busy CALLS [FILE]: two threads, each with that many calls of `step`, three deep in others; main
+ * is open all the time. Tells its pid in FILE at the end. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

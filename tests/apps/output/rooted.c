@@ -1,5 +1,6 @@
-/* rooted ROOTS CALLS: main, which is not traced, and a thread call `root` so often, each a trace of its
- * own; that calls middle, and that leaf CALLS times. One in ten is left by longjmp from below. */
+/* rooted ROOTS CALLS: main, which is not traced, and a thread call `root` so often, each a trace of
+ * its own; that calls middle, and that leaf CALLS times. One in ten is left by longjmp from below.
+ */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdlib.h>
