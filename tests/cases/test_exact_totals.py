@@ -33,7 +33,8 @@ def check_events(path, totals):
     """A sample of whole traces, and no other line."""
     assert not check_tree(path).problems
     assert not schema.check_file(path).problems
-    entries = Counter(event["function_name"] for event in read_events(path) if event["event_type"] == "function_entry")
+    entries = Counter(event["function_name"] for event in read_events(path)
+                      if event["event_type"] == "function_entry")
     assert set(entries) <= set(CALLS) and 0 < entries["root"] < 2 * ROOTS / 20
     assert entries["middle"] == entries["root"] and entries["leaf"] == EACH * entries["root"]
     assert totals["left_out"]["sample_rate"] == sum(CALLS.values()) - entries.total()
@@ -56,8 +57,8 @@ def test_by_way_of_a_recording(program, tmp_path):
                 "TELEMETRY_RECORD": str(tmp_path / "recording")}
     run([program, ROOTS, EACH], tmp_path / "none", settings=settings)
     subprocess.run([tool("telinject"), "convert", "-q", "-o", tmp_path / "events.jsonl",
-                    f"--totals={tmp_path / 'totals'}", tmp_path / "recording"], env=clean_environment(), check=True,
-                   timeout=120)
+                    f"--totals={tmp_path / 'totals'}", tmp_path / "recording"], env=clean_environment(),
+                   check=True, timeout=120)
     document, calls = totals_of(tmp_path / "totals")
     assert calls == CALLS and document["estimate"] is False
     check_events(tmp_path / "events.jsonl", document)
@@ -87,6 +88,7 @@ def test_what_is_sampled_is_the_same(program, tmp_path):
     for flag, expected in (("00", 0), ("01", sum(CALLS.values()))):
         settings = {"SAMPLE_RATE": "0.01", "TELEMETRY_TOTALS": "exact", "TELEMETRY_ON_FULL": "block"}
         environment = {"TRACEPARENT": f"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-{flag}"}
-        result = run([program, ROOTS, EACH], tmp_path / "events.jsonl", settings=settings, environment=environment)
+        result = run([program, ROOTS, EACH], tmp_path / "events.jsonl", settings=settings,
+                     environment=environment)
         entries = sum(event["event_type"] == "function_entry" for event in result.events())
         assert entries == expected

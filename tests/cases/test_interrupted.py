@@ -14,6 +14,7 @@ import termios
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -38,7 +39,8 @@ PROGRAMS = {
 def recording_of(name, folder):
     source, link, arguments = PROGRAMS[name]
     program = build(name, [APPS / source], "gcc", ("-O0",), tuple(link))
-    subprocess.run([tool("telrun"), "--on-full=block", "--record", folder / "record", "--", program, *arguments],
+    subprocess.run([tool("telrun"), "--on-full=block", "--record", folder / "record", "--", program,
+                    *arguments],
                    env=clean_environment() | {"TELEMETRY_SUMMARY": "never"}, timeout=120, check=False,
                    stdin=subprocess.DEVNULL, capture_output=True)
     return next((folder / "record").glob("*.telrec"))
@@ -112,7 +114,8 @@ def start_and_wait_for_the_end(command, pipe, tmp_path, **settings):
     environment = clean_environment() | {"TELEMETRY_FILE": str(pipe.path), "TELEMETRY_SUMMARY": "never",
                                          "TELEMETRY_SPOOL_DIR": str(tmp_path)} | settings
     pipe.open()
-    telrun = subprocess.Popen([tool("telrun"), "--on-full=block", "--detail=lean", "--", *command, tmp_path / "pid"],
+    telrun = subprocess.Popen([tool("telrun"), "--on-full=block", "--detail=lean", "--", *command,
+                               tmp_path / "pid"],
                               env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE)
     pipe.read_some()
@@ -139,6 +142,14 @@ def test_the_rest_is_converted(busy, tmp_path, number, options):
     pipe = Pipe(tmp_path / "events")
     telrun = start_and_wait_for_the_end(busy, pipe, tmp_path, **options)
     telrun.send_signal(number)
+    # The drain hears of it while it waits for room for what it has in hand.
+    status = Path(f"/proc/{telrun.pid}/status")
+    wait_until(lambda: re.search(r"ShdPnd:\s0+\n", status.read_text()))
+    for _ in range(200):
+        time.sleep(0.01)
+        pipe.bytes += os.read(pipe.fd, 1 << 16)
+        if telrun.poll() is not None:
+            break
     said = finish(telrun, pipe)
     beginning = pipe.bytes.count(b"\n")
     assert beginning > 0 and pipe.bytes.endswith(b"\n")
@@ -228,7 +239,8 @@ def run_on(screen, command, pipe, tmp_path, *options, shell=()):
     def job():
         os.setsid()
         fcntl.ioctl(screen.terminal, termios.TIOCSCTTY, 0)
-    environment = clean_environment() | {"TELEMETRY_FILE": str(pipe.path), "TELEMETRY_SPOOL_DIR": str(tmp_path)}
+    environment = clean_environment() | {"TELEMETRY_FILE": str(pipe.path),
+                                         "TELEMETRY_SPOOL_DIR": str(tmp_path)}
     pipe.open()
     telrun = subprocess.Popen([*shell, tool("telrun"), "--on-full=block", *options, "--", "sh", "-c",
                                'printf "left standing"; exec "$@"', "sh", *command, tmp_path / "pid"],
@@ -271,7 +283,8 @@ def test_a_bar_is_drawn(busy, tmp_path):
 IN_BACKGROUND = ["bash", "-c", 'set -m; "$@" & wait', "bash"]
 
 
-@pytest.mark.parametrize("options, shell", [(["-q"], []), ([], IN_BACKGROUND)], ids=["quiet", "in the background"])
+@pytest.mark.parametrize("options, shell", [(["-q"], []), ([], IN_BACKGROUND)],
+                         ids=["quiet", "in the background"])
 def test_no_bar_is_drawn(busy, tmp_path, options, shell):
     pipe, screen = Pipe(tmp_path / "events"), Screen()
     telrun = run_on(screen, busy, pipe, tmp_path, "--detail=lean", *options, shell=shell)

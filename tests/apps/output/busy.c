@@ -1,5 +1,6 @@
-/* busy CALLS [FILE]: two threads, each with that many calls of `step`, three deep in others; main
- * is open all the time. Tells its pid in FILE at the end. */
+/* busy CALLS [FILE]: two threads, each with that many calls of `step`, three deep in others, and a
+ * rest now and then, so that they come in several batches; main is open all the time. Tells its pid
+ * in FILE at the end. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,10 @@ static long round_of(long n) {
 
 static void* work(void* argument) {
   long sum = 0;
-  for (long i = 0; i < calls / 10; i++) sum += round_of(i);
+  for (long i = 0; i < calls / 10; i++) {
+    if (i % (calls / 100 + 1) == 0) usleep(30000);
+    sum += round_of(i);
+  }
   *(long*)argument = sum;
   return argument;
 }
