@@ -87,6 +87,17 @@ bool current_context(uintptr_t sp, TraceContext* out) {
   }
   const Stack& stack = stack_at(lane, sp);
   const Root& root = stack.root;
+  if (lane->served.adopted) settle_served(lane);
+  if (lane->served.adopted) {
+    // A call that began since the request came is its span's; one that waited for it is not.
+    *out = lane->served.context;
+    uint64_t called = 0;
+    if (root.open && root.context.sampled != 0 && innermost_open(lane, stack, sp, &called) &&
+        called > lane->served.position) {
+      out->span_id = span_id(g_process.key, lane->index, called);
+    }
+    return true;
+  }
   if (!root.open) {
     *out = lane->context;
     return out->valid != 0;
@@ -97,6 +108,25 @@ bool current_context(uintptr_t sp, TraceContext* out) {
   // Of a trace that is not sampled no span is written; its id still has to be one.
   out->span_id = span_id(g_process.key, lane->index, position);
   return true;
+}
+
+void serve(Lane* lane, const TraceContext& context, uint64_t position, uint64_t connection,
+           uint32_t exchange) {
+  ServedRequest& served = lane->served;
+  served.outer = lane->context;
+  served.context = context;
+  served.position = position;
+  served.connection = connection;
+  served.exchange = exchange;
+  __atomic_store_n(&served.over, 0, __ATOMIC_RELAXED);
+  lane->context = context;
+  served.adopted = true;
+}
+
+void stop_serving(Lane* lane) {
+  if (!lane->served.adopted) return;
+  lane->served.adopted = false;
+  lane->context = lane->served.outer;
 }
 
 RecordRef mark_record(ControlKind kind, uintptr_t sp) {

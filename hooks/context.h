@@ -20,4 +20,13 @@ bool current_context(uintptr_t sp, TraceContext* out);
 // is being recorded on this thread.
 RecordRef mark_record(ControlKind kind, uintptr_t sp);
 
+// A thread that serves a request has its span as its context, as long as the request is open; then
+// the lane's own again. settle: looks whether another thread has ended it.
+void serve(Lane* lane, const TraceContext& context, uint64_t position, uint64_t connection,
+           uint32_t exchange);
+void stop_serving(Lane* lane);
+inline void settle_served(Lane* lane) {
+  if (__atomic_load_n(&lane->served.over, __ATOMIC_ACQUIRE) != 0) stop_serving(lane);
+}
+
 }  // namespace telinject

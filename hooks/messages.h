@@ -13,4 +13,9 @@ namespace telinject {
 bool write_message(Lane* lane, MessageType type, const void* head, size_t head_bytes,
                    const void* tail = nullptr, size_t tail_bytes = 0);
 
+// The same for a message whose place names a span (http_message.h): the lane position of its first
+// record goes to *position. It takes `records` records at least; what it does not fill is empty.
+bool write_placed_message(Lane* lane, MessageType type, const void* head, size_t head_bytes,
+                          const void* tail, size_t tail_bytes, size_t records, uint64_t* position);
+
 }  // namespace telinject

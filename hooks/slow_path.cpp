@@ -10,6 +10,7 @@
 #include "hooks/slow_path.h"
 
 #include "hooks/attach.h"
+#include "hooks/context.h"
 #include "hooks/record_writer.h"
 #include "hooks/services.h"
 #include "hooks/space.h"
@@ -128,6 +129,7 @@ bool starts_root(const Root& root, const Call& call) {
 // Where a trace starts, or goes on from another thread, process or stack. The decision to sample is
 // made here and holds for all below.
 uint64_t open_root(Lane* lane, const Call& call) {
+  if (lane->served.adopted) settle_served(lane);
   Stack& stack = current_stack(lane);
   Root& root = stack.root;
   root = {};

@@ -93,6 +93,18 @@ struct Pending {
   uint32_t closed_function;  // low half of the last exit's function; 0 after an unwind
 };
 
+// The request that a thread serves, and whose span is its context (http/request_context.h).
+struct ServedRequest {
+  TraceContext context;  // of its span
+  TraceContext outer;    // the lane's before
+  uint64_t position;     // where its record is, or would be
+  uint64_t connection;
+  uint32_t exchange;
+  bool adopted;
+  uint32_t over;  // atomic: another thread has ended it
+  uint32_t open;  // atomic: requests that this thread has taken and that are open
+};
+
 // Stacks that a thread has taken of late (errors.cpp).
 struct Throttle {
   uint64_t window;   // when it began, in ticks
@@ -133,6 +145,7 @@ struct Lane {
       came_from;  // stacks: now, as the drain knows, before the last switch
   uint64_t stack_clock;
   Stack stacks[kStacks];
+  ServedRequest served;
   Throttle throttle;
   // For messages in the making, while the slow path is under way.
   alignas(8) unsigned char scratch[kScratchBytes];

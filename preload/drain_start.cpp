@@ -1,10 +1,12 @@
 // Starting a drain from inside the program, unseen by it.
 //
-// A raw clone(CLONE_VM | CLONE_VFORK) with no exit signal, on a static stack, and the same again in
-// the child: the grandchild executes the drain, the child is reaped here with __WCLONE. So there is
-// no SIGCHLD, nothing for the program's wait() to find, no atfork handler, no copy of the address
-// space; it works with SIGCHLD ignored, in tight limits and with 10 GB resident. A single clone
-// would not do: exec resets the exit signal, and the drain would become an ordinary child.
+// A raw clone(CLONE_VM | CLONE_VFORK) with no exit signal, on a static stack; the child makes a
+// copy of the process, which executes the drain, and ends, to be reaped here with __WCLONE. So
+// there is no SIGCHLD, nothing for the program's wait() to find, no atfork handler; it works with
+// SIGCHLD ignored and in tight limits. A single clone would not do: exec resets the exit signal,
+// and the drain would become an ordinary child. The copy spares the program the wait for the exec,
+// with its four turns of other processes on a busy machine; it is small, for the program has hardly
+// begun.
 //
 // Where orphans come back to us (PID 1 of a namespace, a subreaper) a keeper is put between: a copy
 // of this process without exit signal that never executes anything and waits for the drain, so that
@@ -37,7 +39,7 @@ namespace telinject {
 
 namespace {
 
-constexpr size_t kStackBytes = 8192;
+constexpr size_t kStackBytes = 16384;
 alignas(16) char g_stacks[2][kStackBytes];
 
 struct Launch {
@@ -45,8 +47,46 @@ struct Launch {
   char* const* argv;
   char* const* envp;
   int memfd, listener, pidfd;
-  long result;  // of execve, or of the inner clone; negative on failure
+  long result;  // of execve, or of a clone; negative on failure
 };
+
+// ---- what went wrong
+
+// Never kills the program (SIGPIPE) nor keeps it: a pipe without room for the line is left alone.
+void write_to_stderr(const char* line, size_t bytes) {
+  sys::SignalsBlocked blocked;
+  constexpr uint64_t kPipeSignal = uint64_t{1} << (SIGPIPE - 1);
+  uint64_t pending = 0;
+  sys::call(SYS_rt_sigpending, sys::arg(&pending), sizeof pending);
+  pollfd room = {2, POLLOUT, 0};
+  timespec now = {};
+  long ready = sys::call(SYS_ppoll, sys::arg(&room), 1, sys::arg(&now), 0, sizeof pending);
+  if (ready == 1 && (room.revents & POLLOUT) != 0) {
+    sys::call(SYS_write, 2, sys::arg(line), static_cast<long>(bytes));
+  }
+  if ((pending & kPipeSignal) == 0) {
+    uint64_t wanted = kPipeSignal;
+    sys::call(SYS_rt_sigtimedwait, sys::arg(&wanted), 0, sys::arg(&now), sizeof wanted);
+  }
+}
+
+void say(const char* what, const char* path, long error) {
+  char line[kPathBytes + 256];
+  TextBuffer text(line, sizeof line);
+  text.add("telinject: ").add(what).add(path);
+  if (error < 0) text.add(" (errno ").number(static_cast<uint64_t>(-error)).add(")");
+  text.add("; the program runs untraced\n");
+  write_to_stderr(line, text.size());
+}
+
+// By the process that was to become the drain, for nobody waits for it. The segment is marked as
+// the kernel would have marked it if the drain had run and died: the program waits for nothing.
+void give_up(const Launch& launch) {
+  say("cannot start its drain, ", launch.path, launch.result);
+  g_process.segment->drain.word.fetch_or(kOwnerDied);
+}
+
+// ---- processes
 
 // clone(2) with a function for the child, which runs on its own stack while we are suspended.
 __attribute__((noinline)) long clone_and_call(int (*function)(void*), void* argument, char* stack,
@@ -127,8 +167,12 @@ int run_drain(void* data) {
 
 int run_intermediate(void* data) {
   auto* launch = static_cast<Launch*>(data);
-  long pid = clone_and_call(run_drain, data, g_stacks[1], CLONE_VM | CLONE_VFORK);
+  long pid = sys::call(SYS_clone, 0, 0, 0, 0, 0);
   if (pid < 0) launch->result = pid;
+  if (pid != 0) return 0;
+  run_drain(launch);
+  give_up(*launch);
+  sys::call(SYS_exit_group, 127);
   return 0;
 }
 
@@ -144,6 +188,8 @@ long start_with_keeper(Launch* launch) {
   if (pid != 0) return pid < 0 ? launch->result = pid : 0;
   sys::call(SYS_setsid);
   long drain = clone_and_call(run_drain, launch, g_stacks[1], CLONE_VM | CLONE_VFORK | SIGCHLD);
+  if (drain < 0) launch->result = drain;
+  if (launch->result < 0) give_up(*launch);
   sys::call(SYS_close_range, 0, ~0u, 0);
   sys::call(SYS_chdir, sys::arg("/"));
   int status = 0;
@@ -236,33 +282,6 @@ class DrainEnvironment {
   char** entries_ = nullptr;
   size_t bytes_ = 0;
 };
-
-// Never kills the program (SIGPIPE) nor keeps it: a pipe without room for the line is left alone.
-void write_to_stderr(const char* line, size_t bytes) {
-  sys::SignalsBlocked blocked;
-  constexpr uint64_t kPipeSignal = uint64_t{1} << (SIGPIPE - 1);
-  uint64_t pending = 0;
-  sys::call(SYS_rt_sigpending, sys::arg(&pending), sizeof pending);
-  pollfd room = {2, POLLOUT, 0};
-  timespec now = {};
-  long ready = sys::call(SYS_ppoll, sys::arg(&room), 1, sys::arg(&now), 0, sizeof pending);
-  if (ready == 1 && (room.revents & POLLOUT) != 0) {
-    sys::call(SYS_write, 2, sys::arg(line), static_cast<long>(bytes));
-  }
-  if ((pending & kPipeSignal) == 0) {
-    uint64_t wanted = kPipeSignal;
-    sys::call(SYS_rt_sigtimedwait, sys::arg(&wanted), 0, sys::arg(&now), sizeof wanted);
-  }
-}
-
-void say(const char* what, const char* path, long error) {
-  char line[kPathBytes + 256];
-  TextBuffer text(line, sizeof line);
-  text.add("telinject: ").add(what).add(path);
-  if (error < 0) text.add(" (errno ").number(static_cast<uint64_t>(-error)).add(")");
-  text.add("; the program runs untraced\n");
-  write_to_stderr(line, text.size());
-}
 
 void name_session(Session* session) {
   *session = {};

@@ -9,3 +9,6 @@
 
 // The wrapper's canonical frame address: its caller's stack pointer at the call.
 #define TELINJECT_CALLER_SP() reinterpret_cast<uintptr_t>(__builtin_dwarf_cfa())
+
+// Where the wrapper was called from: an address in the caller's code.
+#define TELINJECT_CALL_SITE() __builtin_extract_return_addr(__builtin_return_address(0))

@@ -1,12 +1,10 @@
 #include "preload/resolve.h"
 
-#include <elf.h>
-#include <link.h>
-
 #include <atomic>
 
 #include "hooks/maps.h"
 #include "hooks/services.h"
+#include "preload/symbol_table.h"
 #include "shim/channel/layout.h"
 #include "shim/channel/text.h"
 
@@ -73,6 +71,38 @@ constexpr Wanted kWanted[kRealCount] = {
     {"prctl", false},
     {"syscall", false},
     {"seccomp", false},
+    {"socket", false},
+    {"socketpair", false},
+    {"connect", false},
+    {"accept", false},
+    {"accept4", false},
+    {"shutdown", false},
+    {"close", false},
+    {"close_range", false},
+    {"closefrom", false},
+    {"dup", false},
+    {"dup2", false},
+    {"dup3", false},
+    {"fcntl", false},
+    {"fcntl64", false},
+    {"read", false},
+    {"__read_chk", false},
+    {"readv", false},
+    {"recv", false},
+    {"__recv_chk", false},
+    {"recvfrom", false},
+    {"__recvfrom_chk", false},
+    {"recvmsg", false},
+    {"recvmmsg", false},
+    {"write", false},
+    {"writev", false},
+    {"send", false},
+    {"sendto", false},
+    {"sendmsg", false},
+    {"sendmmsg", false},
+    {"sendfile", false},
+    {"sendfile64", false},
+    {"splice", false},
     {"clock_gettime", false},
     {"sigaction", false},
     {"__sigaction", false},
@@ -82,6 +112,7 @@ constexpr Wanted kWanted[kRealCount] = {
     {"sysv_signal", false},
     {"__sysv_signal", false},
     {"sigset", false},
+    {"__errno_location", false},
     {"environ", true},
     {"__libc_stack_end", true},
     {"__abort_msg", true},
@@ -89,120 +120,7 @@ constexpr Wanted kWanted[kRealCount] = {
 
 using Iterate = int (*)(int (*)(dl_phdr_info*, size_t, void*), void*);
 Iterate g_iterate;
-std::atomic<void*> g_real[kRealCount];
 char g_library_path[kPathBytes];
-
-uint32_t gnu_hash(const char* name) {
-  uint32_t hash = 5381;
-  for (const char* p = name; *p != 0; p++) hash = hash * 33 + static_cast<unsigned char>(*p);
-  return hash;
-}
-
-// An object's dynamic symbols. Addresses in its dynamic section are relocated by glibc, save in
-// objects whose section is read-only (the vdso).
-class SymbolTable {
- public:
-  SymbolTable(uintptr_t base, const ElfW(Dyn) * dynamic) : base_(base) {
-    for (const ElfW(Dyn)* entry = dynamic; entry->d_tag != DT_NULL; entry++) {
-      uintptr_t value = entry->d_un.d_ptr < base ? base + entry->d_un.d_ptr : entry->d_un.d_ptr;
-      switch (entry->d_tag) {
-        case DT_SYMTAB:
-          symbols_ = reinterpret_cast<const ElfW(Sym)*>(value);
-          break;
-        case DT_STRTAB:
-          strings_ = reinterpret_cast<const char*>(value);
-          break;
-        case DT_GNU_HASH:
-          gnu_hash_ = reinterpret_cast<const uint32_t*>(value);
-          break;
-        case DT_HASH:
-          sysv_hash_ = reinterpret_cast<const uint32_t*>(value);
-          break;
-        case DT_VERSYM:
-          versions_ = reinterpret_cast<const uint16_t*>(value);
-          break;
-        default:
-          break;
-      }
-    }
-  }
-
-  void* find(const char* name, uint32_t hash) const {
-    if (symbols_ == nullptr || strings_ == nullptr) return nullptr;
-    if (gnu_hash_ != nullptr) return find_gnu(name, hash);
-    if (sysv_hash_ != nullptr) return find_all(name, sysv_hash_[1]);
-    return nullptr;
-  }
-
- private:
-  void* find_gnu(const char* name, uint32_t hash) const {
-    uint32_t buckets = gnu_hash_[0], first = gnu_hash_[1], bloom_words = gnu_hash_[2];
-    uint32_t shift = gnu_hash_[3];
-    auto* bloom = reinterpret_cast<const uint64_t*>(gnu_hash_ + 4);
-    if (buckets == 0 || bloom_words == 0) return nullptr;
-    uint64_t word = bloom[hash / 64 % bloom_words];
-    if ((word >> hash % 64 & word >> (hash >> shift) % 64 & 1) == 0) return nullptr;
-    auto* bucket = reinterpret_cast<const uint32_t*>(bloom + bloom_words);
-    const uint32_t* chain = bucket + buckets;
-    uint32_t index = bucket[hash % buckets];
-    if (index < first) return nullptr;
-    for (;; index++) {
-      uint32_t entry = chain[index - first];
-      if ((entry | 1) == (hash | 1)) {
-        if (void* address = match(index, name)) return address;
-      }
-      if ((entry & 1) != 0) return nullptr;
-    }
-  }
-  void* find_all(const char* name, uint32_t count) const {
-    for (uint32_t index = 1; index < count; index++) {
-      if (void* address = match(index, name)) return address;
-    }
-    return nullptr;
-  }
-  // The symbol's address if it has that name, is defined, and is its default version.
-  void* match(uint32_t index, const char* name) const {
-    const ElfW(Sym)& symbol = symbols_[index];
-    if (symbol.st_shndx == SHN_UNDEF || symbol.st_value == 0) return nullptr;
-    if (versions_ != nullptr && (versions_[index] & 0x8000) != 0) return nullptr;
-    if (!text_equal(strings_ + symbol.st_name, name)) return nullptr;
-    uintptr_t address = base_ + symbol.st_value;
-    switch (ELF64_ST_TYPE(symbol.st_info)) {
-      case STT_GNU_IFUNC:
-        return reinterpret_cast<void* (*)()>(address)();
-      case STT_TLS:
-        return nullptr;
-      default:
-        return reinterpret_cast<void*>(address);
-    }
-  }
-
-  uintptr_t base_;
-  const ElfW(Sym) * symbols_ = nullptr;
-  const char* strings_ = nullptr;
-  const uint32_t* gnu_hash_ = nullptr;
-  const uint32_t* sysv_hash_ = nullptr;
-  const uint16_t* versions_ = nullptr;
-};
-
-const ElfW(Dyn) * dynamic_section(const dl_phdr_info* info) {
-  for (int i = 0; i < info->dlpi_phnum; i++) {
-    if (info->dlpi_phdr[i].p_type == PT_DYNAMIC) {
-      return reinterpret_cast<const ElfW(Dyn)*>(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
-    }
-  }
-  return nullptr;
-}
-
-bool contains(const dl_phdr_info* info, uintptr_t address) {
-  for (int i = 0; i < info->dlpi_phnum; i++) {
-    const ElfW(Phdr)& header = info->dlpi_phdr[i];
-    if (header.p_type == PT_LOAD && address - (info->dlpi_addr + header.p_vaddr) < header.p_memsz) {
-      return true;
-    }
-  }
-  return false;
-}
 
 // Visits the loaded objects in order; `behind` tells whether our own has been passed.
 template <typename Visit>
@@ -211,18 +129,18 @@ struct Walk {
   bool behind = false;
   static int step(dl_phdr_info* info, size_t, void* data) {
     auto* walk = static_cast<Walk*>(data);
-    if (contains(info, reinterpret_cast<uintptr_t>(&g_library_path))) {
+    if (contains_address(*info, reinterpret_cast<uintptr_t>(&g_library_path))) {
       walk->behind = true;
       if (info->dlpi_name != nullptr && info->dlpi_name[0] == '/' && g_library_path[0] == 0) {
         TextBuffer(g_library_path, sizeof g_library_path).add(info->dlpi_name);
       }
       return 0;
     }
-    const ElfW(Dyn)* dynamic = dynamic_section(info);
     // The vdso offers a clock_gettime of its own, which does not set errno; libc's is wanted.
     bool vdso = info->dlpi_name != nullptr && text_starts(info->dlpi_name, "linux-vdso");
-    if (dynamic == nullptr || vdso) return 0;
-    return walk->visit(info, SymbolTable(info->dlpi_addr, dynamic), walk->behind) ? 1 : 0;
+    SymbolTable table(*info);
+    if (!table.present() || vdso) return 0;
+    return walk->visit(info, table, walk->behind) ? 1 : 0;
   }
 };
 
@@ -243,6 +161,8 @@ void* find(const Wanted& wanted) {
 }
 
 }  // namespace
+
+std::atomic<void*> g_real[kRealCount];
 
 // The last definition is libc's. A sanitizer that is linked into the program (clang's way) has one
 // before it, which calls through a null pointer until the sanitizer is set up, and our constructor
@@ -281,12 +201,11 @@ void resolve_all() {
   });
 }
 
-void* real_address(RealSymbol symbol) {
-  void* address = g_real[symbol].load(std::memory_order_acquire);
-  if (address == nullptr) {
-    address = find(kWanted[symbol]);
-    g_real[symbol].store(address, std::memory_order_release);
-  }
+void* find_real_address(RealSymbol symbol) {
+  // Called before our constructor: by code of the program's preinit_array.
+  if (g_iterate == nullptr) find_iteration();
+  void* address = find(kWanted[symbol]);
+  g_real[symbol].store(address, std::memory_order_release);
   return address;
 }
 

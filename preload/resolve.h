@@ -9,6 +9,7 @@
 
 #include <link.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -64,6 +65,38 @@ enum RealSymbol : uint32_t {
   kReal_prctl,
   kReal_syscall,
   kReal_seccomp,
+  kReal_socket,
+  kReal_socketpair,
+  kReal_connect,
+  kReal_accept,
+  kReal_accept4,
+  kReal_shutdown,
+  kReal_close,
+  kReal_close_range,
+  kReal_closefrom,
+  kReal_dup,
+  kReal_dup2,
+  kReal_dup3,
+  kReal_fcntl,
+  kReal_fcntl64,
+  kReal_read,
+  kReal___read_chk,
+  kReal_readv,
+  kReal_recv,
+  kReal___recv_chk,
+  kReal_recvfrom,
+  kReal___recvfrom_chk,
+  kReal_recvmsg,
+  kReal_recvmmsg,
+  kReal_write,
+  kReal_writev,
+  kReal_send,
+  kReal_sendto,
+  kReal_sendmsg,
+  kReal_sendmmsg,
+  kReal_sendfile,
+  kReal_sendfile64,
+  kReal_splice,
   kReal_clock_gettime,
   kReal_sigaction,
   kReal___sigaction,
@@ -73,6 +106,7 @@ enum RealSymbol : uint32_t {
   kReal_sysv_signal,
   kReal___sysv_signal,
   kReal_sigset,
+  kReal___errno_location,
   kReal_environ,
   kReal___libc_stack_end,
   kReal___abort_msg,
@@ -85,9 +119,15 @@ int iterate_objects(int (*step)(dl_phdr_info*, size_t, void*), void* data);
 // Looks all of them up. Called once, in the constructor or at the first hook.
 void resolve_all();
 
+extern std::atomic<void*> g_real[kRealCount];
+void* find_real_address(RealSymbol symbol);
+
 // The address, looked up now if it was not there before (a library loaded since); null if no loaded
 // object has it.
-void* real_address(RealSymbol symbol);
+inline void* real_address(RealSymbol symbol) {
+  void* address = g_real[symbol].load(std::memory_order_acquire);
+  return address != nullptr ? address : find_real_address(symbol);
+}
 
 template <typename Function>
 Function real(RealSymbol symbol) {

@@ -2,9 +2,11 @@
 #include <elf.h>
 
 #include "hooks/attach.h"
+#include "hooks/http/descriptors.h"
 #include "hooks/services.h"
 #include "preload/crash.h"
 #include "preload/exit.h"
+#include "preload/library_functions.h"
 #include "preload/resolve.h"
 #include "preload/startup.h"
 #include "shim/channel/clock.h"
@@ -128,6 +130,7 @@ void start_process() {
   ProcessState result = ProcessState::kOff;
   StartInfo info;
   resolve_all();
+  note_initial_objects();
   if (find_start_info(&info) && !is_secure_execution(info)) {
     find_libc_functions();
     read_settings(info.envp, &g_client.settings, nullptr, 0);
@@ -141,6 +144,7 @@ void start_process() {
     // which modules there are.
     if (attach_thread(reinterpret_cast<uintptr_t>(__builtin_frame_address(0))) != nullptr) {
       record_module_changes();
+      if (g_client.settings.number[kHttp] != 0) capture_http();
     }
     if (g_process.stacktraces) watch_fatal_signals();
   }

@@ -4,6 +4,7 @@
 // SIGXFSZ, a seccomp filter SIGSYS) and has become their descriptor 1.
 #pragma once
 
+#include "hooks/http/descriptors.h"
 #include "hooks/state.h"
 #include "shim/channel/message.h"
 #include "shim/channel/session.h"
@@ -36,6 +37,11 @@ extern Client g_client;
 // True while records can be made: set up, and not a forked child before its first call.
 inline bool tracing() {
   return g_process.state.load(std::memory_order_acquire) == ProcessState::kReady;
+}
+
+// True while HTTP is to be seen, too.
+inline bool capturing_http() {
+  return tracing() && g_descriptor_limit != 0;
 }
 
 // A memfd with lanes that fit the process's limits, mapped; fills g_process. Returns the memfd, or

@@ -6,6 +6,7 @@
 #include "hooks/services.h"
 #include "hooks/slow_path.h"
 #include "preload/export.h"
+#include "preload/library_functions.h"
 #include "preload/resolve.h"
 #include "preload/startup.h"
 
@@ -35,7 +36,12 @@ void read_modules() {
 
 using namespace telinject;
 
-extern "C" __attribute__((visibility("hidden"))) void* telinject_before_dlopen(uintptr_t sp) {
+extern "C" __attribute__((visibility("hidden"))) void* telinject_before_dlopen(uintptr_t sp,
+                                                                               const char* path,
+                                                                               int flags) {
+  constexpr int kGlobal = 0x100;  // RTLD_GLOBAL
+  forget_library_functions();
+  if ((flags & kGlobal) != 0 && path != nullptr) note_global_library(path);
   expect_modules(sp);
   return real_address(kReal_dlopen);
 }
@@ -57,6 +63,8 @@ extern "C" __attribute__((visibility("hidden"))) void* telinject_before_dlmopen(
       "  push %rdi\n  .cfi_adjust_cfa_offset 8\n" \
       "  push %rsi\n  .cfi_adjust_cfa_offset 8\n" \
       "  push %rdx\n  .cfi_adjust_cfa_offset 8\n" \
+      "  mov %esi, %edx\n"                        \
+      "  mov %rdi, %rsi\n"                        \
       "  lea 32(%rsp), %rdi\n"                    \
       "  call telinject_before_" #name            \
       "\n"                                        \
@@ -75,6 +83,7 @@ JUMP_WRAPPER(dlmopen);
 TELINJECT_WRAPPER(int, dlclose, void* handle) {
   read_modules();
   int result = real<int (*)(void*)>(kReal_dlclose)(handle);
+  forget_library_functions();
   read_modules();
   return result;
 }

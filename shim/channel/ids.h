@@ -43,6 +43,32 @@ constexpr uint64_t span_id(SegmentKey key, uint32_t lane, uint64_t position) {
   return id != 0 ? id : keyed_mix(~uint64_t{0}, key.k0, key.k1);
 }
 
+namespace ids_internal {
+
+// Of an odd number, modulo 2^64.
+constexpr uint64_t inverse(uint64_t odd) {
+  uint64_t x = odd;
+  for (int i = 0; i < 6; i++) x *= 2 - odd * x;
+  return x;
+}
+
+}  // namespace ids_internal
+
+// The place that an id belongs to: 11 bits of lane, 53 of position in units of 16 bytes. Any number
+// has one; whether it is an id of the segment's is to be seen by what is at that place.
+constexpr uint64_t place_of(SegmentKey key, uint64_t id) {
+  uint64_t x = id;
+  x ^= x >> 32;
+  x *= ids_internal::inverse(0xd6e8feb86659fd93);
+  x ^= x >> 31 ^ x >> 62;
+  x *= ids_internal::inverse(0x94d049bb133111eb);
+  x ^= key.k1;
+  x ^= x >> 27 ^ x >> 54;
+  x *= ids_internal::inverse(0xbf58476d1ce4e5b9);
+  x ^= x >> 30 ^ x >> 60;
+  return x ^ key.k0;
+}
+
 struct TraceId {
   uint64_t hi, lo;
 };

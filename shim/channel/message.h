@@ -10,7 +10,7 @@
 namespace telinject {
 
 inline constexpr size_t kMessageDataBytes = 21;
-inline constexpr size_t kMaxMessageBytes = 4608;
+inline constexpr size_t kMaxMessageBytes = 16 * 1024 + 512;
 
 enum class MessageType : uint16_t {
   kThread = 1,      // ThreadMessage: a thread has claimed this lane
@@ -19,6 +19,15 @@ enum class MessageType : uint16_t {
   kModuleGone = 4,  // ModuleGoneMessage
   kThrow = 5,       // ThrowMessage, stack, type, text
   kCrash = 6,       // CrashMessage, stack
+  // http_message.h
+  kHttpConnection = 16,   // HttpConnectionMessage
+  kHttpRequest = 17,      // HttpRequestMessage
+  kHttpResponse = 18,     // HttpResponseMessage
+  kHttpHeaders = 19,      // HttpHeadersMessage
+  kHttpEnd = 20,          // HttpEndMessage
+  kHttpTransfer = 21,     // HttpTransferMessage
+  kHttpTransferEnd = 22,  // HttpTransferEndMessage
+  kTlsConnection = 23,    // TlsConnectionMessage
 };
 
 // First message of each owner of a lane.

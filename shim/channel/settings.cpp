@@ -34,6 +34,9 @@ const Setting kSettings[kSettingCount] = {
     {kThreads, "TELEMETRY_THREADS", nullptr, SettingType::kChoice, "continue", "continue|root", 0,
      "threads", "WHAT",
      "what a thread created inside a span does: continue its trace, or start one of its own"},
+    {kHttp, "TELEMETRY_HTTP", nullptr, SettingType::kBool, "true", "", 0, nullptr, nullptr,
+     "HTTP requests and responses, through libcurl, TLS libraries and sockets; false leaves the "
+     "functions that carry them alone"},
     {kSummary, "TELEMETRY_SUMMARY", nullptr, SettingType::kChoice, "auto", "auto|always|never", 0,
      nullptr, nullptr, "telrun's summary on stderr; auto: when that is a terminal"},
     {kQueueBytes, "TELEMETRY_QUEUE_BYTES", nullptr, SettingType::kNumber, "134217728",
@@ -43,7 +46,8 @@ const Setting kSettings[kSettingCount] = {
      "0..1099511627776", 0, "spool-max", "BYTES",
      "disk on which the drain keeps records beyond that; what comes then is dropped, or waits"},
     {kSpoolDirectory, "TELEMETRY_SPOOL_DIR", "TMPDIR", SettingType::kPath, "/var/tmp", "", 0,
-     "spool-dir", "PATH", "folder for that; on a disk, not in memory"},
+     "spool-dir", "PATH",
+     "folder for that and for large debug information, unpacked; on a disk, not in memory"},
     {kRecord, "TELEMETRY_RECORD", nullptr, SettingType::kPath, "", "", 0, "record", "DIRECTORY",
      "write no events but a recording into this folder; telinject convert makes events of it "
      "later, "
@@ -77,6 +81,14 @@ const Setting kSettings[kSettingCount] = {
      nullptr, nullptr,
      "where SAMPLE_RATE is below 1: exact records and counts all calls, and writes the sample; it "
      "costs the program what recording costs (docs/output.md)"},
+    {kHttpSlow, "TELEMETRY_HTTP_SLOW", nullptr, SettingType::kDuration, "1s", "", 0, "http-slow",
+     "TIME", "HTTP responses that take longer are warnings (severity WARN); 0: none are"},
+    {kRedactHeaders, "TELEMETRY_REDACT_HEADERS", nullptr, SettingType::kText, "", "", 0,
+     "redact-headers", "NAMES",
+     "HTTP headers whose values are REDACTED besides those that always are (docs/http.md): names, "
+     "separated by commas, `*` for anything"},
+    {kRedactQuery, "TELEMETRY_REDACT_QUERY", nullptr, SettingType::kText, "", "", 0, "redact-query",
+     "NAMES", "the same for parameters in the queries of URLs"},
     {kExitWait, "TELEMETRY_EXIT_WAIT", nullptr, SettingType::kNumber, "10000", "0..600000", 0,
      nullptr, nullptr,
      "without telrun: milliseconds that a program's end waits at most for its events to be "

@@ -68,8 +68,10 @@ bool convert_one(const std::string& path, Sink* sink, ConvertOptions* wanted) {
   options.sample_rate = facts->sample_rate;
   options.exact_totals = facts->exact_totals;
   options.summary = wanted->summary;
-  options.lean = facts->goes_on.has_value() ? facts->goes_on->lean : wanted->lean;
-  options.filter = facts->goes_on.has_value() ? filter_of(*facts->goes_on) : wanted->filter;
+  const OutputChoice& choice = facts->goes_on.has_value() ? *facts->goes_on : wanted->choice;
+  options.lean = choice.lean;
+  options.filter = filter_of(choice);
+  options.slow_http_ns = static_cast<int64_t>(choice.slow_http_ns);
   options.totals = std::move(wanted->totals);
   options.replay = true;
   options.output = wanted->output;

@@ -38,6 +38,7 @@
 #include "shim/metadata/metadata_thread.h"
 #include "shim/sinks/sink.h"
 #include "shim/sinks/standard_error.h"
+#include "shim/symbols/unpacked_file.h"
 
 namespace telinject {
 
@@ -173,7 +174,8 @@ OutputChoice own_choice(const Settings& settings) {
           text(kIncludeFiles),
           text(kExcludeFiles),
           text(kIncludeModules),
-          text(kExcludeModules)};
+          text(kExcludeModules),
+          settings.number[kHttpSlow]};
 }
 
 std::unique_ptr<DocumentFile> open_totals(const Settings& settings, const std::string& directory) {
@@ -209,14 +211,15 @@ std::unique_ptr<RecordingWriter> open_recording(const std::string& folder, const
 }
 
 // Starts the threads beside the processor (or recorder), which `consume` runs here.
-void run_threads(const Session& session, bool under_telrun, BatchQueue* queue,
-                 std::atomic<uint64_t>* progress, Control** control, Control::Hooks hooks,
-                 const std::function<void()>& consume) {
+void run_threads(const Session& session, const Settings& settings, bool under_telrun,
+                 BatchQueue* queue, std::atomic<uint64_t>* progress, Control** control,
+                 Control::Hooks hooks, const std::function<void()>& consume) {
   Collector* collector = nullptr;
   // The collector's robust list belongs to its thread, so it is made there.
   std::atomic<bool> ready{false};
   std::thread collecting = start_thread([&] {
-    Collector own(queue, session.clock, progress);
+    Collector own(queue, session.clock, progress,
+                  HttpRedaction(settings.text[kRedactHeaders], settings.text[kRedactQuery]));
     collector = &own;
     ready.store(true);
     ready.notify_one();
@@ -231,6 +234,7 @@ void run_threads(const Session& session, bool under_telrun, BatchQueue* queue,
   *control = &own_control;
   if (!under_telrun) own_control.add_program(kDrainSegmentFd, kDrainPidfdFd);
   std::thread controlling = start_thread([&] { own_control.run(); });
+  StandardError::let_go();
   has_started();
   consume();
   controlling.join();
@@ -269,6 +273,7 @@ int run_drain(bool under_telrun) {
   OutputChoice choice = own_choice(settings);
   options.lean = choice.lean;
   options.filter = filter_of(choice);
+  options.slow_http_ns = static_cast<int64_t>(choice.slow_http_ns);
   if (record.empty()) options.totals = open_totals(settings, directory);
   options.totals_when_flushed = !under_telrun;
   if (settings.number[kOutput] == kOutputFile) options.output = file;
@@ -280,15 +285,15 @@ int run_drain(bool under_telrun) {
   } else if (recording == nullptr) {
     sink = std::make_unique<NoSink>();
   }
-  StandardError::let_go();
   // A folder that we stand in cannot be unmounted.
   [[maybe_unused]] int changed = chdir("/");
 
-  std::string spool_directory = absolute(settings.text[kSpoolDirectory], directory);
-  Spool spool(spool_directory, settings.number[kSpoolMax]);
+  std::string disk = absolute(settings.text[kSpoolDirectory], directory);
+  Spool spool(disk, settings.number[kSpoolMax]);
   BatchQueue queue(settings.number[kQueueBytes], &spool);
   Control* control = nullptr;
   std::atomic<uint64_t> progress{0};
+  set_unpacking({.directory = disk, .progress = [&] { progress.fetch_add(1); }});
   auto watch = [&](int pid) { control->watch(pid); };
   auto written = [&] { control->written(); };
   RecordedFacts known = {
@@ -316,7 +321,8 @@ int run_drain(bool under_telrun) {
   if (recording != nullptr) {
     Recorder recorder(&queue, session.clock, std::move(recording), facts(), start,
                       {watch, written, &progress, more_facts, encoded});
-    run_threads(session, under_telrun, &queue, &progress, &control, hooks, [&] { recorder.run(); });
+    run_threads(session, settings, under_telrun, &queue, &progress, &control, hooks,
+                [&] { recorder.run(); });
   } else {
     std::string totals = options.totals != nullptr ? options.totals->path() : "";
     std::string output = options.output;
@@ -325,11 +331,10 @@ int run_drain(bool under_telrun) {
     hooks.stop = [&] { processor->stop(); };
     auto leave = [&](Batch first) {
       known.goes_on = choice;
-      leave_rest({spool_directory, output, totals, facts(), start}, session, &queue,
-                 processor.get(), std::move(first),
-                 {watch, written, &progress, more_facts, encoded});
+      leave_rest({disk, output, totals, facts(), start}, session, &queue, processor.get(),
+                 std::move(first), {watch, written, &progress, more_facts, encoded});
     };
-    run_threads(session, under_telrun, &queue, &progress, &control, hooks, [&] {
+    run_threads(session, settings, under_telrun, &queue, &progress, &control, hooks, [&] {
       if (auto first = processor->run(/*leave_when_stopped=*/true)) leave(std::move(*first));
     });
   }
@@ -350,10 +355,9 @@ int run_convert(int count, char** paths) {
   }
   std::string directory = working_directory();
   std::string file = absolute(settings.text[kFile], directory);
+  set_unpacking({.directory = absolute(settings.text[kSpoolDirectory], directory)});
   ConvertOptions options;
-  OutputChoice choice = own_choice(settings);
-  options.lean = choice.lean;
-  options.filter = filter_of(choice);
+  options.choice = own_choice(settings);
   options.totals = open_totals(settings, directory);
   if (settings.number[kOutput] == kOutputFile) options.output = file;
   options.summary = wants_summary(settings, terminal);

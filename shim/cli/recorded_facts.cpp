@@ -51,14 +51,16 @@ json to_json(const OutputChoice& choice) {
           {"include_files", choice.include_files},
           {"exclude_files", choice.exclude_files},
           {"include_modules", choice.include_modules},
-          {"exclude_modules", choice.exclude_modules}};
+          {"exclude_modules", choice.exclude_modules},
+          {"slow_http_ns", choice.slow_http_ns}};
 }
 
 OutputChoice choice_from_json(const json& document) {
   return {
       document.at("lean"),          document.at("min_duration_ns"), document.at("max_depth"),
       document.at("include"),       document.at("exclude"),         document.at("include_files"),
-      document.at("exclude_files"), document.at("include_modules"), document.at("exclude_modules")};
+      document.at("exclude_files"), document.at("include_modules"), document.at("exclude_modules"),
+      document.at("slow_http_ns")};
 }
 
 }  // namespace

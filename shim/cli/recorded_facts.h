@@ -17,6 +17,7 @@ struct OutputChoice {
   bool lean = false;
   uint64_t min_duration_ns = 0, max_depth = 0;
   std::string include, exclude, include_files, exclude_files, include_modules, exclude_modules;
+  uint64_t slow_http_ns = 0;
 };
 SpanFilter filter_of(const OutputChoice& choice);
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,11 +103,19 @@ const char* prepare(const Settings& settings, const char* drain_file, Supervisio
 }
 
 // No program came of it: nothing was recorded, so nothing has to be written. True if the drain has
-// given up meanwhile and said why.
-bool call_off(Supervision* all) {
+// given up meanwhile and said why: `patience_ms` is its time to end after it has said so.
+bool call_off(Supervision* all, int patience_ms = 0) {
+  constexpr int kTryMs = 5;
   int status = 0;
-  kill(all->drain.pid, SIGKILL);
-  waitpid(all->drain.pid, &status, 0);
+  bool ended = false;
+  for (int waited = 0; waited < patience_ms && !ended; waited += kTryMs) {
+    ended = waitpid(all->drain.pid, &status, WNOHANG) == all->drain.pid;
+    if (!ended) poll(nullptr, 0, kTryMs);
+  }
+  if (!ended) {
+    kill(all->drain.pid, SIGKILL);
+    waitpid(all->drain.pid, &status, 0);
+  }
   remove_session_directory(all->session.session);
   leave_supervision(all->inherited);
   return WIFEXITED(status) && WEXITSTATUS(status) == kDrainGaveUp;
@@ -134,7 +143,7 @@ int supervise(const Settings& settings, const Program& program, char* const* env
   }
   if (pid < 0) {
     error = errno;
-    bool told = call_off(all);
+    bool told = call_off(all, 100);  // what fails here may fail there
     if (!told) say("cannot start a process: ", strerror(error), "; running untraced");
     return run_untraced(program);
   }

@@ -18,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -64,6 +65,12 @@ class Archive {
   template <typename T>
   void io(std::deque<T>& all) {
     list(all);
+  }
+  template <typename T>
+  void io(std::set<T>& all) {
+    std::vector<T> list(all.begin(), all.end());
+    io(list);
+    if (Self::kReads) all = std::set<T>(list.begin(), list.end());
   }
   template <typename K, typename V>
   void io(std::map<K, V>& all) {

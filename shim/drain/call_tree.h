@@ -63,7 +63,7 @@ struct Frame {
     a(function, call_site, sp, return_address, first_of_trace, sampled, fate, left_out, trace,
       span_id, parent_span_id, ticks, start_ns, children_ns, number);
     bool known = fate <= Fate::kLeftOut && static_cast<size_t>(left_out) < kLeftOutReasons;
-    if (site == nullptr || !known) a.fail();
+    if (site == nullptr || !known || start_ns < 0) a.fail();
   }
 };
 
@@ -186,13 +186,25 @@ class CallTree {
     FrameStack* stack = stack_at(sp);
     return stack->frames.empty() ? stack_below(stack) : stack;
   }
+  // The stack with the innermost frame of the one that was announced last, or null.
+  FrameStack* current_stack() {
+    return current_->frames.empty() ? stack_below(current_) : current_;
+  }
+  // What roots of the thread continue.
+  const std::optional<ParentContext>& context() const { return context_; }
+  // From now on (`ticks`) and until further notice, calls whose caller was open before are children
+  // of that span, in its trace: of a request that the thread serves.
+  void adopt(std::optional<ParentContext> server, uint64_t ticks) {
+    adopter_ = server;
+    adopted_since_ = ticks;
+  }
   // Whose innermost frame the first one of a stack is a child of; null if it starts a trace.
   FrameStack* stack_below(const FrameStack* stack) const;
 
   // Between records, that is between opened() and closed().
   template <typename Archive>
   void io(Archive& a) {
-    a(key_, lane_, context_, home_);
+    a(key_, lane_, context_, adopter_, adopted_since_, home_);
     io_stack(a, &current_);
     io_stack(a, &came_from_);
     a(root_, opened_, exec_pending_, exec_ticks_, thread_exit_ticks_, last_ticks_, vfork_sp_);
@@ -220,12 +232,17 @@ class CallTree {
   void pop_gone(FrameStack* stack, const Frame& entering);
   void pop_above_caller(FrameStack* stack, const Frame& entering);
   void place(FrameStack* stack, Frame* frame, uint64_t position);
+  bool is_adopted(const FrameStack* above) const {
+    return above == nullptr || above->frames.back().ticks <= adopted_since_;
+  }
   void close_inlined_at(FrameStack* stack, const std::vector<uint64_t>& chain, ExitKind kind,
                         uint64_t ticks);
 
   SegmentKey key_;
   uint32_t lane_;
   std::optional<ParentContext> context_;
+  std::optional<ParentContext> adopter_;
+  uint64_t adopted_since_ = 0;
   SharedStacks* shared_;
   Resolver* resolver_;
   Listener* listener_;

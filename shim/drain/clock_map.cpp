@@ -29,8 +29,17 @@ uint64_t rate_between(const ClockAnchor& a, const ClockAnchor& b) {
   return static_cast<uint64_t>((ns << kRateBits) / (b.ticks - a.ticks));
 }
 
+// Of a recording, an anchor may say anything: within a century, a tick of at most a microsecond.
 bool usable(const ClockAnchor& a, const ClockAnchor& b) {
-  return b.ticks > a.ticks && b.monotonic_ns > a.monotonic_ns;
+  constexpr int64_t kMostNs = int64_t{1} << 61;
+  constexpr uint64_t kMostRate = uint64_t{1000} << kRateBits;
+  if (a.monotonic_ns < 0 || b.monotonic_ns > kMostNs) return false;
+  return b.ticks > a.ticks && b.monotonic_ns > a.monotonic_ns && rate_between(a, b) <= kMostRate;
+}
+
+int64_t difference(int64_t a, int64_t b) {
+  int64_t result;
+  return __builtin_sub_overflow(a, b, &result) ? 0 : result;
 }
 
 }  // namespace
@@ -59,7 +68,7 @@ ClockAnchor ClockMap::take_anchor(ClockKind kind) {
 }
 
 ClockMap::ClockMap(ClockKind kind, ClockAnchor first, int64_t realtime_ns)
-    : kind_(kind), offset_ns_(realtime_ns - first.monotonic_ns), last_(first) {
+    : kind_(kind), offset_ns_(difference(realtime_ns, first.monotonic_ns)), last_(first) {
   // Until a second anchor is there, a tick counts as a nanosecond; the drain adds one before it
   // converts anything.
   pieces_.push_back({first.ticks, realtime_ns, uint64_t{1} << kRateBits});
@@ -79,7 +88,7 @@ double ClockMap::add_anchor(ClockAnchor anchor) {
   // Joins where the last piece has come to, and meets the true time an interval later.
   int64_t reached = at(piece, anchor.ticks);
   int64_t interval = anchor.monotonic_ns - last_.monotonic_ns;
-  int64_t ahead = reached - (anchor.monotonic_ns + offset_ns_);
+  auto ahead = static_cast<__int128>(reached) - anchor.monotonic_ns - offset_ns_;
   double corrected =
       static_cast<double>(rate) * (1 - static_cast<double>(ahead) / static_cast<double>(interval));
   // Never backwards, never more than a tenth off.

@@ -51,8 +51,9 @@ constexpr size_t kMaxFutexes = 128;
 
 }  // namespace
 
-Collector::Collector(BatchQueue* queue, ClockKind clock, const std::atomic<uint64_t>* progress)
-    : queue_(queue), clock_(clock), progress_(progress) {}
+Collector::Collector(BatchQueue* queue, ClockKind clock, const std::atomic<uint64_t>* progress,
+                     HttpRedaction redaction)
+    : queue_(queue), clock_(clock), progress_(progress), http_(std::move(redaction), &memory_) {}
 
 Collector::~Collector() = default;
 
@@ -106,6 +107,7 @@ void Collector::run() {
       idle_told_ = true;
     }
     size_t bytes = batch.bytes;
+    http_.digest(&batch);
     if (bytes != 0 || !batch.notices.empty()) queue_->push(std::move(batch));
     beat();
     if (!over_) pause(full ? 1 : bytes);

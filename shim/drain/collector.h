@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "shim/drain/batch_queue.h"
+#include "shim/drain/http_records.h"
 #include "shim/drain/lane_reader.h"
 #include "shim/drain/robust_list.h"
 #include "shim/drain/segment_view.h"
@@ -32,7 +33,9 @@ class Collector {
   // To be made and run by one thread: its robust list belongs to that. `progress` is bumped by the
   // processor with each batch: while the queue is full and it stands still, the heart does not
   // beat, so that no program waits for a sink that hangs.
-  Collector(BatchQueue* queue, ClockKind clock, const std::atomic<uint64_t>* progress);
+  // `redaction` is of what HTTP messages say: it is done here, before anything can come to a disk.
+  Collector(BatchQueue* queue, ClockKind clock, const std::atomic<uint64_t>* progress,
+            HttpRedaction redaction = HttpRedaction());
   ~Collector();
 
   // From any thread; wakes the collector.
@@ -78,6 +81,7 @@ class Collector {
   ClockKind clock_;
   const std::atomic<uint64_t>* progress_;
   RecordMemory memory_;
+  HttpRecords http_;
   RobustList robust_list_{SegmentView::kWordDistance};
   std::map<SegmentId, OpenSegment> segments_;
   SegmentId next_id_ = 1;

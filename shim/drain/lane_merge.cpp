@@ -35,7 +35,8 @@ std::vector<Run> LaneStream::rest() {
   for (; !runs_.empty(); runs_.pop_front(), offset_ = 0) {
     Run& run = runs_.front();
     if (offset_ < run.bytes.size()) {
-      rest.push_back({run.position + offset_, run.bytes.from(offset_)});
+      size_t left = run.bytes.size() - offset_;
+      rest.push_back({run.position + offset_, run.bytes.part(offset_, left), run.messages});
     }
   }
   return rest;

@@ -20,11 +20,6 @@ constexpr uint64_t kHistoryBytes = 32 * 1024;  // or an eighth of a small ring
 // hooks had reserved.
 constexpr uint64_t kNear = 4096;
 
-bool is_wrap(const uint64_t* record) {
-  return record_bytes(record[0]) == kControlBytes && is_control(record[1]) &&
-         control_kind(record[1]) == ControlKind::kWrap;
-}
-
 }  // namespace
 
 LaneReader::LaneReader(SegmentView* segment, uint32_t lane, RecordMemory* memory)
@@ -56,18 +51,23 @@ uint64_t LaneReader::limit() const {
 // Copies what lies in the current lap; true if it ended with a Wrap record.
 bool LaneReader::read_lap(std::vector<Run>* out) {
   uint64_t at = offset_, end = limit();
-  bool wrapped = false;
+  bool wrapped = false, messages = false;
   while (at + kUnitBytes <= end) {
     uint64_t first = first_word(at);
     if (first == 0) break;
     size_t bytes = record_bytes(first);
     if (at + bytes > end) break;
-    wrapped = is_wrap(words(at));
-    if (wrapped) break;
+    if (const uint64_t* record = words(at); bytes == kControlBytes && is_control(record[1])) {
+      ControlKind kind = control_kind(record[1]);
+      wrapped = kind == ControlKind::kWrap;
+      if (wrapped) break;
+      messages = messages || kind == ControlKind::kMessage || kind == ControlKind::kMessageData;
+    }
     at += bytes;
   }
   if (at > offset_) {
-    out->push_back({lane_position(lap_, offset_), memory_->copy(ring_ + offset_, at - offset_)});
+    out->push_back(
+        {lane_position(lap_, offset_), memory_->copy(ring_ + offset_, at - offset_), messages});
   }
   offset_ = at;
   if (wrapped) {

@@ -14,6 +14,7 @@ namespace telinject {
 struct Run {
   uint64_t position = 0;  // of the first record; the others follow
   RecordBytes bytes;
+  bool messages = false;  // some of them are of messages
 };
 
 class LaneReader {

@@ -12,9 +12,14 @@
 
 namespace telinject {
 
+// What the program writes, and digests of HTTP messages (shim/http/digest.h).
+inline constexpr size_t kMaxAssembledBytes = 24 * 1024;
+static_assert(kMaxMessageBytes <= kMaxAssembledBytes);
+
 struct AssembledMessage {
   MessageType type;
   std::string bytes;
+  uint64_t position = 0;  // of its first record: spans are named after it
 
   // The fixed part, if the message is long enough for it.
   template <typename T>
@@ -28,21 +33,23 @@ struct AssembledMessage {
 
   template <typename Archive>
   void io(Archive& a) {
-    a(type, bytes);
+    a(type, bytes, position);
   }
 };
 
 class MessageAssembler {
  public:
-  void begin(uint64_t type, uint64_t bytes);
+  void begin(uint64_t type, uint64_t bytes, uint64_t position = 0);
+  // A message has begun and is not whole yet.
+  bool is_open() const { return open_.has_value(); }
   // The message, once this was its last piece.
   std::optional<AssembledMessage> add(const uint64_t* record);
 
   template <typename Archive>
   void io(Archive& a) {
     a(open_, wanted_);
-    if (open_.has_value() && (open_->bytes.size() >= wanted_ || wanted_ > kMaxMessageBytes))
-      a.fail();
+    if (!open_.has_value()) return;
+    if (open_->bytes.size() >= wanted_ || wanted_ > kMaxAssembledBytes) a.fail();
   }
 
  private:

@@ -13,6 +13,7 @@
 #include "shim/drain/call_tree.h"
 #include "shim/drain/code_map.h"
 #include "shim/drain/flights.h"
+#include "shim/drain/http_state.h"
 #include "shim/drain/lane_merge.h"
 #include "shim/drain/message_assembler.h"
 #include "shim/drain/site_table.h"
@@ -30,6 +31,7 @@ struct HeldExit {
   template <typename Archive>
   void io(Archive& a) {
     a(frame, end_ns);
+    if (end_ns < frame.start_ns) a.fail();
   }
 };
 
@@ -56,7 +58,7 @@ struct Thread final : CallTree::Listener {
   void orphan_exit(CallTree*) override { writer->exit_without_entry(this); }
   void set_name(const std::string& name);
 
-  // Without decide_by_ns, which is of this process's clock.
+  // Without decide_by_ns, which is of this process's clock, and HTTP (processor_state.cpp).
   template <typename Archive>
   void io(Archive& a) {
     a(tid, attributes_json, tree, ended, ended_before_process, end_ticks, flights, held_main,
@@ -77,6 +79,8 @@ struct Thread final : CallTree::Listener {
   bool terminating = false;  // nobody catches an exception: what follows is std::terminate's
   bool crashed = false;
   uint32_t crash_stacks_told = 0;
+  std::vector<OpenExchange*> servers;  // HTTP requests that came in on it and are open
+  OpenExchange* serving = nullptr;     // the one of them that its calls belong to
   // Losses that have been told in the stream, and that have not.
   uint64_t lost_told = 0, lost_untold = 0;
   uint64_t last_loss_event_ns = 0;
@@ -115,8 +119,10 @@ struct Process {
   int exit_status() const;         // 0 if it is not known, or it did not exit
   std::optional<Crash> crash;      // what a thread said when a fatal signal came
   std::vector<std::unique_ptr<Thread>> threads;
+  std::unique_ptr<HttpState> http;  // made at its first HTTP message
 
-  // Without the threads and the sequence.
+  // Without the threads, the stacks, the sequence and HTTP (processor_state.cpp), and the sites,
+  // which are found again.
   template <typename Archive>
   void io(Archive& a) {
     a(id, pid, os_pid, code, counted, first, exiting, exit_ticks, ended, end, said_status, crash);
@@ -143,6 +149,7 @@ struct SegmentState {
   std::map<uint32_t, LaneTrack> lanes;
   std::map<uint64_t, std::unique_ptr<Process>> processes;  // by id
   uint64_t notes = 0;                                      // ids of spans without a record
+  HttpConnections http_connections;
 };
 
 }  // namespace telinject

@@ -32,19 +32,6 @@ uint64_t monotonic_ns() {
 
 }  // namespace
 
-namespace {
-
-// To the collector above all, which has half a millisecond until a busy thread's ring is full, and
-// to the program. Measured: with the drain on one core a call costs half as much in the blocking
-// mode.
-void give_way() {
-  constexpr int kNicer = 10;
-  auto thread = static_cast<id_t>(gettid());
-  setpriority(PRIO_PROCESS, thread, getpriority(PRIO_PROCESS, thread) + kNicer);
-}
-
-}  // namespace
-
 Processor::Processor(BatchQueue* queue, ClockKeeper* clock, std::unique_ptr<Sink> sink,
                      Options options, Hooks hooks)
     : queue_(queue),
@@ -54,15 +41,27 @@ Processor::Processor(BatchQueue* queue, ClockKeeper* clock, std::unique_ptr<Sink
       filtering_(options_.filter.active() ||
                  (options_.exact_totals && options_.sample_rate != kRateOne)),
       hooks_(std::move(hooks)),
-      lines_(2 << 20) {
+      lines_(2 << 20),
+      http_(this, options_.slow_http_ns) {
   facts_.destination = sink_->describe();
   facts_.file = options_.output;
   facts_.sample_rate = options_.sample_rate;
   facts_.exact_totals = options_.exact_totals;
 }
 
+// To the collector above all, which has half a millisecond until a busy thread's ring is full, and
+// to the program. Measured: with the drain on one core a call costs half as much in the blocking
+// mode. Not before there is much to do: a short program waits for us at its end.
+void Processor::give_way(size_t bytes) {
+  constexpr size_t kMuch = 1 << 20;
+  constexpr int kNicer = 10;
+  size_t before = std::exchange(bytes_taken_, bytes_taken_ + bytes);
+  if (options_.replay || before >= kMuch || bytes_taken_ < kMuch) return;
+  auto thread = static_cast<id_t>(gettid());
+  setpriority(PRIO_PROCESS, thread, getpriority(PRIO_PROCESS, thread) + kNicer);
+}
+
 std::optional<Batch> Processor::run(bool leave_when_stopped, std::optional<Batch> first) {
-  if (!first.has_value()) give_way();
   leaves_ = leave_when_stopped;
   while (!over_) {
     Batch batch = first.has_value() ? *std::exchange(first, std::nullopt) : queue_->pop();
@@ -108,7 +107,7 @@ void Processor::finish_replay() {
 void Processor::take(Batch* batch) {
   clock_->keep_time();
   replay_ticks_ = std::max(replay_ticks_, batch->watermark);
-  if (!batch->runs.empty() && options_.finder != nullptr) options_.finder->start();
+  give_way(batch->bytes);
   std::vector<LaneStream*> streams;
   std::vector<std::tuple<SegmentState*, uint32_t, LaneTrack*>> lanes;
   for (LaneRun& run : batch->runs) {
@@ -252,6 +251,7 @@ void Processor::finish_thread(Thread* thread, ExitKind kind) {
   if (thread->tree.executing()) kind = ExitKind::kExec;
   thread->tree.close_all(kind, thread->end_ticks);
   release_main(thread, process->exit_status());
+  http_.forget(thread);
   std::erase(undecided_, thread);
   std::erase_if(process->threads, [&](const auto& owned) { return owned.get() == thread; });
 }
@@ -278,6 +278,7 @@ void Processor::decide_ended_threads(bool all) {
 }
 
 void Processor::finish_process(Process* process, ExitKind kind, uint64_t ticks) {
+  http_.end_process(process, kind, ticks);
   // A coroutine's frames belong to no thread; any will do to write them.
   Thread* writer = process->threads.empty() ? nullptr : process->threads.front().get();
   for (auto& [lo, stack] : process->stacks) {
@@ -324,6 +325,7 @@ void Processor::child_ended(SegmentState* segment, int pid, int status, uint64_t
 void Processor::end_exiting(SegmentState* segment, uint64_t ticks) {
   for (auto& [id, process] : segment->processes) {
     if (!process->exiting) continue;
+    http_.end_process(process.get(), ExitKind::kProcessExit, ticks);
     for (auto& thread : process->threads) {
       bool alone = ended_alone(*thread);
       thread->tree.close_all(alone ? ExitKind::kThreadEnd : ExitKind::kProcessExit,
@@ -362,7 +364,7 @@ void Processor::write_totals() {
 
 void Processor::print_summary() {
   facts_.bytes = facts_.bytes_before + sink_->bytes_written();
-  StandardError::get().write(summary_text(facts_, losses_, sites_.totals()), 2000);
+  StandardError::get().write(summary_text(facts_, losses_, sites_.totals(), http_.totals()), 2000);
 }
 
 }  // namespace telinject

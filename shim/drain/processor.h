@@ -16,6 +16,7 @@
 #include "shim/channel/settings.h"
 #include "shim/drain/batch_queue.h"
 #include "shim/drain/clock_keeper.h"
+#include "shim/drain/http_spans.h"
 #include "shim/drain/losses.h"
 #include "shim/drain/process_model.h"
 #include "shim/drain/stack_text.h"
@@ -29,7 +30,7 @@ namespace telinject {
 
 class Recorder;
 
-class Processor final : SpanWriter {
+class Processor final : SpanWriter, HttpSpans::Writer {
  public:
   struct Options {
     Metadata metadata;                 // without a finder
@@ -40,6 +41,7 @@ class Processor final : SpanWriter {
     bool lean = false;          // TELEMETRY_DETAIL
     bool exact_totals = false;  // of all calls, though a sample is written
     SpanFilter filter;
+    int64_t slow_http_ns = 1000000000;     // TELEMETRY_HTTP_SLOW
     std::unique_ptr<DocumentFile> totals;  // null: not wanted
     bool totals_when_flushed = false;      // nobody waits for more than a flush
     std::string output;  // the settings' word for the sink's file, for the summary's next command
@@ -75,7 +77,8 @@ class Processor final : SpanWriter {
   void lose_recorded(uint64_t calls) { losses_.add(LossReason::kSinkError, calls); }
   // The recording is over: ends what it left open, if it broke off, and writes all.
   void finish_replay();
-  uint64_t lost_in_sink() const { return losses_.count(LossReason::kSinkError); }
+  // Lines that this processor's sink could not write.
+  uint64_t lost_in_sink() const { return lost_in_sink_; }
 
   // From any thread: from now on records are left, or counted as lost, rather than written.
   void stop() { stopping_.store(true); }
@@ -94,6 +97,7 @@ class Processor final : SpanWriter {
   };
 
   void take(Batch* batch);
+  void give_way(size_t bytes);
   uint64_t now_ns() const;
   void consume(SegmentState* segment, uint32_t lane_number, LaneTrack* lane, uint64_t until);
   void control_record(SegmentState* segment, uint32_t lane_number, LaneTrack* lane,
@@ -149,6 +153,14 @@ class Processor final : SpanWriter {
   void hold_main(Thread* thread, const Frame& frame, int64_t end_ns);
   void release_main(Thread* thread, int status);
 
+  // For HTTP's spans (http_spans.h).
+  int64_t to_ns(uint64_t ticks) override { return clock_->to_ns(ticks); }
+  void needed(Thread* thread, FrameStack* stack) override {
+    if (filtering_) write_held(thread, stack);
+  }
+  void write_span(Process* process, const HttpSpan& span, int64_t ns,
+                  const SpanEvent& event) override;
+
   void lose(Thread* thread, uint64_t calls, uint64_t ticks, bool now);
   void lose_in_segment(SegmentState* segment, LossReason reason, uint64_t calls, uint64_t ticks);
   SegmentState* segment_of(const Process& process);
@@ -172,6 +184,8 @@ class Processor final : SpanWriter {
   template <typename Archive>
   void io_process(Archive& a, std::vector<std::shared_ptr<uint64_t>>* counters, Process* process);
   template <typename Archive>
+  void io_http(Archive& a, SegmentState* segment);
+  template <typename Archive>
   void io_undecided(Archive& a);
 
   BatchQueue* queue_;
@@ -191,11 +205,14 @@ class Processor final : SpanWriter {
   std::deque<Reference> reference_order_;
   std::deque<Thread*> undecided_;
   Losses losses_;
+  uint64_t lost_in_sink_ = 0;
+  HttpSpans http_;
   SummaryFacts facts_;
   std::atomic<bool> stopping_{false};
   bool leaves_ = false;  // when it is stopped, rather than to lose
   std::atomic<uint64_t> events_told_{0};
   uint64_t replay_ticks_ = 0;
+  size_t bytes_taken_ = 0;
   bool metadata_found_ = false;
   bool over_ = false;
 };

@@ -150,7 +150,8 @@ Flight* Processor::flight_that_left(Thread* thread, FrameStack* stack, const Fra
   // It leaves the outermost traced call. The flight itself is needed once more.
   Flight copy = flight;
   end_flight(thread, Outcome::kLeft, 0, stack, frame, ns);
-  flights.assign(1, std::move(copy));
+  flights.clear();
+  flights.push_back(std::move(copy));
   return &flights.back();
 }
 

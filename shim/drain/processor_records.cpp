@@ -3,6 +3,7 @@
 
 #include "shim/channel/message.h"
 #include "shim/drain/processor.h"
+#include "shim/http/digest.h"
 
 namespace telinject {
 
@@ -39,7 +40,7 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
   uint64_t a = control_a(record[1]), b = control_b(record[2]), c = record[3];
   ControlKind kind = control_kind(record[1]);
   if (kind == ControlKind::kMessage) {
-    lane->messages.begin(a, b);
+    lane->messages.begin(a, b, position);
     return;
   }
   if (kind == ControlKind::kMessageData) {
@@ -51,6 +52,7 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
   CallTree& tree = thread->tree;
   switch (kind) {
     case ControlKind::kRoot:
+      if (options_.finder != nullptr) options_.finder->start();  // events will follow
       thread->flights.clear();  // nothing is open that one could leave
       tree.root(a, b, position);
       break;
@@ -132,6 +134,10 @@ void Processor::message(SegmentState* segment, uint32_t lane_number, LaneTrack* 
   }
   Thread* thread = lane->thread;
   if (thread == nullptr) return;
+  if (is_http(message.type)) {
+    http_.message(segment, lane_number, thread, message, ticks);
+    return;
+  }
   switch (message.type) {
     case MessageType::kThreadName:
       thread->set_name(message.bytes);
@@ -150,7 +156,7 @@ void Processor::message(SegmentState* segment, uint32_t lane_number, LaneTrack* 
     case MessageType::kCrash:
       crashed(thread, message);
       break;
-    case MessageType::kThread:
+    default:
       break;
   }
 }

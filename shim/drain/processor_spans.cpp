@@ -193,6 +193,14 @@ void Processor::write_exit(Thread* thread, const FrameStack& stack, const Frame&
   encoder_.function_exit(place, duration, frame.site->text, thread->attributes_json, &note, text);
 }
 
+void Processor::write_span(Process* process, const HttpSpan& span, int64_t ns,
+                           const SpanEvent& event) {
+  const ProcessText& text = text_of(process, ns);
+  EventPlace place = {++*process->sequence, ns, span.trace, span.id, span.parent};
+  encoder_.span_event(place, event, span.thread, text);
+  facts_.events++;
+}
+
 void Processor::exit_without_entry(Thread*) {
   losses_.add(LossReason::kOrphanExit, 1);
 }
@@ -233,10 +241,11 @@ void Processor::lose_in_segment(SegmentState* segment, LossReason reason, uint64
 
 void Processor::lose_in_sink(uint64_t lines) {
   if (lines == 0) return;
-  if (losses_.count(LossReason::kSinkError) == 0 && !sink_->hopeless()) {
+  if (lost_in_sink_ == 0 && !sink_->hopeless()) {
     complain("cannot write events to ", sink_->describe(), "; those that do not fit are counted ",
              "and left out");
   }
+  lost_in_sink_ += lines;
   losses_.add(LossReason::kSinkError, lines);
 }
 

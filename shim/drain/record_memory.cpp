@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "shim/channel/layout.h"
 
@@ -19,6 +20,7 @@ constexpr size_t kKeptBlocks = 8;
 }  // namespace
 
 std::byte* RecordMemory::Pool::take(size_t bytes) {
+  bool first;
   {
     std::lock_guard lock(mutex_);
     if (!free_.empty()) {
@@ -26,10 +28,13 @@ std::byte* RecordMemory::Pool::take(size_t bytes) {
       free_.pop_back();
       return block;
     }
+    first = std::exchange(first_, false);
   }
   void* block = std::aligned_alloc(bytes, bytes);
   if (block == nullptr) throw std::bad_alloc();
-  madvise(block, bytes, MADV_HUGEPAGE);  // without them it is slower, no more
+  // A program that records little is not worth clearing a huge page for. Without them it is slower,
+  // no more.
+  if (!first) madvise(block, bytes, MADV_HUGEPAGE);
   return static_cast<std::byte*>(block);
 }
 

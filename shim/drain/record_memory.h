@@ -21,9 +21,9 @@ class RecordBytes {
 
   const std::byte* data() const { return bytes_.get(); }
   size_t size() const { return size_; }
-  // All behind that many bytes, of which there are as many.
-  RecordBytes from(size_t offset) const {
-    return {std::shared_ptr<const std::byte>(bytes_, bytes_.get() + offset), size_ - offset};
+  // A part of it, which keeps the whole alive.
+  RecordBytes part(size_t from, size_t size) const {
+    return {std::shared_ptr<const std::byte>(bytes_, bytes_.get() + from), size};
   }
 
  private:
@@ -50,6 +50,7 @@ class RecordMemory {
    private:
     std::mutex mutex_;
     std::vector<std::byte*> free_;
+    bool first_ = true;
   };
 
   std::shared_ptr<Pool> pool_ = std::make_shared<Pool>();

@@ -43,6 +43,26 @@ std::string left_out_line(const SummaryFacts& facts) {
   return text.empty() ? "" : text + "; the totals below have them\n";
 }
 
+// How many requests there were, and where the time went.
+std::string http_lines(const HttpTotals& http) {
+  constexpr size_t kPathsShown = 3;
+  if (http.requests() == 0 && http.unread() == 0) return "";
+  std::string text = absl::StrCat("  http       ", grouped(http.requests()),
+                                  http.requests() == 1 ? " request, " : " requests, ",
+                                  grouped(http.failed()), " failed");
+  if (http.unread() > 0) {
+    absl::StrAppend(&text, ", ", grouped(http.unread()), " messages could not be read");
+  }
+  text += "\n";
+  for (const HttpTotals::Path& path : http.slowest(kPathsShown)) {
+    absl::StrAppend(&text, "             ", duration_text(static_cast<double>(path.longest_ns)),
+                    " at most  ", path.name);
+    if (path.requests > 1) absl::StrAppend(&text, "  (", grouped(path.requests), " times)");
+    text += "\n";
+  }
+  return text;
+}
+
 // How to read the file, by its name.
 std::string reader_of(const std::string& file) {
   if (absl::EndsWith(file, ".zst")) return absl::StrCat("zstdcat ", file, " | ");
@@ -53,9 +73,16 @@ std::string reader_of(const std::string& file) {
 }  // namespace
 
 std::string summary_text(const SummaryFacts& facts, const Losses& losses,
-                         const std::deque<FunctionTotals>& totals) {
+                         const std::deque<FunctionTotals>& totals, const HttpTotals& http) {
   uint64_t calls =
       facts.spans + std::accumulate(facts.left_out.begin(), facts.left_out.end(), uint64_t{0});
+  if (calls == 0 && http.requests() > 0) {
+    return absl::StrCat("telrun: ", grouped(http.requests()),
+                        http.requests() == 1 ? " HTTP request" : " HTTP requests", " in ",
+                        facts.processes, facts.processes == 1 ? " process" : " processes", "\n",
+                        http_lines(http), loss_lines(losses), "  data       ", facts.destination,
+                        ", ", grouped(facts.events), " events, ", size_text(facts.bytes), "\n");
+  }
   if (calls == 0) {
     return absl::StrCat("telrun: no function was seen\n", why_untraced(facts));
   }
@@ -63,7 +90,7 @@ std::string summary_text(const SummaryFacts& facts, const Losses& losses,
   std::string text =
       absl::StrCat("telrun: ", grouped(facts.spans), facts.spans == 1 ? " span" : " spans", " in ",
                    facts.processes, facts.processes == 1 ? " process" : " processes", "\n",
-                   left_out_line(facts), loss_lines(losses));
+                   left_out_line(facts), http_lines(http), loss_lines(losses));
   absl::StrAppend(&text, "  overhead   about ", duration_text(pair * static_cast<double>(calls)),
                   absl::StrFormat(" of processor time (%.0f ns a call)\n", pair));
   absl::StrAppend(&text, "  data       ", facts.destination, ", ", grouped(facts.events),

@@ -11,6 +11,7 @@
 #include "shim/drain/batch_queue.h"
 #include "shim/drain/losses.h"
 #include "shim/drain/sites.h"
+#include "shim/http/http_totals.h"
 
 namespace telinject {
 
@@ -38,7 +39,8 @@ struct SummaryFacts {
 
 // Several lines, each ended by a newline.
 std::string summary_text(const SummaryFacts& facts, const Losses& losses,
-                         const std::deque<FunctionTotals>& totals);
+                         const std::deque<FunctionTotals>& totals,
+                         const HttpTotals& http = HttpTotals());
 
 // Nanoseconds that recording an entry and an exit takes on this machine, measured now with the same
 // instructions; about two milliseconds.

@@ -217,6 +217,32 @@ void EventEncoder::exception_exit(const EventPlace& place, const ExceptionNote& 
   out_->end_line(put(out, process.tail));
 }
 
+void EventEncoder::span_event(const EventPlace& place, const SpanEvent& event,
+                              std::string_view thread, const ProcessText& process) {
+  char* out = out_->begin_line(
+      kFixedBytes + event.type_and_severity.size() + event.function.size() +
+      event.message_and_event.size() + event.attributes.size() + event.more_attributes.size() +
+      thread.size() + event.more.size() + process.sampling.size() + process.tail.size());
+  out = begin(out, place, event.type_and_severity);
+  out = put(out, event.function);
+  out = ids(out, place, process);
+  if (event.duration_ns >= 0) {
+    out = put(out, ",\"duration_ns\":");
+    out = put_number(out, static_cast<uint64_t>(event.duration_ns));
+    out = put(out, ",\"duration_ms\":");
+    out = put_ms(out, static_cast<uint64_t>(event.duration_ns));
+  }
+  out = put(out, event.message_and_event);
+  out = put(out, kLeanAttributes);
+  out = put(out, event.attributes);
+  out = put(out, event.more_attributes);
+  out = put(out, thread);
+  out = put(out, "}");
+  out = put(out, event.more);
+  out = put_correlation_id(out, event.correlation_prefix, place.span_id);
+  out_->end_line(put(out, process.tail));
+}
+
 void EventEncoder::loss(const EventPlace& place, std::string_view reason, uint64_t calls,
                         std::string_view thread, const ProcessText& process) {
   char* out = out_->begin_line(kFixedBytes + 2 * reason.size() + thread.size() +

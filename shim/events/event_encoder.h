@@ -64,6 +64,17 @@ struct ExceptionNote {
   std::string_view error_type, error_message, error_stack;
 };
 
+// An event of a span that is no function's: an HTTP request's. Parts of it, as JSON text.
+struct SpanEvent {
+  std::string_view type_and_severity;            // ,"event_type":"...","severity":"..."
+  std::string_view function;                     // ,"function_name":"f", or empty
+  int64_t duration_ns = -1;                      // -1: none
+  std::string_view message_and_event;            // ,"message":"...","event":{...}
+  std::string_view attributes, more_attributes;  // members, each ended by a comma
+  std::string_view correlation_prefix;           // "http_"
+  std::string_view more;                         // further members, each begun by a comma
+};
+
 class EventEncoder {
  public:
   explicit EventEncoder(LineBuffer* out, bool lean = false) : out_(out), lean_(lean) {}
@@ -75,6 +86,8 @@ class EventEncoder {
                      std::string_view thread, const ExitNote* note, const ProcessText& process);
   void exception_exit(const EventPlace& place, const ExceptionNote& note, std::string_view thread,
                       const ProcessText& process);
+  void span_event(const EventPlace& place, const SpanEvent& event, std::string_view thread,
+                  const ProcessText& process);
   // Calls that were not recorded: severity WARN. `thread` may be empty.
   void loss(const EventPlace& place, std::string_view reason, uint64_t calls,
             std::string_view thread, const ProcessText& process);

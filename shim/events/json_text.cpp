@@ -1,10 +1,39 @@
 #include "shim/events/json_text.h"
 
+#include <array>
+#include <cstdint>
+#include <cstring>
+
 namespace telinject {
 
 namespace {
 
 constexpr char kHex[] = "0123456789abcdef";
+
+// ASCII that stands for itself.
+constexpr std::array<bool, 256> kPlain = [] {
+  std::array<bool, 256> plain{};
+  for (size_t c = 0x20; c < 0x7f; c++) plain[c] = c != '"' && c != '\\';
+  return plain;
+}();
+
+// How many bytes at the start stand for themselves, as far as that shows eight at a time.
+size_t plain_words(std::string_view text) {
+  constexpr uint64_t kOnes = 0x0101010101010101, kHigh = 0x80 * kOnes;
+  size_t at = 0;
+  for (; at + 8 <= text.size(); at += 8) {
+    uint64_t word;
+    std::memcpy(&word, text.data() + at, sizeof word);
+    uint64_t quote = word ^ ('"' * kOnes), backslash = word ^ ('\\' * kOnes),
+             del = word ^ (0x7f * kOnes);
+    // The high bit of each byte that is zero, or below 0x20; where that borrows from the next byte,
+    // the word is looked at byte by byte.
+    uint64_t special =
+        (word - 0x20 * kOnes) | (quote - kOnes) | (backslash - kOnes) | (del - kOnes);
+    if (((special | word) & kHigh) != 0) break;
+  }
+  return at;
+}
 
 // The length of the well-formed UTF-8 sequence at the start of `text`; 0 if there is none, and then
 // *skip is how many bytes one replacement character stands for. Table 3-7 of the Unicode standard.
@@ -43,6 +72,12 @@ size_t utf8_sequence(std::string_view text, size_t* skip) {
 
 void append_json_escaped(std::string* out, std::string_view text) {
   while (!text.empty()) {
+    // Nearly always that is all.
+    size_t plain = plain_words(text);
+    while (plain < text.size() && kPlain[static_cast<unsigned char>(text[plain])]) plain++;
+    out->append(text.data(), plain);
+    text.remove_prefix(plain);
+    if (text.empty()) return;
     auto c = static_cast<unsigned char>(text.front());
     size_t length = 1;
     if (c == '"' || c == '\\') {

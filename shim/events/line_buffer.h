@@ -5,35 +5,47 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
-#include <string>
+#include <memory>
 #include <string_view>
+#include <utility>
 
 namespace telinject {
 
 class LineBuffer {
  public:
-  explicit LineBuffer(size_t capacity) : data_(capacity, '\0') {}
+  // Left as it comes from the allocator: pages that no line reaches are never touched.
+  explicit LineBuffer(size_t capacity)
+      : data_(std::make_unique_for_overwrite<char[]>(capacity)), capacity_(capacity) {}
 
   // Where the next line goes, with room for `bytes`.
   char* begin_line(size_t bytes) {
-    if (size_ + bytes > data_.size()) data_.resize(2 * data_.size() + bytes);
-    return data_.data() + size_;
+    if (size_ + bytes > capacity_) grow(bytes);
+    return data_.get() + size_;
   }
-  void end_line(const char* end) { size_ = static_cast<size_t>(end - data_.data()); }
+  void end_line(const char* end) { size_ = static_cast<size_t>(end - data_.get()); }
 
-  std::string_view text() const { return {data_.data(), size_}; }
+  std::string_view text() const { return {data_.get(), size_}; }
   size_t size() const { return size_; }
   void clear() { size_ = 0; }
 
  private:
-  std::string data_;
+  void grow(size_t bytes) {
+    capacity_ = 2 * capacity_ + bytes;
+    auto larger = std::make_unique_for_overwrite<char[]>(capacity_);
+    std::memcpy(larger.get(), data_.get(), size_);
+    data_ = std::move(larger);
+  }
+
+  std::unique_ptr<char[]> data_;
+  size_t capacity_;
   size_t size_ = 0;
 };
 
 // Each writes at `out` and returns the end of what it wrote.
 
 inline char* put(char* out, std::string_view text) {
-  std::memcpy(out, text.data(), text.size());
+  // An empty text may be nowhere.
+  if (!text.empty()) std::memcpy(out, text.data(), text.size());
   return out + text.size();
 }
 

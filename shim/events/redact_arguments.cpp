@@ -158,6 +158,8 @@ void redact_json(std::string* text) {
   }
 }
 
+}  // namespace
+
 void redact_tokens(std::string* text) {
   for (const TokenShape& shape : kTokens) {
     for (size_t at = text->find(shape.prefix); at != kNone; at = text->find(shape.prefix, at + 1)) {
@@ -178,6 +180,8 @@ void redact_tokens(std::string* text) {
     text->replace(key, kNone, kRedacted);
   }
 }
+
+namespace {
 
 // https://user:password@host -> https://REDACTED:REDACTED@host
 void redact_users(std::string* text) {

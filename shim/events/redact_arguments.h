@@ -17,4 +17,8 @@ std::string redact_arguments(const std::vector<std::string_view>& arguments);
 // The same of one text in which each argument is ended by a NUL; the last may have been cut off.
 std::string redact_joined_arguments(std::string_view text);
 
+// Replaces tokens that are known by their looks (AWS key ids, GitHub's, JWTs, ...) and private keys
+// in PEM.
+void redact_tokens(std::string* text);
+
 }  // namespace telinject

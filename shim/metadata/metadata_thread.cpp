@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -36,8 +37,32 @@ struct MetadataThread::State {
   mutable std::mutex mutex;
   std::condition_variable changed;
   Metadata metadata;
+  bool quick_done = false;
   bool done = false;
   Deadline deadline;
+
+  // Of no file, and so at hand should the thread be late. Not before somebody asks: most programs
+  // make no event.
+  void find_quickly() {
+    std::lock_guard lock(mutex);
+    if (quick_done) return;
+    quick_done = true;
+    metadata.service = quick_service(options.service_name, options.service_version,
+                                     options.environment, options.around, options.directory);
+    metadata.host = find_host(options.around);
+  }
+
+  // What files tell is read here and now; the network is not asked.
+  void do_without_thread(const std::string& why) {
+    Metadata found = find_local_metadata(options);
+    {
+      std::lock_guard lock(mutex);
+      metadata = found;
+      done = true;
+    }
+    debug(absl::StrCat("metadata: cannot start a thread (", why,
+                       "): cloud and Kubernetes metadata are left out"));
+  }
 
   void run() {
     auto start = steady_clock::now();
@@ -63,11 +88,6 @@ MetadataThread::MetadataThread(MetadataOptions options, Say complain, Say debug)
   state_->options = std::move(options);
   state_->complain = std::move(complain);
   state_->debug = std::move(debug);
-  const MetadataOptions& known = state_->options;
-  // Of no file, and so at hand should the thread be late.
-  state_->metadata.service = quick_service(known.service_name, known.service_version,
-                                           known.environment, known.around, known.directory);
-  state_->metadata.host = find_host(known.around);
 }
 
 MetadataThread::~MetadataThread() {
@@ -84,8 +104,13 @@ bool MetadataThread::finished() {
 void MetadataThread::start() {
   if (started_) return;
   started_ = true;
+  state_->find_quickly();
   state_->deadline = steady_clock::now() + state_->options.limit;
-  std::thread([state = state_] { state->run(); }).detach();
+  try {
+    std::thread([state = state_] { state->run(); }).detach();
+  } catch (const std::system_error& error) {
+    state_->do_without_thread(error.code().message());
+  }
 }
 
 bool MetadataThread::wait(milliseconds patience) {
@@ -96,6 +121,7 @@ bool MetadataThread::wait(milliseconds patience) {
 }
 
 Metadata MetadataThread::current() const {
+  state_->find_quickly();
   std::lock_guard lock(state_->mutex);
   return state_->metadata;
 }

@@ -10,15 +10,18 @@
 
 #include "shim/symbols/debug_files.h"
 #include "shim/symbols/hex.h"
+#include "shim/symbols/unpacked_file.h"
 
 namespace telinject {
 
 namespace {
 
 constexpr size_t kMaxUnitsRead = 4096;
+constexpr size_t kUnitsUntilForgotten = 32;
 constexpr size_t kMaxUnits = size_t{1} << 22;
 constexpr size_t kMaxUnitsAtAddress = 10000;
-constexpr uint64_t kMaxInflatedBytes = uint64_t{8} << 30;
+// In memory; more is unpacked into a file (unpacked_file.h), if there is room for one.
+constexpr uint64_t kMaxInflatedBytes = uint64_t{1} << 30;
 
 __attribute__((noreturn)) void out_of_memory() {
   throw std::bad_alloc();
@@ -31,6 +34,17 @@ bool strings_end(const ElfFile& file) {
     if (!bytes.empty() && bytes.back() != 0) return false;
   }
   return true;
+}
+
+// libdw leaves out, without a word, what it cannot unpack.
+bool info_is_there(const ElfFile& file) {
+  bool empty = true;
+  file.each_section([&](const ElfFile::Section& section) {
+    bool info = section.name == ".debug_info" || section.name == ".zdebug_info";
+    if (info) empty = section.bytes == 0;
+    return !info;
+  });
+  return empty || !file.section(".debug_info").empty();
 }
 
 // libdw unpacks all debug sections at once. What they will take.
@@ -53,6 +67,13 @@ Dwarf* begin_dwarf(const ElfFile& file) {
   return dwarf;
 }
 
+// As it is, where that is not to be had.
+std::shared_ptr<ElfFile> unpacked(std::shared_ptr<ElfFile> file, std::string* problem) {
+  std::shared_ptr<ElfFile> plain = unpack_debug_info(*file, problem);
+  if (plain != nullptr) return plain;
+  return file;
+}
+
 }  // namespace
 
 std::unique_ptr<DwarfIndex> DwarfIndex::open(std::shared_ptr<ElfFile> file,
@@ -60,7 +81,7 @@ std::unique_ptr<DwarfIndex> DwarfIndex::open(std::shared_ptr<ElfFile> file,
                                              const std::string& root, std::string* problem) {
   if (!file->has_section(".debug_info")) return nullptr;
   std::unique_ptr<DwarfIndex> index(new DwarfIndex);
-  index->file_ = std::move(file);
+  index->file_ = unpacked(std::move(file), problem);
   index->program_ = std::move(program);
   index->is_code_ = [elf = index->program_.get()](uint64_t vaddr) { return elf->is_code(vaddr); };
   if (!index->begin(problem) || !index->attach_alternate(root, problem)) return nullptr;
@@ -81,9 +102,12 @@ bool DwarfIndex::begin(std::string* problem) {
     return false;
   }
   dwarf_ = begin_dwarf(*file_);
-  if (dwarf_ == nullptr || !strings_end(*file_)) {
-    *problem = path + ": its debug information is damaged (" +
-               (dwarf_ == nullptr ? dwarf_errmsg(-1) : "text without an end") +
+  const char* damage = dwarf_ == nullptr        ? dwarf_errmsg(-1)
+                       : !info_is_there(*file_) ? "compressed, and cannot be unpacked"
+                       : !strings_end(*file_)   ? "text without an end"
+                                                : nullptr;
+  if (damage != nullptr) {
+    *problem = path + ": its debug information is damaged (" + damage +
                "): names come from the symbol table; build the file again";
     return false;
   }
@@ -100,6 +124,7 @@ bool DwarfIndex::attach_alternate(const std::string& root, std::string* problem)
       *file_, name, std::string(static_cast<const char*>(id), static_cast<size_t>(id_bytes)), root,
       problem);
   if (alternate_ == nullptr) return false;
+  alternate_ = unpacked(std::move(alternate_), problem);
   alternate_dwarf_ = begin_dwarf(*alternate_);
   if (alternate_dwarf_ == nullptr || !strings_end(*alternate_)) {
     *problem = alternate_->image().path() +
@@ -217,7 +242,11 @@ Dwarf_Die DwarfIndex::body_of(Dwarf_Die unit) {
 
 std::shared_ptr<UnitFunctions> DwarfIndex::functions_of(uint64_t unit_offset) {
   auto make = [&] {
-    units_read_++;
+    // What was read of units stays mapped, and would count as ours until memory is short.
+    if (++units_read_ % kUnitsUntilForgotten == 0) {
+      std::span<const uint8_t> info = file_->section(".debug_info");
+      file_->image().forget(info.data(), info.size());
+    }
     std::optional<Dwarf_Die> unit = unit_at_offset(unit_offset);
     auto functions =
         std::make_shared<UnitFunctions>(unit.has_value() ? body_of(*unit) : Dwarf_Die{}, is_code_);

@@ -111,18 +111,27 @@ class Descriptor {
 }  // namespace
 
 std::shared_ptr<FileImage> FileImage::open(const std::string& path, std::string* error) {
-  auto fail = [&](const char* reason) {
-    *error = reason;
-    return nullptr;
-  };
   // O_NONBLOCK: a FIFO by that name must not hang us.
   Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  return of_descriptor(path, file.get(), error);
+}
+
+std::shared_ptr<FileImage> FileImage::of_descriptor(const std::string& name, int fd,
+                                                    std::string* error) {
+  std::shared_ptr<FileImage> image(new FileImage);
+  return image->map(name, fd, error) ? image : nullptr;
+}
+
+bool FileImage::map(const std::string& name, int fd, std::string* error) {
+  auto fail = [&](const char* reason) {
+    *error = reason;
+    return false;
+  };
   struct stat status;
-  if (file.get() < 0 || fstat(file.get(), &status) != 0) return fail(strerror(errno));
+  if (fd < 0 || fstat(fd, &status) != 0) return fail(strerror(errno));
   if (!S_ISREG(status.st_mode)) return fail("not a regular file");
   if (status.st_size <= 0) return fail("the file is empty");
 
-  std::shared_ptr<FileImage> image(new FileImage);
   size_t size = static_cast<size_t>(status.st_size);
   size_t total = round_up(size) + kZeroBytes;
   // The zeros first, then the file over their beginning. MAP_NORESERVE: what libelf writes is a few
@@ -130,21 +139,21 @@ std::shared_ptr<FileImage> FileImage::open(const std::string& path, std::string*
   void* base = mmap(nullptr, total, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (base == MAP_FAILED) return fail(strerror(errno));
-  image->data_ = static_cast<char*>(base);
-  image->mapped_bytes_ = total;
-  if (mmap(base, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, file.get(),
-           0) == MAP_FAILED) {
+  data_ = static_cast<char*>(base);
+  mapped_bytes_ = total;
+  if (mmap(base, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd, 0) ==
+      MAP_FAILED) {
     return fail(strerror(errno));
   }
-  image->path_ = path;
-  image->size_ = size;
-  image->guard_ = guard(image->data_, round_up(size));
-  image->inode_ = status.st_ino;
-  image->device_ = status.st_dev;
-  image->device_major_ = major(status.st_dev);
-  image->device_minor_ = minor(status.st_dev);
-  image->modified_ns_ = nanoseconds(status.st_mtim);
-  return image;
+  path_ = name;
+  size_ = size;
+  guard_ = guard(data_, round_up(size));
+  inode_ = status.st_ino;
+  device_ = status.st_dev;
+  device_major_ = major(status.st_dev);
+  device_minor_ = minor(status.st_dev);
+  modified_ns_ = nanoseconds(status.st_mtim);
+  return true;
 }
 
 std::shared_ptr<FileImage> FileImage::of_bytes(const std::string& name, std::vector<char> bytes) {
@@ -160,6 +169,15 @@ std::shared_ptr<FileImage> FileImage::of_bytes(const std::string& name, std::vec
 FileImage::~FileImage() {
   release_guard(guard_);
   if (mapped_bytes_ != 0) munmap(data_, mapped_bytes_);
+}
+
+void FileImage::forget(const void* bytes, size_t size) const {
+  auto* from = static_cast<const char*>(bytes);
+  if (mapped_bytes_ == 0 || from < data_ || from > data_ + size_) return;  // libelf's, perhaps
+  // Pages that hold something else besides stay.
+  uintptr_t begin = round_up(reinterpret_cast<uintptr_t>(bytes));
+  uintptr_t end = (reinterpret_cast<uintptr_t>(bytes) + size) & ~(kPage - 1);
+  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 bool FileImage::intact() const {

@@ -13,7 +13,7 @@
 // address. Nothing throws on account of the file; one that is damaged gives fewer answers, and
 // `problem`. Memory: the symbol table (24 bytes each), the address ranges of all units (24 bytes
 // each), some 1 KiB a unit in libdw, and caches of at most about 300 MB; sections that are stored
-// compressed are unpacked into memory.
+// compressed are unpacked into memory, or if they are large into a file (unpacked_file.h).
 //
 // Not safe for threads: one at a time. A module keeps its files mapped, but no descriptor open; it
 // installs a SIGBUS handler (file_image.h).

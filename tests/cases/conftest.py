@@ -4,6 +4,9 @@ TELINJECT_BUILD names the build tree to test; without it it is build/ of this re
 """
 
 import pytest
+
+pytest.register_assert_rewrite("traced")  # or a failed run says no more than AssertionError
+
 from telrun_pair import Pair
 from teltest.run import build_directory
 from traced import VARIANTS, Traced

@@ -24,7 +24,7 @@ KILLED = {"abort": signal.SIGABRT, "SIGSEGV": signal.SIGSEGV, "SIGKILL": signal.
 
 def test_return_from_main(traced):
     assert traced.run("ends/ways.c", "return", status=3).outline() == tree("""
-        main
+        main !exit_status
           outer
             inner
               after x2
@@ -35,7 +35,8 @@ def test_return_from_main(traced):
 
 @pytest.mark.parametrize("way", BY_ITSELF)
 def test_exit_within_calls(traced, way):
-    expected = tree(WITHIN_CALLS.replace("{how}", "process_exit"))
+    expected = tree(WITHIN_CALLS.replace("main !{how}", "main !{how} !exit_status")
+                    .replace("{how}", "process_exit"))
     assert traced.run("ends/ways.c", way, status=3).outline() == expected
 
 
@@ -48,7 +49,7 @@ def test_killed_within_calls(traced, way):
 
 def test_exit_in_another_thread(traced):
     assert traced.run("ends/exit_in_thread.c", status=5).outline() == tree("""
-        main !process_exit
+        main !process_exit !exit_status
           wait_for_it !process_exit
           run !process_exit [thread]
             leave !process_exit

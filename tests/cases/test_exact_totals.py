@@ -10,6 +10,7 @@ from teltest import schema
 from teltest.check import check_tree
 from teltest.events import read_events
 from teltest.run import APPS, build, clean_environment, run, tool
+from teltest.web.processes import Server, free_ports
 
 ROOTS, EACH = 2000, 5
 
@@ -92,3 +93,54 @@ def test_what_is_sampled_is_the_same(program, tmp_path):
                      environment=environment)
         entries = sum(event["event_type"] == "function_entry" for event in result.events())
         assert entries == expected
+
+
+REQUESTS = 40
+
+
+@pytest.mark.parametrize("kind", ["exact", "estimate"])
+def test_requests_are_those_of_the_sample(kind, tmp_path):
+    """Of a trace that is only counted no request is written, nor what the server does for it: client and
+    server agree, and the events are the same whether or not the rest is counted."""
+    def without(*functions):
+        return ("-O0", f"-finstrument-functions-exclude-function-list={','.join(functions)}")
+    # Each fetch begins a trace; each handle continues that of its request.
+    client = build("client", [APPS / "http/client.cpp"], "gcc", without("main", "visit_all"), ("-lcurl",))
+    server = build("server", [APPS / "http/server.cpp"], "gcc", without("main", "serve"),
+                   ("-pthread", "-lssl", "-lcrypto"))
+    port, = free_ports(1)
+    served, asked = tmp_path / "served", tmp_path / "asked"
+    settings = {"SAMPLE_RATE": "0.5", "TELEMETRY_TOTALS": kind, "TELEMETRY_ON_FULL": "block"}
+    environment = clean_environment() | settings | {
+        "TELEMETRY_FILE": str(served), "TELEMETRY_SUMMARY": "never",
+        "TELEMETRY_TOTALS_FILE": str(tmp_path / "server totals")}
+    with Server([tool("telrun"), "--", server, port], ("127.0.0.1", port), tmp_path / "log",
+                environment) as running:
+        urls = [f"http://127.0.0.1:{port}/{number}" for number in range(REQUESTS)]
+        run([client, "none", *urls], asked,
+            settings=settings | {"TELEMETRY_TOTALS_FILE": str(tmp_path / "client totals")})
+        assert running.stop() == 0
+    both = tmp_path / "both"
+    both.write_bytes(asked.read_bytes() + served.read_bytes())
+    assert not check_tree(both).problems
+    assert not schema.check_file(both).problems
+    found = Counter()
+    traces = set()
+    for event in read_events(both):
+        if event["event_type"] in ("function_entry", "http_request", "http_response"):
+            what = event["attributes"].get("span.kind") or event["function_name"].split("(")[0]
+            found[event["event_type"], what] += 1
+            if what == "fetch":
+                traces.add(event["trace_id"])
+            if what in ("client", "server", "handle", "render"):
+                assert event["trace_id"] in traces
+    sampled = len(traces)
+    assert 0 < sampled < REQUESTS
+    for what in (("function_entry", "fetch"), ("http_request", "client"), ("http_response", "client"),
+                 ("http_request", "server"), ("http_response", "server"), ("function_entry", "handle"),
+                 ("function_entry", "render")):
+        assert found[what] == sampled, (what, found)
+    calls = {name.split("(")[0]: number for side in ("client", "server")
+             for name, number in totals_of(tmp_path / f"{side} totals")[1].items()}
+    expected = REQUESTS if kind == "exact" else 2 * sampled
+    assert calls["fetch"] == calls["handle"] == calls["render"] == expected

@@ -31,7 +31,7 @@ def test_both_sides(traced):
     """The child's calls are children of the one that forked; returns through its parent's are none."""
     run = traced.run("forks/both_sides.c", "fork", status=3)
     assert run.outline() == tree("""
-        main
+        main !exit_status
           divide
             leaf
             in_parent
@@ -51,7 +51,7 @@ def test_fork_that_nobody_saw(traced):
     """By a raw system call: the parent is then only known to be in the trace's root."""
     run = traced.run("forks/both_sides.c", "raw", status=3)
     assert run.outline() == tree("""
-        main
+        main !exit_status
           divide
             leaf
             in_parent

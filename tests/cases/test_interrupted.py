@@ -8,6 +8,7 @@ import pty
 import re
 import select
 import signal
+import ssl
 import struct
 import subprocess
 import termios
@@ -22,6 +23,9 @@ from teltest import schema
 from teltest.check import check_tree
 from teltest.events import read_events
 from teltest.run import APPS, build, build_directory, clean_environment, tool
+from teltest.web.authority import Authority
+from teltest.web.nginx import Nginx
+from teltest.web.processes import free_ports
 
 PROGRAMS = {
     "everything": ("recorded.c", ["-pthread"], []),
@@ -36,13 +40,18 @@ PROGRAMS = {
 }
 
 
-def recording_of(name, folder):
-    source, link, arguments = PROGRAMS[name]
-    program = build(name, [APPS / source], "gcc", ("-O0",), tuple(link))
-    subprocess.run([tool("telrun"), "--on-full=block", "--record", folder / "record", "--", program,
-                    *arguments],
-                   env=clean_environment() | {"TELEMETRY_SUMMARY": "never"}, timeout=120, check=False,
-                   stdin=subprocess.DEVNULL, capture_output=True)
+def record(folder, command, settings=None):
+    subprocess.run([*recorded(folder), *command], timeout=120, check=False, stdin=subprocess.DEVNULL,
+                   env=clean_environment() | {"TELEMETRY_SUMMARY": "never"} | (settings or {}),
+                   capture_output=True)
+    return recording_in(folder)
+
+
+def recorded(folder):
+    return [tool("telrun"), "--on-full=block", "--record", folder / "record", "--"]
+
+
+def recording_in(folder):
     return next((folder / "record").glob("*.telrec"))
 
 
@@ -53,11 +62,9 @@ def split_convert(recording, records, how, *options):
     return done.stdout, int(done.stderr.split()[-1])
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_any_moment_will_do(name, tmp_path, figure):
+def check_any_moment(recording, figure):
     """The state that a processor leaves is all that the next one needs: byte for byte, ids and times
-    included, wherever the seam is."""
-    recording = recording_of(name, tmp_path)
+    included, wherever the seam is. Returns the events."""
     size = recording.stat().st_size
     most = 0
     for options in (["full"], ["lean"], ["full", "2000"]):
@@ -66,8 +73,103 @@ def test_any_moment_will_do(name, tmp_path, figure):
             relay, _ = split_convert(recording, records, "relay", *options)
             assert relay == alone, (records, options)
             most = max(most, changes)
-    assert b'"function_exit"' in alone
     figure(f"{most} changes")
+    return alone
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_any_moment_will_do(name, tmp_path, figure):
+    source, link, arguments = PROGRAMS[name]
+    program = build(name, [APPS / source], "gcc", ("-O0",), tuple(link))
+    events = check_any_moment(record(tmp_path, [program, *arguments]), figure)
+    assert b'"function_exit"' in events
+
+
+# HTTP: what is open at a seam are exchanges, connections and transfers, and who refers to whom.
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+# A server and its clients in one session. Each connection is one that the other side has, too.
+SERVER_AND_CLIENTS = """
+server=$1 client=$2 crowd=$3 port=$4 other=$5
+"$server" $port & first=$!
+"$crowd" server $other & second=$!
+for each in $port $other; do
+  until { exec 3<>/dev/tcp/127.0.0.1/$each; } 2>/dev/null; do sleep .05; done
+  exec 3>&-
+done
+"$client" none http://127.0.0.1:$port/{a,bc,missing,d} http://127.0.0.1:1/refused
+"$crowd" client $other 30 10
+kill $first $second
+wait
+"""
+
+
+def count(events, kind, *words):
+    return sum(f'"event_type":"{kind}"'.encode() in line and all(word.encode() in line for word in words)
+               for line in events.splitlines())
+
+
+@pytest.mark.parametrize("settings", [{}, {"SAMPLE_RATE": "0.5", "TELEMETRY_TOTALS": "exact"}],
+                         ids=["all", "a sample"])
+def test_any_moment_of_http_will_do(tmp_path, figure, settings):
+    server = build("server", [APPS / "http/server.cpp"], "gcc", ("-O0",), ("-pthread", "-lssl", "-lcrypto"))
+    client = build("client", [APPS / "http/client.cpp"], "gcc", ("-O0",), ("-lcurl",))
+    crowd = build("crowd", [APPS / "http/crowd.cpp"], "gcc", ("-O0",))
+    command = ["bash", "-c", SERVER_AND_CLIENTS, "bash", server, client, crowd, *map(str, free_ports(2))]
+    events = check_any_moment(record(tmp_path, command, settings), figure)
+    if not settings:
+        for role, requests in (("client", 35), ("server", 34)):
+            assert count(events, "http_response", f'"span.kind":"{role}"') == requests
+        assert count(events, "http_response", "CURLE_COULDNT_CONNECT") == 1
+
+
+def test_any_moment_of_http2_will_do(authority, tmp_path, figure):
+    """Streams side by side, redirects, errors; at the client, then at the server."""
+    with Nginx(tmp_path / "nginx", authority) as nginx:
+        paths = [f"/{number}.txt" for number in range(8)] + ["/redirect", "/gone", "/broken"]
+        urls = [word for path in paths for word in ("-o", "/dev/null", nginx.url(path, "h2"))]
+        command = ["curl", "-q", "-L", "--no-progress-meter", "--cacert", authority.ca, "--parallel", *urls]
+        events = check_any_moment(record(tmp_path, command), figure)
+        assert count(events, "http_response", '"network.protocol.version":"2"') == len(paths) + 2
+    at_server = tmp_path / "server"
+    at_server.mkdir()
+    with Nginx(tmp_path / "traced", authority, recorded(at_server),
+               clean_environment() | {"TELEMETRY_SUMMARY": "never"}) as nginx:
+        urls = [word for path in paths for word in ("-o", "/dev/null", nginx.url(path, "h2"))]
+        subprocess.run([*command[:command.index("-o")], *urls], check=True, timeout=60,
+                       env=clean_environment())
+        nginx.stop()
+    events = check_any_moment(recording_in(at_server), figure)
+    assert count(events, "http_response", '"network.protocol.version":"2"') == len(paths) + 2
+
+
+OPAQUE = """
+import socket, sys
+with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as connection:
+    connection.sendall(open(sys.argv[2], "rb").read())
+    connection.recv(1000)
+    connection.sendall(bytes(50))
+    while connection.recv(1000):
+        pass
+"""
+
+
+def test_any_moment_of_tls_will_do(authority, tmp_path, figure):
+    """A connection that nobody decrypts: a handshake that is begun by hand, and given up by the server."""
+    outgoing = ssl.MemoryBIO()
+    hello = ssl.create_default_context(cafile=authority.ca).wrap_bio(ssl.MemoryBIO(), outgoing,
+                                                                     server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        hello.do_handshake()
+    (tmp_path / "hello").write_bytes(outgoing.read())
+    with Nginx(tmp_path / "nginx", authority) as nginx:
+        command = ["/usr/bin/python3", "-c", OPAQUE, nginx.tls, tmp_path / "hello"]
+        events = check_any_moment(record(tmp_path, list(map(str, command))), figure)
+    assert count(events, "tls_connection") == 1
 
 
 class Pipe:
@@ -135,11 +237,19 @@ def busy():
     return [build("busy", [APPS / "output/busy.c"], "gcc", ("-O0",), ("-pthread",)), "30000"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("options", [{}, {"TELEMETRY_QUEUE_BYTES": "1048576"}],
-                         ids=["from memory", "from the spool"])
-def test_the_rest_is_converted(busy, tmp_path, number, options):
-    pipe = Pipe(tmp_path / "events")
+def unpacked(path, data):
+    if path.suffix != ".zst":
+        return bytes(data)
+    return subprocess.run(["zstdcat"], input=bytes(data), capture_output=True, check=True, timeout=60).stdout
+
+
+@pytest.mark.parametrize("number, options, name", [
+    (signal.SIGINT, {}, "events"),
+    (signal.SIGTERM, {"TELEMETRY_QUEUE_BYTES": "1048576"}, "events"),
+    (signal.SIGINT, {"TELEMETRY_QUEUE_BYTES": "1048576"}, "events.zst"),
+], ids=["from memory", "from the spool", "compressed"])
+def test_the_rest_is_converted(busy, tmp_path, number, options, name):
+    pipe = Pipe(tmp_path / name)
     telrun = start_and_wait_for_the_end(busy, pipe, tmp_path, **options)
     telrun.send_signal(number)
     # The drain hears of it while it waits for room for what it has in hand.
@@ -151,8 +261,9 @@ def test_the_rest_is_converted(busy, tmp_path, number, options):
         if telrun.poll() is not None:
             break
     said = finish(telrun, pipe)
-    beginning = pipe.bytes.count(b"\n")
-    assert beginning > 0 and pipe.bytes.endswith(b"\n")
+    first = unpacked(pipe.path, pipe.bytes)
+    beginning, size = first.count(b"\n"), len(pipe.bytes)
+    assert beginning > 0 and first.endswith(b"\n")
     line = re.fullmatch(r"telinject: interrupted: ([\d,]+) events are written, .* of records are left; "
                         r"this writes the rest: (telinject convert -o (\S+) (\S+) && rm -r \S+)\n", said)
     assert line, said
@@ -163,14 +274,14 @@ def test_the_rest_is_converted(busy, tmp_path, number, options):
     convert = subprocess.Popen(["sh", "-ec", line[2]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, env=clean_environment() | {
                                    "PATH": f"{tool('telinject').parent}:{os.environ['PATH']}"})
-    while not pipe.bytes.count(b"\n") > beginning and convert.poll() is None:
+    while len(pipe.bytes) == size and convert.poll() is None:
         pipe.bytes += os.read(pipe.fd, 1 << 20)
     pipe.read_on()
     assert convert.communicate(timeout=300) == (b"", b"") and convert.returncode == 0
     assert not os.path.exists(line[4])
 
     both = tmp_path / "both.jsonl"
-    both.write_bytes(pipe.bytes)
+    both.write_bytes(unpacked(pipe.path, pipe.bytes))
     assert not check_tree(both).problems
     assert not schema.check_file(both).problems
     sequence = [event["sequence"] for event in read_events(both)]

@@ -196,6 +196,13 @@ def hold(pair, traced, steps, directory):
     return shell.transcript()
 
 
+def without_chance(transcript):
+    """timeout(1) signals its program, then the group that both are in: twice, unless the program has
+    not yet taken the first when the second comes."""
+    return [re.sub(r"\('(SIGTERM|SIGCONT)', [12]\)", r"('\1', once or twice)", line)
+            for line in transcript]
+
+
 def resize(fd, rows, columns):
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
@@ -204,6 +211,8 @@ def resize(fd, rows, columns):
 def test_dialogue(pair, tmp_path, case):
     alone = hold(pair, False, CASES[case], tmp_path / "alone")
     traced = hold(pair, "telrun", CASES[case], tmp_path / "traced")
+    if case == "timeout":
+        traced, alone = without_chance(traced), without_chance(alone)
     assert traced == alone
 
 

@@ -1,5 +1,6 @@
 """What a program is given and what its end tells: the same alone and under telrun."""
 
+import fcntl
 import os
 import resource
 import signal
@@ -119,8 +120,7 @@ for fd in range(100):
 
 def test_descriptors_are_the_same(pair, tmp_path):
     opened = os.open(tmp_path / "extra", os.O_RDWR | os.O_CREAT)
-    extra = 77
-    os.dup2(opened, extra)
+    extra = fcntl.fcntl(opened, fcntl.F_DUPFD, 77)
     os.close(opened)
 
     def prepare():

@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     uint64_t record[4] = {1, input.get<uint64_t>(), input.get<uint64_t>(), input.get<uint64_t>()};
     std::optional<AssembledMessage> message = assembler.add(record);
     if (!message.has_value()) continue;
-    fuzz::require(!message->bytes.empty() && message->bytes.size() <= kMaxMessageBytes);
+    fuzz::require(!message->bytes.empty() && message->bytes.size() <= kMaxAssembledBytes);
     message->head<ThreadMessage>();
     if (message->head<ModuleMessage>()) message->tail(sizeof(ModuleMessage));
     message->head<ModuleGoneMessage>();

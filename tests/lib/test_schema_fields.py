@@ -49,8 +49,8 @@ def valid(event):
 
 
 FULL = ["function_entry", "function_exit", "in a cloud", "thrown", "unwound", "http_request",
-        "http_response", "database_query", "database_result", "exception_entry", "exception_exit",
-        "variable_change", "loop_entry", "loop_iteration", "loop_exit", "conditional_entry",
+        "http_response", "tls_connection", "database_query", "database_result", "exception_entry",
+        "exception_exit", "variable_change", "loop_entry", "loop_iteration", "loop_exit", "conditional_entry",
         "conditional_exit", "telemetry_loss", "telemetry_process", "telemetry_function",
         "lean entry", "lean exit", "lean loss"]
 
@@ -167,13 +167,13 @@ def test_parts_of_other_types(event_type):
 @pytest.mark.parametrize("event_type", TYPES)
 def test_correlation_id_follows_from_the_type(event_type):
     own = {"function_entry": "func", "function_exit": "func", "http_request": "http",
-           "http_response": "http", "database_query": "db", "database_result": "db",
+           "http_response": "http", "tls_connection": "tls", "database_query": "db", "database_result": "db",
            "exception_entry": "func exc", "exception_exit": "func exc", "variable_change": "func var",
            "loop_entry": "func loop", "loop_iteration": "func loop", "loop_exit": "func loop",
            "conditional_entry": "func cond", "conditional_exit": "func cond",
            "telemetry_loss": "loss", "telemetry_process": "ref",
            "telemetry_function": "ref"}[event_type].split()
-    for prefix in ("func", "http", "db", "exc", "var", "loop", "cond", "loss", "ref"):
+    for prefix in ("func", "http", "tls", "db", "exc", "var", "loop", "cond", "loss", "ref"):
         event = GOOD[event_type] | {"correlation_id": f"{prefix}_0123abcd"}
         assert valid(event) == (prefix in own), prefix
 

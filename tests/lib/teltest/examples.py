@@ -100,6 +100,13 @@ def good_events():
             http={"response": {"status_code": 200, "headers": {"Content-Type": "application/json"},
                                "body_bytes": 1024, "content_type": "application/json"}},
             **_DURATION),
+        "tls_connection": _event(
+            "tls_connection", "TLS connection, not decrypted: api.example.com (1.50ms)", "TLS",
+            "network", "end", span_id="d8d9e1f2a3b4c5d6", correlation_id="tls_d8d9e1f2",
+            attributes=_THREAD | {"server.address": "api.example.com", "span.kind": "client",
+                                  "telinject.tls.sent_bytes": 517,
+                                  "telinject.tls.received_bytes": 4096},
+            **_DURATION),
         "database_query": _event(
             "database_query", "SELECT from users", "SELECT users", "database", "start",
             correlation_id="db_b7ad6b71",

@@ -30,6 +30,7 @@ from teltest.spans import DATABASE, FUNCTION, HTTP, NO_PARENT, OPEN, SpanTable
 STARTS = {"function_entry": FUNCTION, "http_request": HTTP, "database_query": DATABASE}
 ENDS = {"function_exit": FUNCTION, "http_response": HTTP, "database_result": DATABASE}
 LOSS = "telemetry_loss"
+TLS = "tls_connection"  # a span in one event, at its end
 SHARED = ("telemetry_process", "telemetry_function")  # of lean detail: no spans
 
 # Two processes take their clocks' anchors each for itself.
@@ -129,6 +130,8 @@ class TreeChecker:
             return None
         if event_type in SHARED:
             return None
+        if event_type == TLS:
+            return self._whole(event, image, time)
         row = self.spans.rows.get(int(event["span_id"], 16))
         if row is None or self.spans.ends[row] != OPEN:
             self._bad("outside-span", f"{event_type} in span {event['span_id']}, which is not open")
@@ -204,6 +207,23 @@ class TreeChecker:
             name = event["event"]["name"]
             thread.others.add(row)
         self._open[row] = (name, trace, parent, event["correlation_id"])
+        return None
+
+    def _whole(self, event, image, time):
+        span_id = int(event["span_id"], 16)
+        if span_id in self.spans.rows:
+            return self._bad("span-twice", f"a second start of span {event['span_id']}")
+        parent_text = event["parent_span_id"]
+        parent = int(parent_text, 16) if parent_text is not None else NO_PARENT
+        trace = self.spans.trace(event["trace_id"])
+        number, _ = self._thread(image, event)
+        row = self.spans.add(span_id, parent, trace, number, HTTP, time - event["duration_ns"],
+                             self.lines)
+        self.spans.ends[row] = time
+        if parent_text is None:
+            if trace in self._roots:
+                self._bad("two-roots", f"a second root in trace {event['trace_id']}")
+            self._roots.add(trace)
         return None
 
     def _check_time(self, thread, time):

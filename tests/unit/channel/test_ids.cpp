@@ -136,4 +136,14 @@ TEST_CASE("only the lower 56 bits decide, as OpenTelemetry's consistent sampling
   CHECK_FALSE(sampled({0, uint64_t{0xff} << 56}, threshold));
 }
 
+TEST_CASE("an id tells its place") {
+  for (uint64_t lane : {uint64_t{0}, uint64_t{3}, uint64_t{kNoteLane}}) {
+    for (uint64_t position :
+         {uint64_t{0}, uint64_t{16}, lane_position(7, 4096), uint64_t{1} << 56}) {
+      uint64_t id = span_id(kKey, static_cast<uint32_t>(lane), position);
+      CHECK(place_of(kKey, id) == (lane << 53 | position >> 4));
+    }
+  }
+}
+
 }  // namespace telinject::test

@@ -1,9 +1,14 @@
 // split_convert RECORDING RECORDS (alone|relay) [full|lean] [MIN_DURATION_NS]
+// split_convert RECORDING RECORDS leave INTO
 //
 // The events of a recording on standard output. Between every so many records, as they come by
 // time, a relay's processor leaves its state to a new one, which goes on: as `telinject convert`
 // does after an interrupt (tests/cases/test_interrupted.py). Alone one does all, in the same steps.
 // The events must be the same, byte for byte.
+//
+// The second form leaves what comes after the first so many records as another recording, which
+// begins with the state: as the drain does at an interrupt. A small one is a seed for
+// fuzz_recording.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -32,12 +37,15 @@ class Relay {
     if (anchor.ticks > anchors_[1].ticks) clock_->add_anchor(anchor);
   }
   void take(Batch batch) { processor_->replay(std::move(batch)); }
-  bool pass_on() {
+  std::pair<std::string, Batch> leave() {
     Batch flush;
     flush.notices.emplace_back(Notice::Kind::kIdle);
     take(std::move(flush));
     std::string state = processor_->save();
-    Batch rest = processor_->take_rest();
+    return {std::move(state), processor_->take_rest()};
+  }
+  bool pass_on() {
+    auto [state, rest] = leave();
     start();
     if (!processor_->restore(state)) return false;
     take(std::move(rest));
@@ -91,6 +99,22 @@ std::vector<uint64_t> cuts(const Batch& batch, size_t records) {
   return cuts;
 }
 
+// Writes the rest of `reader` behind `state`.
+bool write_rest(const char* path, RecordedFacts facts, const std::vector<ClockAnchor>& anchors,
+                std::pair<std::string, Batch> state, RecordingReader* reader) {
+  std::string problem;
+  auto writer = RecordingWriter::create(path, &problem);
+  facts.goes_on.emplace();
+  bool good = writer != nullptr && writer->facts(facts_to_json(facts));
+  for (const ClockAnchor& anchor : anchors) good = good && writer->anchor(anchor);
+  good = good && writer->state(state.first) && writer->batch(state.second);
+  while (auto frame = reader->next()) {
+    if (frame->anchor.has_value()) good = good && writer->anchor(*frame->anchor);
+    if (frame->batch.has_value()) good = good && writer->batch(*frame->batch);
+  }
+  return good;
+}
+
 int fail(const char* what) {
   fprintf(stderr, "%s\n", what);
   return 1;
@@ -100,14 +124,14 @@ int fail(const char* what) {
 
 int main(int argc, char** argv) {
   std::string problem;
-  if (argc < 4) return fail("split_convert RECORDING RECORDS (alone|relay) [full|lean] [NS]");
+  if (argc < 4) return fail("split_convert RECORDING RECORDS (alone|relay|leave) ...");
   auto reader = RecordingReader::open(argv[1], &problem);
   if (reader == nullptr) return fail(problem.c_str());
   auto facts = facts_from_json(reader->last_facts());
   std::vector<ClockAnchor> anchors = reader->first_anchors();
   if (!facts.has_value() || anchors.size() < 2) return fail("no recording");
   size_t records = std::max<size_t>(strtoul(argv[2], nullptr, 10), 1), changes = 0;
-  bool relay = std::string(argv[3]) == "relay";
+  bool relay = std::string(argv[3]) == "relay", leaves = std::string(argv[3]) == "leave";
   Relay all(*facts, anchors, argc > 4 && std::string(argv[4]) == "lean",
             argc > 5 ? atoll(argv[5]) : 0);
   while (auto frame = reader->next()) {
@@ -121,6 +145,12 @@ int main(int argc, char** argv) {
       all.take(std::move(first));
       changes++;
       if (relay && !all.pass_on()) return fail("the state was not taken");
+      if (!leaves) continue;
+      auto left = all.leave();
+      left.second.notices = std::move(last.notices);
+      left.second.watermark = last.watermark;
+      bool good = write_rest(argv[4], *facts, anchors, std::move(left), reader.get());
+      return good ? 0 : fail("cannot write it");
     }
     all.take(std::move(last));
     changes++;

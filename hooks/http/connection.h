@@ -1,0 +1,169 @@
+// A connection as the program's side of HTTP capture sees it: where in which message each of its
+// two directions is, and the exchanges that are open.
+//
+// Two threads may work on one connection at once, one in each direction; never two in the same one
+// (`state`, below). What both touch is atomic: the exchanges, and what is decided once (protocol,
+// role). All zero is a connection that nothing has passed yet.
+#pragma once
+
+#include <http_parser.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "hooks/http/traffic.h"
+#include "shim/channel/http_message.h"
+
+namespace telinject {
+
+struct Lane;
+
+inline constexpr uint32_t kPipeline = 64;  // requests that may wait for their responses
+inline constexpr size_t kMaxBlockBytes = 16 * 1024;
+inline constexpr size_t kMaxHelloBytes = 2 * 1024;
+inline constexpr size_t kMaxServerName = 255;
+inline constexpr size_t kMaxProtocol = 15;
+
+enum class Protocol : uint8_t {
+  kUnknown,  // nothing or too little has passed
+  kHttp1,
+  kHttp2,
+  kTls,    // not decrypted here
+  kOther,  // nothing that is looked at
+};
+
+// A part of a message that may come in pieces: header block, ClientHello. Bounded.
+struct Gathering {
+  uint8_t* bytes;  // of the pool of blocks; null while nothing was gathered
+  uint32_t size;
+  bool truncated;
+};
+
+// A gathered part in one piece.
+struct Block {
+  const uint8_t* data;
+  uint32_t size;
+  bool truncated;
+  bool no_traceparent = false;  // there is none, as is known already
+};
+
+// Where in HTTP/1 a direction is.
+enum class Stage : uint8_t { kBetween, kHead, kBody, kTrailers };
+
+struct StreamBytes {
+  std::atomic<uint32_t> stream;  // 0: free
+  uint32_t reserved;
+  std::atomic<uint64_t> bytes;
+};
+inline constexpr uint32_t kStreams = 256;  // of a direction
+static_assert(2 * kStreams * sizeof(StreamBytes) <= kMaxBlockBytes);
+
+// Where in HTTP/2 a direction is.
+struct FrameReader {
+  uint32_t left;      // of the frame's payload
+  uint32_t stream;    // of the frame
+  uint32_t promised;  // of a PUSH_PROMISE
+  uint32_t opened;    // the highest stream that this direction's HEADERS have opened
+  uint32_t sequence;  // of its next header block
+  uint32_t block_stream;
+  uint64_t frame_ticks;  // when its first byte passed
+  uint8_t preface;       // how much of the connection preface has passed
+  uint8_t head_bytes;    // of the frame's head
+  uint8_t head[9];
+  uint8_t type, flags;
+  uint8_t fixed_bytes, fixed_wanted;  // pad length, priority, promised stream, error code
+  uint8_t fixed[8];
+  uint8_t padding;
+  bool in_block;  // HEADERS or PUSH_PROMISE without END_HEADERS has passed
+  uint8_t block_type, block_flags;
+  bool settled;  // SETTINGS has passed, as it must first
+};
+
+struct Direction {
+  http_parser parser;
+  FrameReader frame;
+  Gathering gathering;
+  uint64_t start_ticks;  // of the message's or block's first byte
+  uint64_t bytes;        // of the body so far; of TLS: of all
+  uint64_t call_ticks;   // when the call began that sends now; 0: not known
+  uint32_t exchange;     // whose message this is
+  Stage stage;
+  uint8_t event;  // what the parser stopped for
+  bool in_chunk;  // the data of a chunk comes next
+  bool interim;   // the message is a 1xx
+  bool counted;   // its body is, without the parser
+  uint8_t undecided_bytes;
+  uint8_t undecided[9];  // the first bytes, while they are too few to say what they are
+};
+
+// Of an exchange: what is shared by the sides that ask and answer.
+enum ExchangeFlags : uint32_t {
+  kAsked = 1,            // its request's header block is complete
+  kRequestDone = 2,      // all of its request has passed
+  kResponseDone = 4,     // all of its response has passed
+  kRecorded = 8,         // the drain has been told of it
+  kHeadRequest = 16,     // its response has no body
+  kConnectRequest = 32,  // a 2xx makes a tunnel
+  kUpgraded = 64,
+};
+
+struct Exchange {
+  std::atomic<uint32_t> number;  // 0: free
+  std::atomic<uint32_t> flags;
+  uint64_t request_bytes, response_bytes;  // of the bodies, once they are complete
+  uint64_t response_ticks;                 // of the response's last byte
+  Lane* lane;                              // of a server: the thread that took the request
+};
+
+// Who is at work on a connection, and what the last of them has to do.
+enum ConnectionState : uint32_t {
+  kReceiveBusy = 1,
+  kSendBusy = 2,
+  kClosing = 4,  // closed meanwhile: whoever is at work ends it
+  kGiveUp = 8,   // two threads met in one direction: not looked at any more
+};
+
+struct Connection {
+  std::atomic<uint32_t> state;
+  std::atomic<uint32_t> references;  // descriptors that are this connection
+  uint32_t number;                   // in the pool
+  uint64_t id;                       // unique in its segment
+  uint64_t process;                  // that looks at it: a forked child has a copy
+  const void* tls;                   // the TLS library's object, or null
+  int32_t descriptor;                // of which the addresses are asked; -1: not known
+  int32_t send_error;                // errno of a send that failed
+  HttpLayer layer;
+  std::atomic<HttpRole> role;
+  std::atomic<Protocol> protocol;
+  bool proxied;
+  bool announced;  // its kHttpConnection is written, as it is now
+  bool ever_announced;
+  bool tls_announced;
+  uint16_t tls_version;
+  uint8_t server_name_bytes, protocol_bytes;
+  uint32_t asked;              // how many requests have begun
+  uint32_t answered;           // how many have had their final response
+  std::atomic<uint32_t> open;  // exchanges
+  StreamBytes* streams;        // HTTP/2: kStreams of each direction
+  HttpContext context;         // of an opaque TLS connection
+  uint64_t start_ticks;
+  Direction direction[2];  // by Way
+  Exchange exchanges[kPipeline];
+  char server_name[kMaxServerName];
+  char alpn[kMaxProtocol];
+};
+
+inline Direction& direction_of(Connection& connection, Way way) {
+  return connection.direction[static_cast<int>(way)];
+}
+constexpr Way other(Way way) {
+  return way == Way::kSent ? Way::kReceived : Way::kSent;
+}
+// The direction that requests pass in. Once the role is known.
+inline Way request_way(const Connection& connection) {
+  return connection.role.load(std::memory_order_relaxed) == HttpRole::kServer ? Way::kReceived
+                                                                              : Way::kSent;
+}
+
+}  // namespace telinject

@@ -1,0 +1,172 @@
+#include "hooks/http/framing.h"
+
+#include "hooks/http/pools.h"
+
+namespace telinject {
+
+namespace {
+
+constexpr uint8_t kTlsHandshake = 0x16, kClientHello = 1;
+
+// What begins like this; kUnknown: more bytes are needed. For HTTP/1 the first byte decides, and
+// its parser knows the rest; "PRI" is no method of HTTP/1 but the preface of HTTP/2.
+Protocol protocol_of(const uint8_t* bytes, size_t size) {
+  uint8_t first = bytes[0];
+  if (first >= 'A' && first <= 'Z') {
+    if (first != 'P' || (size > 1 && bytes[1] != 'R')) return Protocol::kHttp1;
+    if (size < 3) return Protocol::kUnknown;
+    return bytes[2] == 'I' ? Protocol::kHttp2 : Protocol::kHttp1;
+  }
+  if (first == kTlsHandshake) {
+    constexpr uint8_t kHello[] = {kTlsHandshake, 3, 0, 0, 0, kClientHello};
+    if (size > 1 && bytes[1] != 3) return Protocol::kOther;
+    if (size > 2 && bytes[2] > 4) return Protocol::kOther;
+    if (size < sizeof kHello) return Protocol::kUnknown;
+    return bytes[5] == kClientHello ? Protocol::kTls : Protocol::kOther;
+  }
+  // The SETTINGS of an HTTP/2 server that speaks first: length, type 4, no flags, stream 0.
+  if (first == 0) {
+    for (size_t i = 1; i < size && i < 9; i++) {
+      if (i != 2 && bytes[i] != (i == 3 ? 4 : i == 1 ? bytes[1] : 0)) return Protocol::kOther;
+      if (i == 1 && bytes[1] > 1) return Protocol::kOther;
+    }
+    if (size < 9) return Protocol::kUnknown;
+    return (bytes[1] * 256 + bytes[2]) % 6 == 0 ? Protocol::kHttp2 : Protocol::kOther;
+  }
+  return Protocol::kOther;
+}
+
+size_t frame_as(Connection& connection, Protocol protocol, Way way, const uint8_t* data,
+                size_t size, uint64_t now) {
+  switch (protocol) {
+    case Protocol::kHttp1:
+      return frame_http1(connection, way, data, size, now);
+    case Protocol::kHttp2:
+      return frame_http2(connection, way, data, size, now);
+    case Protocol::kTls:
+      return frame_tls(connection, way, data, size, now);
+    case Protocol::kUnknown:
+    case Protocol::kOther:
+      break;
+  }
+  return size;
+}
+
+void decide(Connection& connection, Way way, Protocol found) {
+  // Of a connection that is decrypted already, or whose library is being watched, TLS is not meant.
+  if (found == Protocol::kTls && connection.tls != nullptr) found = Protocol::kOther;
+  if (found == Protocol::kHttp2 && connection.role.load() == HttpRole::kUnknown) {
+    bool preface = direction_of(connection, way).undecided[0] == 'P';
+    connection.role.store((way == Way::kSent) == preface ? HttpRole::kClient : HttpRole::kServer);
+  }
+  Protocol unknown = Protocol::kUnknown;
+  connection.protocol.compare_exchange_strong(unknown, found);
+}
+
+// Gathers the first bytes until they tell what they are, and then passes them on.
+size_t frame_first(Connection& connection, Way way, const uint8_t* data, size_t size,
+                   uint64_t now) {
+  Direction& direction = direction_of(connection, way);
+  if (direction.undecided_bytes == 0) direction.start_ticks = now;
+  size_t taken = 0;
+  while (taken < size && direction.undecided_bytes < sizeof direction.undecided) {
+    direction.undecided[direction.undecided_bytes++] = data[taken++];
+    Protocol found = protocol_of(direction.undecided, direction.undecided_bytes);
+    if (found == Protocol::kUnknown) continue;
+    decide(connection, way, found);
+    break;
+  }
+  return taken;
+}
+
+// The bytes that were held back while it was not known what they are.
+void replay(Connection& connection, Direction& direction, Way way) {
+  uint8_t bytes[sizeof direction.undecided];
+  size_t size = direction.undecided_bytes;
+  __builtin_memcpy(bytes, direction.undecided, size);
+  direction.undecided_bytes = 0;
+  Protocol protocol = connection.protocol.load();
+  frame_as(connection, protocol, way, bytes, size, direction.start_ticks);
+}
+
+}  // namespace
+
+void frame_bytes(Connection& connection, Way way, const uint8_t* data, size_t size, uint64_t now) {
+  Direction& direction = direction_of(connection, way);
+  while (size > 0) {
+    Protocol protocol = connection.protocol.load(std::memory_order_relaxed);
+    if (protocol == Protocol::kOther) return;
+    size_t taken = 0;
+    if (protocol == Protocol::kUnknown) {
+      taken = frame_first(connection, way, data, size, now);
+    } else if (direction.undecided_bytes > 0) {
+      replay(connection, direction, way);
+    } else {
+      taken = frame_as(connection, protocol, way, data, size, now);
+    }
+    data += taken;
+    size -= taken;
+  }
+  // All of it may have been needed to decide.
+  if (direction.undecided_bytes > 0 && connection.protocol.load() != Protocol::kUnknown) {
+    replay(connection, direction, way);
+  }
+}
+
+void frame_unseen(Connection& connection, Way way, uint64_t size, uint64_t now) {
+  Direction& direction = direction_of(connection, way);
+  switch (connection.protocol.load(std::memory_order_relaxed)) {
+    case Protocol::kHttp1:
+      return skip_http1(connection, way, size, now);
+    case Protocol::kHttp2:
+      return skip_http2(connection, way, size, now);
+    case Protocol::kTls:
+      direction.bytes += size;
+      return;
+    case Protocol::kUnknown:
+    case Protocol::kOther:
+      connection.protocol.store(Protocol::kOther);
+      return;
+  }
+}
+
+void frame_end_of_stream(Connection& connection, Way way, uint64_t now) {
+  if (connection.protocol.load() == Protocol::kHttp1) end_of_http1(connection, way, now);
+}
+
+void frame_closed(Connection& connection, HttpEndReason reason, int error, uint64_t now) {
+  switch (connection.protocol.load()) {
+    case Protocol::kHttp1:
+      return close_http1(connection, reason, error, now);
+    case Protocol::kHttp2:
+      return close_http2(connection, reason, error, now);
+    case Protocol::kTls:
+      return close_tls(connection, now);
+    case Protocol::kUnknown:
+    case Protocol::kOther:
+      return;
+  }
+}
+
+void give_up(Connection& connection, uint64_t now) {
+  frame_closed(connection, HttpEndReason::kUnparsed, 0, now);
+  connection.protocol.store(Protocol::kOther);
+}
+
+void switch_protocol(Connection& connection, Protocol protocol) {
+  for (Direction& direction : connection.direction) {
+    drop_gathered(&direction.gathering);
+    uint32_t exchange = direction.exchange;
+    __builtin_memset(static_cast<void*>(&direction), 0, sizeof direction);
+    direction.exchange = exchange;
+  }
+  connection.protocol.store(protocol);
+}
+
+void release_memory(Connection& connection) {
+  for (Direction& direction : connection.direction) drop_gathered(&direction.gathering);
+  free_block(reinterpret_cast<uint8_t*>(connection.streams));
+  connection.streams = nullptr;
+}
+
+}  // namespace telinject

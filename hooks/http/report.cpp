@@ -1,0 +1,259 @@
+#include "hooks/http/report.h"
+
+#include <sys/socket.h>
+
+#include "hooks/attach.h"
+#include "hooks/context.h"
+#include "hooks/http/request_context.h"
+#include "hooks/messages.h"
+#include "hooks/slow_path.h"
+#include "shim/channel/syscall.h"
+
+namespace telinject {
+
+__thread uint64_t t_transfer;
+
+namespace {
+
+uintptr_t here() {
+  return reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+}
+
+// Into the current thread's lane; what does not fit is counted as lost.
+bool write(MessageType type, const void* head, size_t head_bytes, const void* tail,
+           size_t tail_bytes, uint64_t* position) {
+  uintptr_t sp = here();
+  Lane* lane = lane_of_thread(sp);
+  if (lane == nullptr) return false;
+  SlowPath slow(lane, sp);
+  bool written = slow.entered() &&
+                 write_placed_message(lane, type, head, head_bytes, tail, tail_bytes, 0, position);
+  if (written) {
+    g_process.recorded.store(1, std::memory_order_relaxed);
+  } else {
+    count_loss(LossReason::kQueueFull);
+  }
+  if (slow.entered()) publish_hook_state(lane);
+  return written;
+}
+
+bool write(MessageType type, const void* head, size_t head_bytes, const void* tail,
+           size_t tail_bytes) {
+  uint64_t position;
+  return write(type, head, head_bytes, tail, tail_bytes, &position);
+}
+
+// ---- the connection
+
+struct Address {
+  uint16_t family;
+  uint8_t rest[126];
+};
+
+uint32_t ask_address(long call, int descriptor, Address* address) {
+  uint32_t size = sizeof *address;
+  *address = {};
+  if (descriptor < 0 || g_process.restricted.load(std::memory_order_relaxed) != 0) return 0;
+  if (sys::failed(sys::call(call, descriptor, sys::arg(address), sys::arg(&size)))) return 0;
+  return size < sizeof *address ? size : sizeof *address;
+}
+
+void take_address(const Address& address, uint16_t* port, uint8_t out[16]) {
+  if (address.family != AF_INET && address.family != AF_INET6) return;
+  *port = static_cast<uint16_t>(address.rest[0] << 8 | address.rest[1]);
+  bool old = address.family == AF_INET;
+  __builtin_memcpy(out, address.rest + (old ? 2 : 6), old ? 4 : 16);
+}
+
+void announce(Connection& connection) {
+  if (connection.announced) return;
+  connection.announced = connection.ever_announced = true;
+  constexpr size_t kMaxPath = 108;
+  char tail[kMaxPath + kMaxServerName + kMaxProtocol];
+  size_t tail_bytes = 0;
+  auto add = [&](const void* bytes, size_t size) {
+    __builtin_memcpy(tail + tail_bytes, bytes, size);
+    tail_bytes += size;
+  };
+  HttpConnectionMessage message = {};
+  Address peer, local;
+  uint32_t peer_bytes = ask_address(SYS_getpeername, connection.descriptor, &peer);
+  ask_address(SYS_getsockname, connection.descriptor, &local);
+  message.connection = connection.id;
+  message.role = connection.role.load();
+  message.layer = connection.layer;
+  message.family = static_cast<uint8_t>(peer.family);
+  message.proxied = connection.proxied ? 1 : 0;
+  message.tls_version = connection.tls_version;
+  take_address(peer, &message.peer_port, message.peer_address);
+  take_address(local, &message.local_port, message.local_address);
+  if (peer.family == AF_UNIX) {
+    // The server's name is the socket's; the client's usually has none.
+    const Address* named = &peer;
+    uint32_t bytes = peer_bytes;
+    if (bytes <= sizeof peer.family) {
+      named = &local;
+      bytes = ask_address(SYS_getsockname, connection.descriptor, &local);
+    }
+    size_t path = bytes > sizeof peer.family ? bytes - sizeof peer.family : 0;
+    if (path > kMaxPath) path = kMaxPath;
+    while (path > 0 && named->rest[path - 1] == 0) path--;
+    message.peer_path_bytes = static_cast<uint16_t>(path);
+    add(named->rest, path);
+  }
+  message.server_name_bytes = connection.server_name_bytes;
+  message.protocol_bytes = connection.protocol_bytes;
+  add(connection.server_name, connection.server_name_bytes);
+  add(connection.alpn, connection.protocol_bytes);
+  write(MessageType::kHttpConnection, &message, sizeof message, tail, tail_bytes);
+}
+
+// ---- served requests
+
+// True if the thread now serves this request and nothing else.
+bool take_request(Connection& connection, Exchange& exchange, Lane* lane) {
+  exchange.lane = lane;
+  stop_serving(lane);
+  return __atomic_fetch_add(&lane->served.open, 1, __ATOMIC_RELAXED) == 0 && connection.id != 0;
+}
+
+}  // namespace
+
+bool report_request(Connection& connection, Exchange& exchange, Way way, const Block& block,
+                    uint64_t start_ticks) {
+  uintptr_t sp = here();
+  TraceContext carried = {};
+  if (!block.no_traceparent) find_traceparent(block, &carried);
+  HttpRequestMessage message = {};
+  bool serves = way == Way::kReceived;
+  // A request that carries a trace of its own goes on with it, ours or the application's.
+  bool traced = serves || carried.valid != 0 ? server_context(sp, carried, &message.context)
+                                             : client_context(sp, &message.context);
+  if (!traced) return false;
+  if (!serves && carried.valid != 0) issued_id_sent(carried.span_id);
+  Lane* lane = t_hook.lane;
+  bool alone = serves && take_request(connection, exchange, lane);
+  uint64_t position = 0;
+  bool recorded = message.context.sampled != 0;
+  if (recorded) {
+    announce(connection);
+    message.connection = connection.id;
+    message.start_ticks = start_ticks;
+    message.transfer = t_transfer;
+    message.exchange = exchange.number.load(std::memory_order_relaxed);
+    if (block.truncated) message.flags |= kHttpTruncated;
+    if (serves) message.flags |= kHttpFromPeer;
+    if (alone) message.flags |= kHttpServed;
+    message.header_bytes = static_cast<uint16_t>(block.size);
+    recorded = write(MessageType::kHttpRequest, &message, sizeof message, block.data, block.size,
+                     &position);
+  }
+  if (alone) {
+    if (!recorded) position = position_of(lane, t_hook.cursor);
+    TraceContext context = message.context.trace;
+    context.sampled = recorded ? 1 : 0;
+    context.span_id = span_id(g_process.key, lane->index, position);
+    serve(lane, context, position, connection.id, exchange.number.load());
+  }
+  return recorded;
+}
+
+void report_request_trailers(Connection& connection, uint32_t exchange, Way way, const Block& block,
+                             uint64_t start_ticks) {
+  HttpRequestMessage message = {};
+  message.connection = connection.id;
+  message.start_ticks = start_ticks;
+  message.exchange = exchange;
+  message.flags = kHttpTrailers;
+  if (block.truncated) message.flags |= kHttpTruncated;
+  if (way == Way::kReceived) message.flags |= kHttpFromPeer;
+  message.header_bytes = static_cast<uint16_t>(block.size);
+  write(MessageType::kHttpRequest, &message, sizeof message, block.data, block.size);
+}
+
+void report_response(Connection& connection, uint32_t exchange, Way way, uint16_t flags,
+                     const Block& block, uint64_t start_ticks) {
+  announce(connection);
+  HttpResponseMessage message = {};
+  message.connection = connection.id;
+  message.start_ticks = start_ticks;
+  message.exchange = exchange;
+  message.flags = flags;
+  if (block.truncated) message.flags |= kHttpTruncated;
+  if (way == Way::kReceived) message.flags |= kHttpFromPeer;
+  message.header_bytes = static_cast<uint16_t>(block.size);
+  write(MessageType::kHttpResponse, &message, sizeof message, block.data, block.size);
+}
+
+void report_headers(Connection& connection, Way way, uint32_t stream, uint32_t promised,
+                    uint16_t flags, bool opens, const Block& block, uint64_t start_ticks) {
+  uintptr_t sp = here();
+  announce(connection);
+  HttpHeadersMessage message = {};
+  message.connection = connection.id;
+  message.start_ticks = start_ticks;
+  message.transfer = t_transfer;
+  message.stream = stream;
+  message.promised = promised;
+  message.sequence = direction_of(connection, way).frame.sequence;
+  message.flags = flags;
+  if (block.truncated) message.flags |= kHttpTruncated;
+  message.block_bytes = static_cast<uint16_t>(block.size);
+  if (opens) {
+    // The header fields may bring a trace, which only the drain will see.
+    bool serves = way == Way::kReceived && (flags & kHttpPush) == 0;
+    if (!(serves ? server_context(sp, {}, &message.context)
+                 : client_context(sp, &message.context))) {
+      return;
+    }
+    if (serves) message.context.parent = HttpParent::kHeaders;
+  }
+  write(MessageType::kHttpHeaders, &message, sizeof message, block.data, block.size);
+}
+
+void report_end(Connection& connection, HttpEndMessage* end) {
+  end->connection = connection.id;
+  write(MessageType::kHttpEnd, end, sizeof *end, nullptr, 0);
+}
+
+void exchange_over(Connection& connection, const Exchange& exchange) {
+  Lane* lane = exchange.lane;
+  if (lane == nullptr) return;
+  uint32_t open = __atomic_load_n(&lane->served.open, __ATOMIC_RELAXED);
+  while (open > 0 && !__atomic_compare_exchange_n(&lane->served.open, &open, open - 1, false,
+                                                  __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  }
+  const ServedRequest& served = lane->served;
+  if (!served.adopted || served.connection != connection.id ||
+      served.exchange != exchange.number.load()) {
+    return;
+  }
+  if (lane == t_hook.lane) {
+    stop_serving(lane);
+  } else {
+    __atomic_store_n(&lane->served.over, 1, __ATOMIC_RELEASE);
+  }
+}
+
+void report_tls(Connection& connection, Way hello_way, const Block& hello, uint64_t end_ticks) {
+  bool first = end_ticks == 0;
+  if (first) {
+    uintptr_t sp = here();
+    bool traced = hello_way == Way::kReceived ? server_context(sp, {}, &connection.context)
+                                              : client_context(sp, &connection.context);
+    if (!traced) connection.context.sampled = 0;
+  }
+  if (connection.context.sampled == 0) return;
+  announce(connection);
+  TlsConnectionMessage message = {};
+  message.connection = connection.id;
+  message.start_ticks = connection.start_ticks;
+  message.end_ticks = end_ticks;
+  message.sent_bytes = direction_of(connection, Way::kSent).bytes;
+  message.received_bytes = direction_of(connection, Way::kReceived).bytes;
+  message.context = connection.context;
+  message.hello_bytes = static_cast<uint16_t>(hello.size);
+  write(MessageType::kTlsConnection, &message, sizeof message, hello.data, hello.size);
+}
+
+}  // namespace telinject

@@ -1,0 +1,107 @@
+#include "hooks/http/request_context.h"
+
+#include "hooks/attach.h"
+#include "hooks/context.h"
+#include "hooks/http/traffic.h"
+#include "shim/channel/traceparent.h"
+
+namespace telinject {
+
+namespace {
+
+constexpr char kField[] = "traceparent";
+constexpr size_t kFieldLength = sizeof kField - 1;
+
+bool is_field(const uint8_t* line, size_t size) {
+  if (size <= kFieldLength || line[kFieldLength] != ':') return false;
+  for (size_t i = 0; i < kFieldLength; i++) {
+    if ((line[i] | 0x20) != kField[i]) return false;
+  }
+  return true;
+}
+
+// The value without the blanks around it, as a terminated text.
+bool parse_value(const uint8_t* value, size_t size, TraceContext* out) {
+  char text[128];
+  while (size > 0 && (*value == ' ' || *value == '\t')) value++, size--;
+  while (size > 0 &&
+         (value[size - 1] == ' ' || value[size - 1] == '\t' || value[size - 1] == '\r')) {
+    size--;
+  }
+  if (size >= sizeof text) return false;
+  __builtin_memcpy(text, value, size);
+  text[size] = 0;
+  return parse_traceparent(text, out);
+}
+
+}  // namespace
+
+bool find_traceparent(const Block& block, TraceContext* out) {
+  *out = {};
+  const uint8_t* at = block.data;
+  const uint8_t* end = at + block.size;
+  int found = 0;
+  while (at < end) {
+    const uint8_t* line = at;
+    while (at < end && *at != '\n') at++;
+    auto size = static_cast<size_t>(at - line);
+    if (at < end) at++;
+    if ((*line | 0x20) != 't' || !is_field(line, size)) continue;
+    found++;
+    if (!parse_value(line + kFieldLength + 1, size - kFieldLength - 1, out)) *out = {};
+  }
+  if (found != 1) *out = {};
+  return out->valid != 0;
+}
+
+Lane* lane_of_thread(uintptr_t sp) {
+  Lane* lane = t_hook.lane;
+  if (TELINJECT_LIKELY(lane != nullptr && g_alive.mask != 0)) return lane;
+  return attach_thread(sp);
+}
+
+void new_trace(Lane* lane, HttpContext* context) {
+  context->root_number = next_root_number(lane);
+  TraceId id = trace_id(g_process.key, lane->index, context->root_number);
+  context->sampled = sampled(id, g_process.sampling_threshold) ? 1 : 0;
+  context->trace = {id.hi, id.lo, 0, 1, context->sampled};
+  context->parent = HttpParent::kNone;
+}
+
+bool client_context(uintptr_t sp, HttpContext* context) {
+  *context = {};
+  Lane* lane = lane_of_thread(sp);
+  if (lane == nullptr) return false;
+  if (current_context(sp, &context->trace)) {
+    context->parent = HttpParent::kThread;
+    context->sampled = context->trace.sampled != 0 ? 1 : 0;
+  } else {
+    new_trace(lane, context);
+  }
+  return true;
+}
+
+bool server_context(uintptr_t sp, const TraceContext& incoming, HttpContext* context) {
+  *context = {};
+  Lane* lane = lane_of_thread(sp);
+  if (lane == nullptr) return false;
+  if (incoming.valid != 0) {
+    context->trace = incoming;
+    context->parent = HttpParent::kIncoming;
+    context->sampled = incoming.sampled != 0 ? 1 : 0;
+  } else {
+    new_trace(lane, context);
+  }
+  return true;
+}
+
+void write_traceparent(char out[55], const HttpContext& context, uint64_t span) {
+  TraceContext trace = context.trace;
+  trace.span_id = span;
+  trace.sampled = context.sampled;
+  char text[kTraceparentLength + 1];
+  format_traceparent(trace, text);
+  __builtin_memcpy(out, text, kTraceparentLength);
+}
+
+}  // namespace telinject

@@ -1,0 +1,70 @@
+// The dynamic symbols of a loaded object, read where the loader has mapped them.
+//
+// Safety class: async-signal-safe while the object stays loaded, no allocation, no lock.
+#pragma once
+
+#include <link.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace telinject {
+
+uint32_t gnu_hash(const char* name);
+
+bool contains_address(const dl_phdr_info& object, uintptr_t address);
+
+// A reference that an object makes to a symbol of others.
+struct SymbolReference {
+  const char* version;  // that it was linked against; null: none
+};
+
+class SymbolTable {
+ public:
+  explicit SymbolTable(const dl_phdr_info& object);
+  SymbolTable(uintptr_t base, const ElfW(Dyn) * dynamic);
+
+  bool present() const { return symbols_ != nullptr && strings_ != nullptr; }
+
+  // The address of the definition that is the default for those who ask for no version; null if
+  // there is none. `hash` is gnu_hash(name).
+  void* find(const char* name, uint32_t hash) const { return look_up(name, hash, nullptr); }
+  // The definition of that version, or, in an object whose symbols have no versions, of the name.
+  void* find_version(const char* name, uint32_t hash, const char* version) const {
+    return look_up(name, hash, versions_ != nullptr ? version : nullptr);
+  }
+
+  // True if the object's code or data refers to `name` as something that others define.
+  bool refers_to(const char* name, SymbolReference* reference) const;
+  // True if `other` is one of the libraries that the object was linked against.
+  bool needs(const char* other) const;
+  // The name that it goes by; null if it has none (the main program).
+  const char* soname() const;
+
+ private:
+  void* look_up(const char* name, uint32_t hash, const char* version) const;
+  void* find_gnu(const char* name, uint32_t hash, const char* version) const;
+  void* find_all(const char* name, uint32_t count, const char* version) const;
+  void* match(uint32_t index, const char* name, const char* version) const;
+  bool has_version(uint32_t index, const char* version) const;
+  const char* wanted_version(uint32_t index) const;
+  bool refers_in(const ElfW(Rela) * relocations, size_t bytes, const char* name,
+                 SymbolReference* reference) const;
+  const char* string(uint64_t offset) const { return strings_ + offset; }
+
+  uintptr_t base_;
+  const ElfW(Dyn) * dynamic_;
+  const ElfW(Sym) * symbols_ = nullptr;
+  const char* strings_ = nullptr;
+  const uint32_t* gnu_hash_ = nullptr;
+  const uint32_t* sysv_hash_ = nullptr;
+  const uint16_t* versions_ = nullptr;
+  const ElfW(Verneed) * versions_needed_ = nullptr;
+  const ElfW(Verdef) * versions_defined_ = nullptr;
+  const ElfW(Rela) * relocations_ = nullptr;
+  const ElfW(Rela) * plt_relocations_ = nullptr;
+  size_t relocation_bytes_ = 0, plt_relocation_bytes_ = 0;
+  uint64_t soname_ = 0;
+};
+
+}  // namespace telinject

@@ -1,0 +1,150 @@
+// What a process's HTTP messages have told so far.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "shim/http/exchange.h"
+
+namespace telinject {
+
+// Of each there are so many at most: the oldest has to go.
+inline constexpr size_t kMaxOpenExchanges = 65536;
+inline constexpr size_t kMaxTransfers = 65536;
+inline constexpr size_t kMaxTlsConnections = 65536;
+inline constexpr size_t kMaxHttpConnections = 65536;
+
+// An exchange and who of the drain refers to it. What is left to another processor
+// (processor_state.cpp) is the exchange alone: all that refers to it says so itself.
+struct OpenExchange {
+  HttpExchange http;
+  struct Process* process = nullptr;
+  struct Thread* server_of = nullptr;       // this server span is open on that thread
+  struct HttpState* transfer_of = nullptr;  // where its transfer is
+  std::list<OpenExchange*>::iterator age;
+};
+
+// Of libcurl, from perform or add_handle on.
+struct HttpTransfer {
+  uint64_t place = 0;  // where its ids begin, as place_of() tells it
+  HttpSpan span;       // with its first id
+  bool sampled = true, ended = false;
+  std::string url;
+  uint32_t ids = 0, exchanges = 0;
+  // Span of its first exchange in its trace, if that is a root: the parent of the others.
+  uint64_t root = 0;
+  std::set<uint64_t> sent_ids;
+  OpenExchange* last = nullptr;  // waits for the transfer's end when it has ended itself
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(place, span, sampled, ended, url, ids, exchanges, root, sent_ids);
+    a.refer(last);
+  }
+};
+
+// A TLS connection that nobody decrypts.
+struct OpaqueTls {
+  HttpSpan span;
+  bool sampled = true;
+  uint64_t end_ticks = 0, sent_bytes = 0, received_bytes = 0;
+  std::string name;        // that the client asked for, or the peer's address
+  std::string attributes;  // JSON members, each ended by a comma
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(span, sampled, end_ticks, sent_bytes, received_bytes, name, attributes);
+  }
+};
+
+struct HttpState {
+  using Key = std::pair<uint64_t, uint64_t>;  // connection; exchange or stream
+  absl::flat_hash_map<Key, std::unique_ptr<OpenExchange>> open;
+  std::list<OpenExchange*> by_age;
+  std::map<uint64_t, HttpTransfer> transfers;              // by number
+  std::map<uint64_t, uint64_t> issued;                     // first place -> transfer
+  std::deque<uint64_t> ended_transfers;                    // known for a while
+  absl::flat_hash_map<uint64_t, OpenExchange*> continued;  // server spans by the peer's span id
+  std::map<uint64_t, OpaqueTls> tls;
+  // Streams that are over, the last ones: more may be said of them.
+  absl::flat_hash_set<Key> over;
+  std::deque<Key> over_by_age;
+
+  bool is_over(Key key) const { return over.contains(key); }
+  void remember(Key key) {
+    constexpr size_t kKept = 4096;
+    if (!over.insert(key).second) return;
+    over_by_age.push_back(key);
+    if (over_by_age.size() <= kKept) return;
+    over.erase(over_by_age.front());
+    over_by_age.pop_front();
+  }
+
+  // Enrolls the exchanges. A transfer's may be another process's of the segment: so those of all
+  // come first, then the rest of each.
+  template <typename Archive>
+  void io_exchanges(Archive& a, struct Process* process);
+  template <typename Archive>
+  void io_rest(Archive& a, const struct Process* process);
+};
+
+template <typename Archive>
+void HttpState::io_exchanges(Archive& a, struct Process* process) {
+  uint64_t size = a.count(by_age.size());
+  auto next = by_age.begin();
+  for (uint64_t i = 0; i < size && a.good(); i++) {
+    OpenExchange* exchange;
+    if constexpr (Archive::kReads) {
+      HttpExchange http;
+      a(http);
+      std::unique_ptr<OpenExchange>& slot = open[{http.connection, http.number}];
+      if (slot != nullptr) return a.fail();
+      slot = std::make_unique<OpenExchange>();
+      exchange = slot.get();
+      exchange->http = std::move(http);
+      exchange->process = process;
+      exchange->age = by_age.insert(by_age.end(), exchange);
+    } else {
+      exchange = *next++;
+      a(exchange->http);
+    }
+    a.enroll(exchange);
+  }
+}
+
+template <typename Archive>
+void HttpState::io_rest(Archive& a, const struct Process* process) {
+  a(transfers, issued, ended_transfers, tls, over_by_age);
+  std::vector<OpenExchange*> servers;
+  for (auto& [id, exchange] : continued) servers.push_back(exchange);
+  uint64_t size = a.count(servers.size());
+  if (Archive::kReads) servers.resize(size);
+  for (OpenExchange*& exchange : servers) {
+    a.refer(exchange);
+    if (exchange == nullptr || exchange->process != process) return a.fail();
+  }
+  if constexpr (Archive::kReads) {
+    for (OpenExchange* exchange : servers) continued[exchange->http.span.parent] = exchange;
+    over.insert(over_by_age.begin(), over_by_age.end());
+    for (auto& [number, transfer] : transfers) {
+      OpenExchange* last = transfer.last;
+      if (last == nullptr) continue;
+      if (last->http.transfer != number || last->transfer_of != nullptr) return a.fail();
+      last->transfer_of = this;
+    }
+  }
+}
+
+// Of a segment, by number: forked children go on with what they inherited.
+using HttpConnections = absl::flat_hash_map<uint64_t, HttpConnection>;
+
+}  // namespace telinject

@@ -1,0 +1,126 @@
+// What is known of a connection, and of one exchange over it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "shim/channel/http_message.h"
+#include "shim/channel/ids.h"
+#include "shim/http/url.h"
+
+namespace telinject {
+
+struct HttpConnection {
+  HttpRole role = HttpRole::kUnknown;
+  HttpLayer layer = HttpLayer::kSocket;
+  bool proxied = false;
+  uint16_t tls_version = 0;
+  uint8_t family = 0;
+  uint16_t peer_port = 0, local_port = 0;
+  std::string peer_address, local_address;  // in text; of AF_UNIX the path; "" if not known
+  std::string server_name, protocol;        // SNI, ALPN
+  uint32_t open = 0;                        // exchanges
+
+  // What the message knows; the rest stays. False if it makes no sense.
+  bool add(std::string_view message);
+  bool tls() const { return tls_version != 0 || layer != HttpLayer::kSocket; }
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(role, layer, proxied, tls_version, family, peer_port, local_port, peer_address, local_address,
+      server_name, protocol, open);
+    if (role > HttpRole::kServer || layer > HttpLayer::kGnutls) a.fail();
+  }
+};
+
+// Ids of a span, and what its events carry besides.
+struct HttpSpan {
+  TraceId trace = {};
+  uint64_t id = 0, parent = 0;
+  uint64_t start_ticks = 0;
+  int64_t start_ns = 0;
+  std::string thread;    // attributes, JSON members
+  std::string function;  // ,"function_name":"f", or empty: that the request was made in
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(trace, id, parent, start_ticks, start_ns, thread, function);
+    if (start_ns < 0) a.fail();
+  }
+};
+
+// How an exchange ended, for its attribute and its error.
+enum class HttpEnd : uint8_t {
+  kOpen,
+  kComplete,
+  kClosed,
+  kReset,
+  kFailed,
+  kUnparsed,
+  kUpgraded,
+  kReused,
+  kLost,         // how, was not recorded
+  kProcessExit,  // of the process, and so of all below
+  kExec,
+  kKilled,
+  kUnknown,
+};
+HttpEnd http_end(HttpEndReason reason);
+
+struct HttpExchange {
+  uint64_t connection = 0;
+  uint64_t number = 0;  // within the connection: the exchange's, or the stream's
+  bool http2 = false;
+  HttpRole role = HttpRole::kUnknown;
+  bool sampled = true;
+  HttpSpan span;
+
+  bool request_known = false, request_written = false, truncated = false;
+  std::string method;
+  Url url;
+  std::string request_headers;      // a JSON object
+  std::string user_agent;           // escaped
+  std::string version;              // "1.1", "2"
+  std::string attributes;           // JSON members, each ended by a comma: what both events have
+  int64_t request_body_bytes = -1;  // -1: not known before its end
+
+  bool response_known = false;
+  int status = 0;
+  std::string response_headers, content_type;
+  uint64_t first_byte_ticks = 0;
+
+  HttpEnd end = HttpEnd::kOpen;
+  bool sent_ended = false, received_ended = false;  // HTTP/2: each direction by itself
+  uint64_t end_ticks = 0;
+  uint64_t sent_bytes = 0, received_bytes = 0;
+  int32_t error = 0;
+
+  uint64_t transfer = 0;  // of libcurl that it belongs to
+  uint32_t resend = 0;    // which of its exchanges, from 0
+  std::string transfer_attributes, transfer_error, transfer_error_text;
+
+  uint64_t request_bytes() const { return role == HttpRole::kServer ? received_bytes : sent_bytes; }
+  uint64_t response_bytes() const {
+    return role == HttpRole::kServer ? sent_bytes : received_bytes;
+  }
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(connection, number, http2, role, sampled, span);
+    a(request_known, request_written, truncated, method, url, request_headers, user_agent, version,
+      attributes, request_body_bytes);
+    a(response_known, status, response_headers, content_type, first_byte_ticks);
+    a(end, sent_ended, received_ended, end_ticks, sent_bytes, received_bytes, error);
+    a(transfer, resend, transfer_attributes, transfer_error, transfer_error_text);
+    if (role > HttpRole::kServer || end > HttpEnd::kUnknown) a.fail();
+  }
+};
+
+// Takes what the digest of a request, a response says (fields.h). False if that is none.
+bool read_request(std::string_view fields, const HttpConnection& connection,
+                  HttpExchange* exchange);
+bool read_response(std::string_view fields, HttpExchange* exchange);
+
+}  // namespace telinject

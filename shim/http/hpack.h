@@ -1,0 +1,96 @@
+// HTTP/2's header compression, by libnghttp2, and the order that it needs.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+struct nghttp2_hd_inflater;
+
+namespace telinject {
+
+// One direction of a connection. Each block changes the state that the next one needs: one that is
+// missing or makes no sense ends it.
+class HpackDecoder {
+ public:
+  HpackDecoder();
+  ~HpackDecoder();
+  HpackDecoder(const HpackDecoder&) = delete;
+  HpackDecoder& operator=(const HpackDecoder&) = delete;
+
+  // Calls field(name, value) for each field of a whole block; false if it makes no sense.
+  template <typename Visit>
+  bool decode(std::string_view block, Visit&& field) {
+    begin(block);
+    std::string_view name, value;
+    for (;;) {
+      switch (next(&name, &value)) {
+        case Step::kField:
+          field(name, value);
+          break;
+        case Step::kEnd:
+          return true;
+        case Step::kBad:
+          return false;
+      }
+    }
+  }
+
+ private:
+  enum class Step { kField, kEnd, kBad };
+  void begin(std::string_view block) { rest_ = block; }
+  Step next(std::string_view* name, std::string_view* value);
+
+  nghttp2_hd_inflater* inflater_ = nullptr;
+  std::string_view rest_;
+};
+
+// Puts blocks back into the order of their sequence numbers: they come by the lanes of different
+// threads. Holds a few; a block that does not come is given up, and the connection with it.
+template <typename Block>
+class BlockOrder {
+ public:
+  static constexpr size_t kMostHeld = 64;
+
+  // Calls visit(block) for each one whose turn it is; visit may call lose(). False once one is
+  // missing for good: `block` was not taken then.
+  template <typename Visit>
+  bool take(uint32_t sequence, Block* block, Visit&& visit) {
+    if (lost_) return false;
+    if (sequence != next_) {
+      // An old number again: nobody can tell where it belongs.
+      auto ahead = static_cast<int32_t>(sequence - next_);
+      if (ahead < 0 || held_.size() == kMostHeld || held_.contains(sequence)) {
+        lost_ = true;
+        return false;
+      }
+      held_.emplace(sequence, std::move(*block));
+      return true;
+    }
+    next_++;
+    visit(std::move(*block));
+    for (auto it = held_.find(next_); it != held_.end() && !lost_; it = held_.find(next_)) {
+      auto node = held_.extract(it);
+      next_++;
+      visit(std::move(node.mapped()));
+    }
+    return true;
+  }
+  bool lost() const { return lost_; }
+  void lose() { lost_ = true; }
+  // Those that nobody will be able to read, once it is lost.
+  template <typename Visit>
+  void give_up(Visit&& visit) {
+    std::map<uint32_t, Block> held = std::exchange(held_, {});
+    for (auto& [sequence, block] : held) visit(std::move(block));
+  }
+
+ private:
+  uint32_t next_ = 0;
+  bool lost_ = false;
+  std::map<uint32_t, Block> held_;
+};
+
+}  // namespace telinject

@@ -1,0 +1,33 @@
+// Debug information that is stored compressed, as distributions' debug files are, in a file of its
+// own without a name.
+//
+// libdw unpacks all sections of a file into memory at once: for a large C++ program these are
+// gigabytes, in the memory limit of the traced container perhaps, and a third of it are sections
+// that nobody here reads. In a file they are pages that the kernel reads when they are needed and
+// forgets when memory is short.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "shim/symbols/elf_file.h"
+
+namespace telinject {
+
+struct Unpacking {
+  std::string directory = "/var/tmp";         // for such files, on a disk
+  uint64_t worth_bytes = uint64_t{64} << 20;  // less is unpacked into memory, by libelf
+  // Called every now and then: a gigabyte takes seconds, and somebody may count on signs of life.
+  std::function<void()> progress = [] {};
+};
+// For the whole process, before any module is opened.
+void set_unpacking(Unpacking unpacking);
+
+// An ELF file with the debug sections of `file` that names and lines come from, unpacked; under the
+// path of `file`. Null if nothing is compressed, or so little that it may as well stay in memory;
+// and, with the reason in *problem, if the folder has no room for it or the sections are damaged.
+std::shared_ptr<ElfFile> unpack_debug_info(const ElfFile& file, std::string* problem);
+
+}  // namespace telinject

@@ -1,0 +1,84 @@
+#include "fuzz/http_conversation.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "fuzz/input.h"
+#include "unit/http/heard.h"
+
+namespace telinject::heard {
+
+namespace {
+
+enum Change : unsigned char { kTurn, kUnseen, kEnd, kLiteral };
+
+// Cuts that follow from a seed; none with the seed 0.
+class Cuts {
+ public:
+  explicit Cuts(uint32_t seed) : state_(seed) {}
+  size_t next(size_t rest) {
+    if (state_ == 0) return rest;
+    state_ = state_ * 1664525 + 1013904223;
+    return std::min<size_t>(rest, 1 + (state_ >> 16) % ((state_ & 0x100) != 0 ? 4 : 64));
+  }
+
+ private:
+  uint32_t state_;
+};
+
+void pass(Wire* wire, Cuts* cuts, Way way, std::string* bytes) {
+  std::string_view rest = *bytes;
+  while (!rest.empty()) {
+    size_t part = cuts->next(rest.size());
+    wire->pass(way, rest.substr(0, part));
+    rest.remove_prefix(part);
+  }
+  bytes->clear();
+}
+
+std::string hear(const unsigned char* data, size_t size, const std::string& opening,
+                 uint32_t seed) {
+  g_lines.clear();
+  Wire wire;
+  Cuts cuts(seed);
+  Way way = Way::kSent;
+  std::string bytes = opening;
+  for (size_t i = 0; i < size; i++) {
+    if (data[i] != 0xff || i + 1 == size) {
+      bytes += static_cast<char>(data[i]);
+      continue;
+    }
+    unsigned char what = data[++i];
+    if (what % 4 == kLiteral) {
+      bytes += static_cast<char>(what);
+      continue;
+    }
+    pass(&wire, &cuts, way, &bytes);
+    switch (what % 4) {
+      case kTurn:
+        way = way == Way::kSent ? Way::kReceived : Way::kSent;
+        break;
+      case kUnseen:
+        wire.unseen(way, what / 4);
+        break;
+      case kEnd:
+        wire.ended(way);
+        break;
+    }
+  }
+  pass(&wire, &cuts, way, &bytes);
+  wire.closed();
+  return text();
+}
+
+}  // namespace
+
+void check_conversation(const unsigned char* data, size_t size, const std::string& opening) {
+  if (size < 1) return;
+  std::string whole = hear(data + 1, size - 1, opening, 0);
+  // A report takes some bytes: of a frame, a head; and each exchange has an end.
+  fuzz::require(g_lines.size() <= 2 * (size + opening.size()) + 4);
+  fuzz::require(hear(data + 1, size - 1, opening, 1 + data[0]) == whole);
+}
+
+}  // namespace telinject::heard

@@ -1,0 +1,164 @@
+#include "unit/http/heard.h"
+
+#include <algorithm>
+
+#include "hooks/http/framing.h"
+#include "hooks/http/pools.h"
+#include "hooks/http/report.h"
+#include "hooks/state.h"
+
+namespace telinject {
+
+constinit Process g_process{};
+
+namespace heard {
+
+std::vector<std::string> g_lines;
+
+namespace {
+
+constexpr const char* kReasons[] = {"complete", "closed",   "reset", "failed",
+                                    "unparsed", "upgraded", "reused"};
+
+std::string arrow(Way way) {
+  return way == Way::kSent ? "> " : "< ";
+}
+
+// Short blocks as they are, line ends as bars; of long ones the size and both ends.
+std::string shown(const Block& block) {
+  std::string bytes(reinterpret_cast<const char*>(block.data), block.size);
+  std::string out;
+  for (char c : bytes) {
+    if (c == '\n')
+      out += '|';
+    else if (c != '\r')
+      out += c >= 0x20 && c < 0x7f ? c : '?';
+  }
+  if (out.size() > 200) {
+    out =
+        std::to_string(block.size) + ":" + out.substr(0, 20) + "..." + out.substr(out.size() - 20);
+  }
+  return out + (block.truncated ? " truncated" : "");
+}
+
+void add(std::string line) {
+  g_lines.push_back(std::move(line));
+}
+
+}  // namespace
+
+std::string text() {
+  std::string all;
+  for (const std::string& line : g_lines) all += line + "\n";
+  return all;
+}
+
+Wire::Wire(HttpRole role) : connection_(new_connection()) {
+  connection_->role.store(role);
+  connection_->id = 1;
+}
+
+Wire::~Wire() {
+  release_memory(*connection_);
+  free_connection(connection_);
+}
+
+Wire& Wire::pass(Way way, std::string_view bytes) {
+  // A copy of its own, so that a sanitizer sees who reads beyond it.
+  std::vector<uint8_t> copy(bytes.begin(), bytes.end());
+  frame_bytes(*connection_, way, copy.data(), copy.size(), now_++);
+  return *this;
+}
+
+Wire& Wire::unseen(Way way, uint64_t bytes) {
+  frame_unseen(*connection_, way, bytes, now_++);
+  return *this;
+}
+
+Wire& Wire::ended(Way way) {
+  frame_end_of_stream(*connection_, way, now_++);
+  return *this;
+}
+
+Wire& Wire::closed(HttpEndReason reason, int error) {
+  frame_closed(*connection_, reason, error, now_++);
+  return *this;
+}
+
+std::string cut(const std::vector<Passing>& conversation, size_t first, size_t piece,
+                HttpRole role) {
+  g_lines.clear();
+  Wire wire(role);
+  for (const Passing& part : conversation) {
+    std::string_view rest = part.bytes;
+    size_t size = std::min(first, rest.size());
+    if (size == 0) size = std::min(piece, rest.size());
+    while (!rest.empty()) {
+      wire.pass(part.way, rest.substr(0, size));
+      rest.remove_prefix(size);
+      size = std::min(piece, rest.size());
+    }
+  }
+  wire.closed();
+  return text();
+}
+
+}  // namespace heard
+
+using heard::add;
+using heard::arrow;
+using heard::shown;
+
+bool report_request(Connection&, Exchange& exchange, Way way, const Block& block, uint64_t) {
+  add(arrow(way) + "request " + std::to_string(exchange.number.load()) + " " + shown(block));
+  return true;
+}
+
+void report_request_trailers(Connection&, uint32_t exchange, Way way, const Block& block,
+                             uint64_t) {
+  add(arrow(way) + "request trailers " + std::to_string(exchange) + " " + shown(block));
+}
+
+void report_response(Connection&, uint32_t exchange, Way way, uint16_t flags, const Block& block,
+                     uint64_t) {
+  add(arrow(way) + "response " + ((flags & kHttpInterim) != 0 ? "interim " : "") +
+      ((flags & kHttpTrailers) != 0 ? "trailers " : "") + std::to_string(exchange) + " " +
+      shown(block));
+}
+
+void report_headers(Connection& connection, Way way, uint32_t stream, uint32_t promised,
+                    uint16_t flags, bool opens, const Block& block, uint64_t) {
+  std::string line = arrow(way) + "headers " + std::to_string(stream);
+  if (promised != 0) line += " promises " + std::to_string(promised);
+  if (opens) line += " opens";
+  if ((flags & kHttpEndOfStream) != 0) line += " ends";
+  if ((flags & kHttpTrailers) != 0) line += " trailers";
+  line += " #" + std::to_string(direction_of(connection, way).frame.sequence);
+  add(line + " " + shown(block));
+}
+
+void report_end(Connection&, HttpEndMessage* end) {
+  std::string line = end->half != 0
+                         ? arrow((end->flags & kHttpFromPeer) != 0 ? Way::kReceived : Way::kSent)
+                         : "= ";
+  line += std::string("end ") + heard::kReasons[static_cast<int>(end->reason)];
+  if (end->exchange != 0) line += " " + std::to_string(end->exchange);
+  if (end->stream != 0) line += " stream " + std::to_string(end->stream);
+  line += " sent " + std::to_string(end->sent_bytes) + " received " +
+          std::to_string(end->received_bytes);
+  if (end->error != 0) line += " error " + std::to_string(end->error);
+  add(line);
+}
+
+void exchange_over(Connection&, const Exchange&) {}
+
+void report_tls(Connection& connection, Way hello_way, const Block& hello, uint64_t end_ticks) {
+  std::string line = arrow(hello_way) + "tls " + std::to_string(hello.size);
+  if (end_ticks != 0) {
+    line += " closed, sent " + std::to_string(connection.direction[1].bytes) + " received " +
+            std::to_string(connection.direction[0].bytes);
+  }
+  add(line);
+}
+
+}  // namespace telinject

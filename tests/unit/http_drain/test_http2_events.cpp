@@ -1,0 +1,169 @@
+// From messages of HTTP/2 to events: HPACK, streams, order.
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+
+#include "http_program.h"
+
+namespace telinject::test {
+
+namespace {
+
+using Fields = std::vector<std::pair<std::string, std::string>>;
+
+Fields asks(const std::string& path, const Fields& more = {}) {
+  Fields fields = {{":method", "GET"},       {":scheme", "https"},
+                   {":path", path},          {":authority", "shop.example"},
+                   {"user-agent", "test/2"}, {"authorization", "Bearer abc"}};
+  fields.insert(fields.end(), more.begin(), more.end());
+  return fields;
+}
+Fields answers(int status, const Fields& more = {}) {
+  Fields fields = {{":status", std::to_string(status)}, {"content-type", "text/html"}};
+  fields.insert(fields.end(), more.begin(), more.end());
+  return fields;
+}
+constexpr uint16_t kLast = kHttpEndOfStream;
+
+}  // namespace
+
+TEST_CASE("streams of a connection are exchanges") {
+  HttpProgram p;
+  LaneWriter lane = p.thread(0, 1);
+  Deflater out, in;
+  p.connect(&lane, 1, HttpRole::kClient, 0x0304, "shop.example", 443);
+  HttpContext one = HttpProgram::own_trace(1), two = HttpProgram::own_trace(2);
+  uint64_t place = p.headers(&lane, 1, 1, 0, out.block(asks("/a?api_key=1")), kLast, one);
+  p.headers(&lane, 1, 3, 1, out.block(asks("/b")), kLast, two);
+  p.headers(&lane, 1, 3, 0, in.block(answers(103)), kHttpFromPeer);
+  p.headers(&lane, 1, 3, 1, in.block(answers(500)), kHttpFromPeer | kLast);
+  p.headers(&lane, 1, 1, 2, in.block(answers(200)), kHttpFromPeer);
+  p.half_end(&lane, 1, 1, /*from_peer=*/true, 99);
+  std::vector<json> events = p.events();
+  REQUIRE(story(events) == "request request response response");
+  CHECK(events[0]["span_id"] == hex16(span_id(p.key(), 0, place)));
+  CHECK(events[0]["http"]["request"]["url"] == "https://shop.example/a?api_key=REDACTED");
+  CHECK(events[0]["http"]["request"]["headers"] ==
+        json({{"user-agent", "test/2"}, {"authorization", "REDACTED"}}));
+  CHECK(events[0]["attributes"]["network.protocol.version"] == "2");
+  CHECK(events[1]["http"]["request"]["url"] == "https://shop.example/b");
+  CHECK(events[2]["http"]["response"]["status_code"] == 500);
+  CHECK(events[2]["span_id"] == events[1]["span_id"]);
+  CHECK(events[3]["http"]["response"]["body_bytes"] == 99);
+  CHECK(events[3]["http"]["response"]["content_type"] == "text/html");
+}
+
+TEST_CASE("blocks that come by several lanes are decoded in their order") {
+  HttpProgram p;
+  LaneWriter one = p.thread(0, 1), two = p.thread(1, 2);
+  Deflater out;
+  p.connect(&one, 1, HttpRole::kClient, 0x0304);
+  HttpContext context = HttpProgram::own_trace(1);
+  std::string first = out.block(asks("/1", {{"x-new", "value"}}));
+  std::string second = out.block(asks("/2", {{"x-new", "value"}}));
+  std::string third = out.block(asks("/3", {{"x-new", "value"}}));
+  CHECK(second.size() < first.size());  // it refers to what the first one taught
+  p.headers(&two, 1, 5, 2, third, kLast, context);
+  p.headers(&two, 1, 3, 1, second, kLast, context);
+  p.headers(&one, 1, 1, 0, first, kLast, context);
+  std::vector<json> events = p.events();
+  std::vector<std::string> urls;
+  for (const json& event : events) {
+    if (event["event_type"] != "http_request") continue;
+    urls.push_back(event["http"]["request"]["url"]);
+    CHECK(event["http"]["request"]["headers"]["x-new"] == "value");
+  }
+  std::sort(urls.begin(), urls.end());
+  CHECK(urls == std::vector<std::string>{"https://shop.example/1", "https://shop.example/2",
+                                         "https://shop.example/3"});
+}
+
+TEST_CASE("a block that is missing ends what can be told of its direction") {
+  HttpProgram p;
+  LaneWriter lane = p.thread(0, 1);
+  Deflater out;
+  p.connect(&lane, 1, HttpRole::kClient, 0x0304);
+  HttpContext context = HttpProgram::own_trace(1);
+  p.headers(&lane, 1, 1, 0, out.block(asks("/1")), kLast, context);
+  out.block(asks("/lost"));
+  for (uint32_t i = 2; i < 200; i++) {
+    p.headers(&lane, 1, 2 * i + 1, i, out.block(asks("/x")), kLast, context);
+  }
+  std::vector<json> events = p.events();
+  CHECK(story(events) == "request response");
+}
+
+TEST_CASE("a server's stream takes the trace that it brings") {
+  HttpProgram p;
+  LaneWriter lane = p.thread(0, 1);
+  Deflater in;
+  p.connect(&lane, 1, HttpRole::kServer, 0x0304);
+  HttpContext context = HttpProgram::own_trace(6);
+  context.parent = HttpParent::kHeaders;
+  auto with = [&](const char* flags) {
+    return in.block(asks("/", {{"traceparent", std::string("00-000000000000000700000000000000ab-"
+                                                           "00000000000000cd-") +
+                                                   flags}}));
+  };
+  p.headers(&lane, 1, 1, 0, with("01"), kHttpFromPeer | kLast, context);
+  p.enter(&lane, 'h', 0);
+  p.leave(&lane, 'h', 0);
+  p.headers(&lane, 1, 3, 1, with("00"), kHttpFromPeer | kLast, context);
+  p.headers(&lane, 1, 5, 2, in.block(asks("/own")), kHttpFromPeer | kLast, context);
+  std::vector<json> events = p.events();
+  REQUIRE(story(events) == "request +h -h request response response");
+  CHECK(events[0]["trace_id"] == "000000000000000700000000000000ab");
+  CHECK(events[0]["parent_span_id"] == "00000000000000cd");
+  CHECK(events[1]["parent_span_id"] == events[0]["span_id"]);
+  CHECK(events[3]["trace_id"] == trace_text(trace_id(p.key(), 0, 6)));
+  CHECK(events[3]["parent_span_id"].is_null());
+}
+
+TEST_CASE("a stream that was reset") {
+  HttpProgram p;
+  LaneWriter lane = p.thread(0, 1);
+  Deflater out;
+  p.connect(&lane, 1, HttpRole::kClient, 0x0304);
+  p.headers(&lane, 1, 1, 0, out.block(asks("/")), kLast, HttpProgram::own_trace(1));
+  HttpEndMessage head = {};
+  head.connection = 1;
+  head.stream = 1;
+  head.ticks = p.ticks + 1;
+  head.error = 8;
+  head.reason = HttpEndReason::kReset;
+  p.put(&lane, MessageType::kHttpEnd, head);
+  CHECK(event_of(p.events(), "http_response")["error"]["type"] == "CANCEL");
+}
+
+TEST_CASE("a reset after the end says nothing more") {
+  HttpProgram p;
+  LaneWriter lane = p.thread(0, 1);
+  Deflater out, in;
+  p.connect(&lane, 1, HttpRole::kClient, 0x0304);
+  p.headers(&lane, 1, 1, 0, out.block(asks("/")), kLast, HttpProgram::own_trace(1));
+  p.headers(&lane, 1, 1, 0, in.block(answers(204)), kHttpFromPeer | kLast);
+  HttpEndMessage head = {};
+  head.connection = 1;
+  head.stream = 1;
+  head.ticks = p.ticks + 1;
+  head.reason = HttpEndReason::kReset;
+  p.put(&lane, MessageType::kHttpEnd, head);
+  std::vector<json> events = p.events();
+  REQUIRE(story(events) == "request response");
+  CHECK(events[1]["severity"] == "INFO");
+}
+
+TEST_CASE("a request body of HTTP/2 is counted to its end") {
+  HttpProgram p;
+  LaneWriter lane = p.thread(0, 1);
+  Deflater out, in;
+  p.connect(&lane, 1, HttpRole::kClient, 0x0304);
+  p.headers(&lane, 1, 1, 0, out.block(asks("/up")), 0, HttpProgram::own_trace(1));
+  p.half_end(&lane, 1, 1, /*from_peer=*/false, 1234);
+  p.headers(&lane, 1, 1, 0, in.block(answers(200)), kHttpFromPeer | kLast);
+  std::vector<json> events = p.events();
+  REQUIRE(story(events) == "request response");
+  CHECK(events[0]["http"]["request"]["body_bytes"] == 1234);
+}
+
+}  // namespace telinject::test
