@@ -3,6 +3,7 @@
 //   telinject-drain --session    started by telrun (shim/cli/README.md says with what)
 //   telinject-drain --preload    started by libtelinject.so in a program without telrun
 //   telinject-drain convert PATH...    started by telinject convert
+#include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -344,13 +345,20 @@ int run_drain(bool under_telrun) {
   return 0;
 }
 
+// Events go to standard output if nothing else is said: with a reader that has had enough
+// (`| head`) it ends as other filters do.
 int run_convert(int count, char** paths) {
   bool terminal = isatty(2);
   StandardError::use();
-  ::signal(SIGPIPE, SIG_IGN);
   Settings settings = read_own_settings(/*tell_problems=*/true);
+  bool to_stdout = !settings.given[kOutput] && settings.number[kOutput] == kOutputStderr;
+  ::signal(SIGPIPE, to_stdout ? SIG_DFL : SIG_IGN);
   if (count == 0) {
     complain("convert needs a recording, or the folder that telrun --record was given");
+    return kUsage;
+  }
+  if (to_stdout && fcntl(STDOUT_FILENO, F_GETFD) < 0) {
+    complain("events go to standard output, which is closed: open it, or give a file (-o)");
     return kUsage;
   }
   std::string directory = working_directory();
@@ -361,9 +369,11 @@ int run_convert(int count, char** paths) {
   options.totals = open_totals(settings, directory);
   if (settings.number[kOutput] == kOutputFile) options.output = file;
   options.summary = wants_summary(settings, terminal);
-  options.progress = terminal;
-  return convert(std::vector<std::string>(paths, paths + count), open_sink(settings, file),
-                 std::move(options));
+  // Not among events.
+  bool on_terminal = to_stdout ? isatty(STDOUT_FILENO) : settings.number[kOutput] == kOutputStderr;
+  options.progress = terminal && !on_terminal;
+  return convert(std::vector<std::string>(paths, paths + count),
+                 to_stdout ? open_stdout_sink() : open_sink(settings, file), std::move(options));
 }
 
 }  // namespace

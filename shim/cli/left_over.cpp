@@ -30,7 +30,11 @@ std::string quoted(const std::string& word) {
 
 std::string finishing_command(const LeftOver& left, const std::string& folder) {
   std::string command = "telinject convert";
-  if (!left.file.empty()) absl::StrAppend(&command, " -o ", quoted(left.file));
+  if (left.file.empty()) {
+    command += " -O stderr";  // where the beginning went
+  } else {
+    absl::StrAppend(&command, " -o ", quoted(left.file));
+  }
   if (!left.totals.empty()) absl::StrAppend(&command, " --totals=", quoted(left.totals));
   return absl::StrCat(command, " ", quoted(folder), " && rm -r ", quoted(folder));
 }

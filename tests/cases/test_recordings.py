@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 
 import pytest
@@ -109,3 +110,24 @@ def test_recording_into_a_folder_that_cannot_be_made(program, tmp_path):
     assert result.stderr.count(b"\n") == 1 and b"nothing is recorded" in result.stderr
     assert not (tmp_path / "none").exists()
     assert os.stat(tmp_path / "file").st_size == 0
+
+
+def test_events_go_to_standard_output(program, tmp_path):
+    run([program], tmp_path / "none", settings={"TELEMETRY_RECORD": str(tmp_path / "recording")})
+    command = [tool("telinject"), "convert", "-q", tmp_path / "recording"]
+    to_stderr = [*command[:-1], "-O", "stderr", command[-1]]
+    start = {"env": clean_environment(), "capture_output": True, "timeout": 120}
+    convert(tmp_path / "recording", tmp_path / "file")
+    done = subprocess.run(command, check=True, **start)
+    assert (done.stdout, done.stderr) == ((tmp_path / "file").read_bytes(), b"")
+    # As asked for; with a reader that goes; without one.
+    done = subprocess.run(to_stderr, check=True, **start)
+    assert (done.stdout, done.stderr) == (b"", (tmp_path / "file").read_bytes())
+    done = subprocess.run(["bash", "-c", '"$@" | head -n 1; exit ${PIPESTATUS[0]}', "bash", *command],
+                          check=False, **start)
+    assert done.returncode in (0, 128 + signal.SIGPIPE)
+    assert done.stdout == (tmp_path / "file").read_bytes().splitlines(keepends=True)[0] and done.stderr == b""
+    for closed, words in ((">&-", b"standard output, which is closed"),
+                          ("> /dev/full", b"cannot write events")):
+        done = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *command], check=False, **start)
+        assert done.returncode != 0 and done.stderr.count(b"\n") == 1 and words in done.stderr
