@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "shim/drain/complain.h"
 
@@ -71,26 +72,40 @@ void Recorder::run() {
   writer_->anchor(ClockMap::take_anchor(clock_));
 }
 
-// A batch that is missing would tear calls apart; so it is all up to some moment, or nothing.
+// Records that are missing would tear calls apart; so it is all up to some moment, or none. What
+// has happened besides, how threads and processes ended and what they lost, is kept for the end.
 void Recorder::write(const Batch& batch) {
   constexpr timespec kPause = {0, 20000000};
-  for (bool told = false; !broken_ && !writer_->batch(batch); told = true) {
-    if (!told) {
-      complain("cannot write the recording: ", strerror(errno),
-               "; waiting for room, the program runs on");
-    }
+  constexpr size_t kMaxKept = 4096;
+  while (!broken_ && !writer_->batch(batch)) {
+    int error = errno;
     broken_ = is_awaited(batch) || queue_->is_awaited();
+    if (!std::exchange(complained_, true)) {
+      complain("cannot write the recording ", writer_->path(), ": ", strerror(error),
+               broken_ ? "; the last calls are left out, and counted"
+                       : "; waiting for room, the program runs on: calls that find none are left "
+                         "out, and counted");
+    }
     if (!broken_) nanosleep(&kPause, nullptr);
   }
   if (!broken_) return;
   for (const LaneRun& run : batch.runs) lost_calls_ += count_entries(run.run);
+  rest_.watermark = batch.watermark;
+  for (const Notice& each : batch.notices) {
+    if (rest_.notices.size() < kMaxKept) rest_.notices.push_back(each);
+  }
 }
 
 void Recorder::tell_losses() {
-  if (!broken_ || lost_calls_ == lost_calls_told_) return;
-  writer_->lost(lost_calls_ - lost_calls_told_);
-  lost_calls_told_ = lost_calls_;
-  complain("the recording lacks the last ", lost_calls_, " calls: there was no room for them");
+  if (!broken_ || rest_.notices.empty()) return;
+  writer_->use_reserve();
+  if (writer_->lost(lost_calls_) && writer_->batch(rest_)) {
+    lost_calls_ = 0;
+    rest_.notices.clear();
+  } else if (lost_calls_ > 0) {
+    complain("the recording ", writer_->path(), " lacks the last ", std::exchange(lost_calls_, 0),
+             " calls, and does not say so");
+  }
 }
 
 void Recorder::add_facts(bool last) {

@@ -44,7 +44,8 @@ class Recorder {
 
   // Runs until kLastWords. Where the disk is full it waits for room as long as the program runs:
   // the queue fills up, and then whole calls are dropped where they are made, and counted. What is
-  // still left at the program's end is lost; one line on standard error says how many calls.
+  // still left at the program's end is lost. The recording says how many calls that are; one line
+  // on standard error says that there are some.
   void run();
 
   uint64_t bytes() const { return writer_->bytes(); }
@@ -78,8 +79,11 @@ class Recorder {
   std::map<SegmentId, Segment> segments_;
   std::map<std::pair<SegmentId, uint32_t>, Newcomer> lanes_;
   uint64_t next_anchor_ns_ = 0;
-  uint64_t lost_calls_ = 0, lost_calls_told_ = 0;
-  bool broken_ = false;  // nothing is written any more
+  // No room, and no time to wait for it: only what has been lost by that, and what happens besides
+  // records, is to be written still.
+  bool broken_ = false, complained_ = false;
+  uint64_t lost_calls_ = 0;
+  Batch rest_;
   bool over_ = false, all_facts_ = false, any_records_ = false;
 };
 

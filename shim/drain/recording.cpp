@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <type_traits>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "shim/channel/record.h"
@@ -25,6 +27,7 @@ enum FrameKind : uint32_t { kFacts = 1, kAnchor = 2, kBatch = 3, kState = 4, kLo
 // A batch's numbers and texts are small; its records are what is large.
 constexpr uint64_t kMaxMetaBytes = 64 << 20;
 constexpr uint64_t kMaxStateBytes = 4ull << 30;
+constexpr off_t kReserveBytes = 64 << 10;
 // The clock's rate needs two readings this far apart.
 constexpr int64_t kCalibrationNs = 10 * 1000000;
 
@@ -172,11 +175,22 @@ std::unique_ptr<RecordingWriter> RecordingWriter::create(const std::string& path
     return nullptr;
   }
   writer->bytes_ = kMagicBytes;
+  std::string folder = std::filesystem::path(path).parent_path().string();
+  writer->reserve_fd_ =
+      ::open(folder.empty() ? "." : folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+  if (writer->reserve_fd_ >= 0 && fallocate(writer->reserve_fd_, 0, 0, kReserveBytes) != 0) {
+    writer->use_reserve();
+  }
   return writer;
 }
 
 RecordingWriter::~RecordingWriter() {
+  use_reserve();
   close(fd_);
+}
+
+void RecordingWriter::use_reserve() {
+  if (reserve_fd_ >= 0) close(std::exchange(reserve_fd_, -1));
 }
 
 bool RecordingWriter::frame(uint32_t kind, std::vector<iovec> pieces) {

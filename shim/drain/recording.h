@@ -40,6 +40,9 @@ class RecordingWriter {
   bool state(const std::string& state);
   bool lost(uint64_t calls);
 
+  // For the last words of a recording whose disk is full some room has been kept; it is free now.
+  void use_reserve();
+
   uint64_t bytes() const { return bytes_; }
   const std::string& path() const { return path_; }
 
@@ -48,6 +51,7 @@ class RecordingWriter {
   bool frame(uint32_t kind, std::vector<iovec> pieces);
 
   int fd_;
+  int reserve_fd_ = -1;  // a file without a name; -1: the file system has none
   const std::string path_;
   uint64_t bytes_ = 0;
 };

@@ -7,11 +7,12 @@ import subprocess
 
 import pytest
 
+from small_disk import needs_mounts, small_disk
 from teltest import schema
 from teltest.check import check_tree
 from teltest.exact import check_exact
 from teltest.programs import lua
-from teltest.run import APPS, COMPILERS, build, clean_environment, convert, run, tool
+from teltest.run import APPS, COMPILERS, build, clean_environment, convert, library, run, tool
 
 
 @pytest.fixture(scope="module", params=COMPILERS)
@@ -110,6 +111,33 @@ def test_recording_into_a_folder_that_cannot_be_made(program, tmp_path):
     assert result.stderr.count(b"\n") == 1 and b"nothing is recorded" in result.stderr
     assert not (tmp_path / "none").exists()
     assert os.stat(tmp_path / "file").st_size == 0
+
+
+@needs_mounts
+@pytest.mark.parametrize("mode", ["telrun", "preload"])
+def test_a_disk_that_fills_up(mode, tmp_path):
+    """Whole calls are left out, and counted; the program does not notice, the user is told once."""
+    busy, calls = build("busy", [APPS / "output/busy.c"], "gcc", ("-O0",), ("-pthread",)), 100000
+    script = 'mkdir disk/to; "$@"; s=$?; sleep 0.3; cat disk/to/*.telrec > copy.telrec; exit $s'
+    telrun = [tool("telrun"), "--"] if mode == "telrun" else ["env", f"LD_PRELOAD={library()}"]
+    done = subprocess.run(
+        [*small_disk("1m"), "sh", "-c", script, "-", *telrun, busy, str(calls)], cwd=tmp_path, timeout=300,
+        stdin=subprocess.DEVNULL, capture_output=True, check=False, env=clean_environment() | {
+            "TELEMETRY_RECORD": "disk/to", "TELEMETRY_QUEUE_BYTES": "1048576", "TELEMETRY_SPOOL_MAX": "0",
+            "TELEMETRY_EXIT_WAIT": "600000"})
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert done.stderr.count(b"\n") == 1 and b"No space left" in done.stderr and b"disk/to" in done.stderr
+    result = subprocess.run([tool("telinject"), "convert", "-q", "--totals=totals", "-o", "events.jsonl",
+                             "copy.telrec"],
+                            cwd=tmp_path, capture_output=True, check=False, timeout=300,
+                            env=clean_environment())
+    assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")
+    totals = json.loads((tmp_path / "totals").read_text())
+    counted = sum(function["calls"] for function in totals["functions"])
+    assert counted > 0 and totals["lost_calls"] > 0
+    assert counted + totals["lost_calls"] == 2 * calls + 2 * calls // 10 + 3
+    assert not schema.check_file(tmp_path / "events.jsonl").problems
+    assert not check_tree(tmp_path / "events.jsonl").problems
 
 
 def test_events_go_to_standard_output(program, tmp_path):
