@@ -11,7 +11,8 @@ Connection* open_connection(HttpLayer layer);
 // A descriptor less; with the last one it is ended, for `reason`, and given back.
 void release_connection(Connection* connection, HttpEndReason reason);
 
-// As traffic() and traffic_vector(); `call_ticks` is when the call began that sends, or 0.
+// As traffic(), of bytes and of iovecs of which the first `size` bytes passed; `call_ticks` is when
+// the call began that sends, or 0.
 void traffic_at(Connection* connection, Way way, const void* data, uint64_t size,
                 uint64_t call_ticks);
 void traffic_vector_at(Connection* connection, Way way, const void* iovecs, size_t count,

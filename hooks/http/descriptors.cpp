@@ -129,10 +129,6 @@ void capture_http() {
   }
 }
 
-void stop_capturing_http() {
-  g_descriptor_limit = 0;
-}
-
 void descriptor_opened(int fd, DescriptorTag tag) {
   if (fd < 0 || g_descriptor_limit == 0 || !is_ours()) return;
   set(fd, tag, HttpEndReason::kReused);

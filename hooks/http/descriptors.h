@@ -35,7 +35,6 @@ inline uint32_t descriptor_tag(int fd) {
 
 // Maps the table; then g_descriptor_limit says so. Before any other thread.
 void capture_http();
-void stop_capturing_http();
 
 // A new socket: what was there before is over (it was closed where we could not see it).
 void descriptor_opened(int fd, DescriptorTag tag);

@@ -108,6 +108,11 @@ void announce(Connection& connection) {
   write(MessageType::kHttpConnection, &message, sizeof message, tail, tail_bytes);
 }
 
+uint16_t flags_of(Way way, const Block& block) {
+  return static_cast<uint16_t>((block.truncated ? kHttpTruncated : 0) |
+                               (way == Way::kReceived ? kHttpFromPeer : 0));
+}
+
 // ---- served requests
 
 // True if the thread now serves this request and nothing else.
@@ -141,8 +146,7 @@ bool report_request(Connection& connection, Exchange& exchange, Way way, const B
     message.start_ticks = start_ticks;
     message.transfer = t_transfer;
     message.exchange = exchange.number.load(std::memory_order_relaxed);
-    if (block.truncated) message.flags |= kHttpTruncated;
-    if (serves) message.flags |= kHttpFromPeer;
+    message.flags = flags_of(way, block);
     if (alone) message.flags |= kHttpServed;
     message.header_bytes = static_cast<uint16_t>(block.size);
     recorded = write(MessageType::kHttpRequest, &message, sizeof message, block.data, block.size,
@@ -164,9 +168,7 @@ void report_request_trailers(Connection& connection, uint32_t exchange, Way way,
   message.connection = connection.id;
   message.start_ticks = start_ticks;
   message.exchange = exchange;
-  message.flags = kHttpTrailers;
-  if (block.truncated) message.flags |= kHttpTruncated;
-  if (way == Way::kReceived) message.flags |= kHttpFromPeer;
+  message.flags = kHttpTrailers | flags_of(way, block);
   message.header_bytes = static_cast<uint16_t>(block.size);
   write(MessageType::kHttpRequest, &message, sizeof message, block.data, block.size);
 }
@@ -178,9 +180,7 @@ void report_response(Connection& connection, uint32_t exchange, Way way, uint16_
   message.connection = connection.id;
   message.start_ticks = start_ticks;
   message.exchange = exchange;
-  message.flags = flags;
-  if (block.truncated) message.flags |= kHttpTruncated;
-  if (way == Way::kReceived) message.flags |= kHttpFromPeer;
+  message.flags = flags | flags_of(way, block);
   message.header_bytes = static_cast<uint16_t>(block.size);
   write(MessageType::kHttpResponse, &message, sizeof message, block.data, block.size);
 }

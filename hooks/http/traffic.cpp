@@ -176,14 +176,6 @@ void traffic(Connection* connection, Way way, const void* data, size_t size) {
   traffic_at(connection, way, data, size, call_ticks);
 }
 
-void traffic_vector(Connection* connection, Way way, const void* iovecs, size_t count,
-                    size_t size) {
-  if (connection == nullptr) return;
-  uint64_t call_ticks = way == Way::kSent ? t_call_ticks : 0;
-  t_call_ticks = 0;
-  traffic_vector_at(connection, way, iovecs, count, size, call_ticks);
-}
-
 void traffic_failed(Connection* connection, Way way, int error) {
   if (connection == nullptr || is_anothers(*connection)) return;
   AtWork at_work(*connection, way);

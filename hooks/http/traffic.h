@@ -28,8 +28,6 @@ Connection* connection_of(const void* tls, HttpLayer layer, bool make);
 // `bytes` passed, in this order, `size` of them; `data` may be null if they are not at hand
 // (sendfile, splice): then they can only be body.
 void traffic(Connection* connection, Way way, const void* data, size_t size);
-// The same for iovecs, of which the first `size` bytes passed.
-void traffic_vector(Connection* connection, Way way, const void* iovecs, size_t count, size_t size);
 // The call failed for good (not EAGAIN, EINTR), or received the end of the stream (error 0).
 void traffic_failed(Connection* connection, Way way, int error);
 // Closed, freed, cleared: ends what is open.

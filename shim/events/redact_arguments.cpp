@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "shim/events/client_options.h"
-#include "shim/events/redact.h"
+#include "shim/events/secrets.h"
 
 namespace telinject {
 
@@ -11,35 +11,9 @@ namespace {
 
 constexpr size_t kNone = std::string_view::npos;
 
-// Headers whose names do not say it themselves.
-constexpr std::string_view kSecretHeaders[] = {"cookie", "set-cookie", "x-auth", "x-auth-key"};
-// Keys of signed URLs, and others whose names do not say it.
-constexpr std::string_view kSecretQueries[] = {"sig",
-                                               "signature",
-                                               "x-amz-signature",
-                                               "x-goog-signature",
-                                               "awsaccesskeyid",
-                                               "x-amz-credential",
-                                               "key",
-                                               "code",
-                                               "auth"};
 // Names that are secret only whole: as options, assignments and keys.
 constexpr std::string_view kSecretExactly[] = {"pass", "pw",     "psw", "auth", "bearer",
                                                "jwt",  "cookie", "pin", "otp",  "sas"};
-
-// What issuers put before their tokens, and how many characters follow at least.
-struct TokenShape {
-  std::string_view prefix;
-  size_t at_least;
-};
-constexpr TokenShape kTokens[] = {
-    {"AKIA", 16},    {"ASIA", 16},     {"ghp_", 20},        {"gho_", 20},      {"ghu_", 20},
-    {"ghs_", 20},    {"ghr_", 20},     {"github_pat_", 20}, {"glpat-", 16},    {"xoxb-", 10},
-    {"xoxp-", 10},   {"xoxa-", 10},    {"xoxr-", 10},       {"xoxs-", 10},     {"xapp-", 10},
-    {"sk-", 20},     {"sk_live_", 10}, {"rk_live_", 10},    {"sk_test_", 10},  {"AIza", 30},
-    {"ya29.", 20},   {"npm_", 30},     {"pypi-", 20},       {"dckr_pat_", 20}, {"hvs.", 20},
-    {"dop_v1_", 30}, {"SG.", 30},      {"eyJ", 30},
-};
 
 char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
@@ -51,19 +25,9 @@ std::string lowered(std::string_view text) {
   return out;
 }
 
-bool is_token_char(char c) {
-  return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') || c == '_' || c == '-' ||
-         c == '.' || c == '+' || c == '/' || c == '=';
-}
-
 bool is_name_char(char c) {
   return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') || c == '_' || c == '-' ||
          c == '.';
-}
-
-template <size_t N>
-bool is_one_of(std::string_view name, const std::string_view (&words)[N]) {
-  return std::find(std::begin(words), std::end(words), name) != std::end(words);
 }
 
 std::string_view without_dashes(std::string_view name) {
@@ -79,11 +43,8 @@ bool is_secret(std::string_view name) {
        {"-file", "-path", "-stdin", "-fd", "-prompt", "-env", "-name", "-url", "-type", "-id"}) {
     if (text.ends_with(ending) && text != "aws-access-key-id") return false;
   }
-  return is_secret_name(name) || is_one_of(text, kSecretExactly);
-}
-
-bool is_secret_header(std::string_view name) {
-  return is_secret_name(name) || is_one_of(lowered(name), kSecretHeaders);
+  return is_secret_name(name) || std::find(std::begin(kSecretExactly), std::end(kSecretExactly),
+                                           text) != std::end(kSecretExactly);
 }
 
 bool all_name(std::string_view text) {
@@ -116,8 +77,7 @@ void redact_pairs(std::string* text) {
     size_t equals = part.find('=');
     if (equals != kNone && equals + 1 < part.size()) {
       std::string_view name = part.substr(0, equals);
-      if (all_name(name) &&
-          (is_secret(name) || (query && is_one_of(lowered(name), kSecretQueries)))) {
+      if (all_name(name) && (is_secret(name) || (query && is_secret_query(name)))) {
         text->replace(at + equals + 1, part.size() - equals - 1, kRedacted);
         end = at + equals + 1 + kRedacted.size();
       }
@@ -155,45 +115,6 @@ void redact_json(std::string* text) {
       size_t next = from + kRedacted.size() + (quoted ? 1 : 0);
       open = next < text->size() ? text->find(quote, next) : kNone;
     }
-  }
-}
-
-}  // namespace
-
-void redact_tokens(std::string* text) {
-  for (const TokenShape& shape : kTokens) {
-    for (size_t at = text->find(shape.prefix); at != kNone; at = text->find(shape.prefix, at + 1)) {
-      if (at > 0 && is_name_char((*text)[at - 1])) continue;  // within a word
-      size_t end = at + shape.prefix.size();
-      bool digits = false, letters = false;
-      for (; end < text->size() && is_token_char((*text)[end]); end++) {
-        digits = digits || ((*text)[end] >= '0' && (*text)[end] <= '9');
-        letters = letters || lower((*text)[end]) != (*text)[end] ||
-                  ((*text)[end] >= 'a' && (*text)[end] <= 'z');
-      }
-      if (end - at - shape.prefix.size() < shape.at_least || !digits || !letters) continue;
-      text->replace(at, end - at, kRedacted);
-    }
-  }
-  if (size_t key = text->find("-----BEGIN ");
-      key != kNone && text->find("PRIVATE KEY", key) != kNone) {
-    text->replace(key, kNone, kRedacted);
-  }
-}
-
-namespace {
-
-// https://user:password@host -> https://REDACTED:REDACTED@host
-void redact_users(std::string* text) {
-  for (size_t at = text->find("://"); at != kNone; at = text->find("://", at)) {
-    at += 3;
-    size_t end = std::min(text->find_first_of("/?# \t\n'\"", at), text->size());
-    size_t sign = text->rfind('@', end);
-    if (sign == kNone || sign <= at || sign >= end) continue;
-    size_t colon = text->find(':', at);
-    std::string user(kRedacted);
-    if (colon < sign) user += ":" + std::string(kRedacted);
-    text->replace(at, sign - at, user);
   }
 }
 

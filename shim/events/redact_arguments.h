@@ -1,8 +1,8 @@
 // Secrets in the arguments of a program: taken out before a command line is written anywhere.
 //
 // Which arguments there were is known here, so a value with spaces in it is hidden whole.
-// docs/metadata.md lists the rules; tests/unit/events/test_redact_arguments.cpp has an example of
-// each.
+// docs/metadata.md lists the rules; tests/unit/metadata/test_redact_arguments.cpp has an example
+// of each.
 #pragma once
 
 #include <string>
@@ -16,9 +16,5 @@ std::string redact_arguments(const std::vector<std::string_view>& arguments);
 
 // The same of one text in which each argument is ended by a NUL; the last may have been cut off.
 std::string redact_joined_arguments(std::string_view text);
-
-// Replaces tokens that are known by their looks (AWS key ids, GitHub's, JWTs, ...) and private keys
-// in PEM.
-void redact_tokens(std::string* text);
 
 }  // namespace telinject

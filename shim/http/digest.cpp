@@ -4,7 +4,7 @@
 #include <cstring>
 #include <optional>
 
-#include "shim/events/redact.h"
+#include "shim/events/secrets.h"
 #include "shim/http/client_hello.h"
 #include "shim/http/fields.h"
 

@@ -5,8 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "shim/events/redact.h"
-#include "shim/events/redact_arguments.h"
+#include "shim/events/secrets.h"
 
 namespace telinject {
 
@@ -17,37 +16,6 @@ constexpr size_t kMaxKnownNames = 2048;
 // No token that is known by its looks is shorter.
 constexpr size_t kShortestToken = 15;
 
-constexpr std::string_view kSecretHeaders[] = {
-    "cookie",       "cookie2",   "set_cookie", "set_cookie2", "x_auth", "x_auth_key",
-    "x_session_id", "x_session", "session_id", "x_csrf",      "x_xsrf", "authentication"};
-// Of signed URLs, and others whose names do not say it. What has password, secret, token, api_key,
-// credential and such in it is known to redact.h.
-constexpr std::string_view kSecretQueries[] = {"sig",
-                                               "signature",
-                                               "x_amz_signature",
-                                               "x_goog_signature",
-                                               "x_oss_signature",
-                                               "awsaccesskeyid",
-                                               "key",
-                                               "code",
-                                               "auth",
-                                               "pass",
-                                               "pw",
-                                               "psw",
-                                               "jwt",
-                                               "bearer",
-                                               "otp",
-                                               "pin",
-                                               "sas",
-                                               "session",
-                                               "sid",
-                                               "sessionid",
-                                               "session_id",
-                                               "phpsessid",
-                                               "jsessionid",
-                                               "assertion",
-                                               "hmac"};
-
 char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
 }
@@ -56,11 +24,6 @@ std::string normalised(std::string_view name) {
   std::string text(name);
   for (char& c : text) c = c == '-' ? '_' : lower(c);
   return text;
-}
-
-template <size_t N>
-bool is_one_of(const std::string& name, const std::string_view (&words)[N]) {
-  return std::find(std::begin(words), std::end(words), name) != std::end(words);
 }
 
 int hex_digit(char c) {
@@ -86,7 +49,7 @@ std::string decoded(std::string_view text) {
 
 enum CharKind : uint8_t { kOther, kInWord, kTokenBegins };
 
-// What tokens begin with: redact_arguments.cpp has the list.
+// What tokens begin with: events/secrets.cpp has the list.
 constexpr std::array<uint8_t, 256> kKinds = [] {
   std::array<uint8_t, 256> kinds{};
   for (char c = 'a'; c <= 'z'; c++) kinds[static_cast<unsigned char>(c)] = kInWord;
@@ -109,23 +72,6 @@ bool may_have_token(std::string_view text) {
     at = end + 1;
   }
   return text.find("-----BEGIN ") != text.npos;
-}
-
-// https://user:password@host -> https://REDACTED:REDACTED@host
-void redact_users(std::string* text) {
-  for (size_t at = text->find("//"); at != std::string::npos; at = text->find("//", at)) {
-    // "https://" and "//host", not "a//b".
-    bool begins = at == 0 || std::string_view(":<\"'( ").find((*text)[at - 1]) != std::string::npos;
-    at += 2;
-    if (!begins) continue;
-    size_t end = std::min(text->find_first_of("/?# \t\"<>", at), text->size());
-    size_t sign = text->rfind('@', end);
-    if (sign == std::string::npos || sign < at || sign >= end) continue;
-    size_t colon = text->find(':', at);
-    std::string user(kRedacted);
-    if (colon < sign) user.append(":").append(kRedacted);
-    text->replace(at, sign - at, user);
-  }
 }
 
 std::vector<std::string> split_names(std::string_view list) {
@@ -159,15 +105,13 @@ bool HttpRedaction::judge(std::string_view name, const std::vector<std::string>&
 }
 
 bool HttpRedaction::secret_header(std::string_view name) {
-  return judge(name, header_globs_, &headers_, [](const std::string& text) {
-    return is_secret_name(text) || is_one_of(text, kSecretHeaders);
-  });
+  return judge(name, header_globs_, &headers_,
+               [](const std::string& text) { return is_secret_header(text); });
 }
 
 bool HttpRedaction::secret_query(std::string_view name) {
-  return judge(name, query_globs_, &queries_, [](const std::string& text) {
-    return is_secret_name(text) || is_one_of(text, kSecretQueries);
-  });
+  return judge(name, query_globs_, &queries_,
+               [](const std::string& text) { return is_secret_query(text); });
 }
 
 void HttpRedaction::header(std::string_view name, std::string_view value, std::string* out) {

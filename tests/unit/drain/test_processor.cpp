@@ -8,50 +8,12 @@
 #include <set>
 #include <string>
 
-#include "test_drain.h"
-#include "tests/unit/lib/workshop.h"
+#include "tests/unit/drain/program.h"
 
 namespace telinject::test {
 namespace {
 
 using nlohmann::json;
-
-constexpr uint64_t kTop = 0x7ffe000ff000;
-constexpr ProcessEnd kExited = {true, 0};
-constexpr ProcessEnd kKilled = {true, SIGKILL};
-
-struct Program {
-  TestSegment segment{8};
-  uint64_t ticks = ClockMap::now(ClockKind::kMonotonic);
-
-  // The beginning of a thread: what it says of itself.
-  LaneWriter thread(uint32_t lane, int tid, uint64_t process = 1, uint64_t parent_process = 0,
-                    TraceContext context = {}, RecordRef spawned_by = {}) {
-    LaneWriter writer(&segment, lane);
-    ThreadMessage message = {};
-    message.pid = process == 1 ? kTestOsPid : static_cast<int>(process);
-    message.tid = tid;
-    message.process = process;
-    message.parent_process = parent_process;
-    message.context = context;
-    message.spawned_by = spawned_by;
-    message.stack_lo = 0x7ffe00000000;
-    message.stack_hi = 0x7ffe00100000;
-    std::memcpy(message.name, "worker", 6);
-    writer.message(++ticks, MessageType::kThread, &message, sizeof message);
-    return writer;
-  }
-  uint64_t enter(LaneWriter* lane, char name, uint64_t depth) {
-    return lane->entry(++ticks, static_cast<uint64_t>(name), 0x5000 + depth, kTop - 64 * depth,
-                       static_cast<uint64_t>(name) + 4);
-  }
-  void leave(LaneWriter* lane, char name, uint64_t depth) {
-    lane->exit(++ticks, static_cast<uint64_t>(name), kTop - 64 * depth);
-  }
-  void root(LaneWriter* lane, uint64_t number, uint64_t flags = 0) {
-    lane->control(++ticks, ControlKind::kRoot, flags, number);
-  }
-};
 
 std::vector<json> events_of(const DrainRun& run) {
   CHECK(run.problem == "");

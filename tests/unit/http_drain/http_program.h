@@ -14,16 +14,11 @@
 #include <vector>
 
 #include "shim/channel/http_message.h"
-#include "tests/unit/drain/test_drain.h"
-#include "tests/unit/lib/workshop.h"
+#include "tests/unit/drain/program.h"
 
 namespace telinject::test {
 
 using nlohmann::json;
-
-constexpr uint64_t kTop = 0x7ffe000ff000;
-constexpr ProcessEnd kExited = {true, 0};
-constexpr ProcessEnd kKilled = {true, 9};
 
 inline std::string hex16(uint64_t value) {
   char text[17];
@@ -59,41 +54,12 @@ class Deflater {
   nghttp2_hd_deflater* deflater_ = nullptr;
 };
 
-struct HttpProgram {
-  TestSegment segment{8};
-  uint64_t ticks = ClockMap::now(ClockKind::kMonotonic);
+struct HttpProgram : Program {
   std::vector<uint64_t> parents;  // that need not be in the output
 
   // Also when the segment is gone.
   const SegmentKey own_key = {segment.header()->key[0], segment.header()->key[1]};
   SegmentKey key() const { return own_key; }
-
-  LaneWriter thread(uint32_t lane, int tid, uint64_t process = 1, uint64_t parent_process = 0,
-                    TraceContext context = {}) {
-    LaneWriter writer(&segment, lane);
-    ThreadMessage message = {};
-    message.pid = process == 1 ? kTestOsPid : static_cast<int>(process);
-    message.tid = tid;
-    message.process = process;
-    message.parent_process = parent_process;
-    message.context = context;
-    message.stack_lo = 0x7ffe00000000;
-    message.stack_hi = 0x7ffe00100000;
-    std::memcpy(message.name, "worker", 6);
-    writer.message(++ticks, MessageType::kThread, &message, sizeof message);
-    return writer;
-  }
-  // Functions are letters, by address.
-  uint64_t enter(LaneWriter* lane, char name, uint64_t depth) {
-    return lane->entry(++ticks, static_cast<uint64_t>(name), 0x5000 + depth, kTop - 64 * depth,
-                       static_cast<uint64_t>(name) + 4);
-  }
-  void leave(LaneWriter* lane, char name, uint64_t depth) {
-    lane->exit(++ticks, static_cast<uint64_t>(name), kTop - 64 * depth);
-  }
-  void root(LaneWriter* lane, uint64_t number) {
-    lane->control(++ticks, ControlKind::kRoot, 0, number);
-  }
 
   // Each returns its message's place.
   template <typename Head>

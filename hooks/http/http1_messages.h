@@ -1,0 +1,32 @@
+// What the parts of HTTP/1 messages mean to a connection's exchanges: which request a response
+// answers, what has a body, when an exchange is over. Where the parts are is http1.cpp's to find;
+// it leaves what it read in the direction's parser.
+//
+// Async-signal-safe; reports to report.h.
+#pragma once
+
+#include "hooks/http/connection.h"
+
+namespace telinject {
+
+// Of the exchange that the next response answers: ExchangeFlags.
+uint32_t flags_to_answer(Connection& connection);
+// A response behind which HTTP/1 ends, to a request with these flags.
+bool is_upgrade(uint32_t status, uint32_t exchange_flags);
+// A response that has no body, whatever its header block says.
+bool is_bodiless(uint32_t status, uint32_t exchange_flags);
+// A response whose body has neither a length nor chunks.
+bool ends_with_connection(const http_parser& parser);
+
+void begin_message(Connection& connection, Direction& direction, Way way, uint64_t now);
+// The header block is complete. False: what passes makes no sense.
+bool head_complete(Connection& connection, Direction& direction, Way way, Block block);
+void report_trailers(Connection& connection, Direction& direction, Way way, Block block);
+void message_complete(Connection& connection, Direction& direction, uint64_t now);
+
+// The direction's last message is a response that HTTP/1 ends with.
+bool is_upgraded(Connection& connection, const Direction& direction);
+// After 101 and CONNECT 2xx. What is open (pipelined requests) can have no answer any more.
+void upgrade(Connection& connection, bool to_http2, uint64_t now);
+
+}  // namespace telinject
