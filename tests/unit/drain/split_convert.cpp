@@ -156,6 +156,7 @@ int main(int argc, char** argv) {
     changes++;
     if (relay && !all.pass_on()) return fail("the state was not taken");
   }
+  if (leaves) return fail("it has no more records than that");
   const std::string& lines = all.finish();
   fwrite(lines.data(), 1, lines.size(), stdout);
   fprintf(stderr, "%zu\n", changes);
