@@ -3,8 +3,8 @@
 //
 // The events of a recording on standard output. Between every so many records, as they come by
 // time, a relay's processor leaves its state to a new one, which goes on: as `telinject convert`
-// does after an interrupt (tests/cases/test_interrupted.py). Alone one does all, in the same steps.
-// The events must be the same, byte for byte.
+// does after an interrupt (tests/cases/test_interrupted_anywhere.py). Alone one does all, in the
+// same steps. The events must be the same, byte for byte.
 //
 // The second form leaves what comes after the first so many records as another recording, which
 // begins with the state: as the drain does at an interrupt. A small one is a seed for
