@@ -185,7 +185,7 @@ void inherit_open_root(const Lane* parent) {
   if (!root.open) return;
   t_birth.context = root.context;
   t_birth.spawned_by = {};
-  if (root.sampled) t_birth.context.span_id = span_id(g_process.key, parent->index, root.position);
+  if (root.recorded) t_birth.context.span_id = span_id(g_process.key, parent->index, root.position);
 }
 
 // A forked child's only thread has the process's id. Under a seccomp filter it is asked of libc,

@@ -92,7 +92,7 @@ bool current_context(uintptr_t sp, TraceContext* out) {
     // A call that began since the request came is its span's; one that waited for it is not.
     *out = lane->served.context;
     uint64_t called = 0;
-    if (root.open && root.sampled && innermost_open(lane, stack, sp, &called) &&
+    if (root.open && root.context.sampled != 0 && innermost_open(lane, stack, sp, &called) &&
         called > lane->served.position) {
       out->span_id = span_id(g_process.key, lane->index, called);
     }
@@ -104,7 +104,7 @@ bool current_context(uintptr_t sp, TraceContext* out) {
   }
   *out = root.context;
   uint64_t position = root.position;
-  if (root.sampled) innermost_open(lane, stack, sp, &position);
+  if (root.recorded) innermost_open(lane, stack, sp, &position);
   // Of a trace that is not sampled no span is written; its id still has to be one.
   out->span_id = span_id(g_process.key, lane->index, position);
   return true;

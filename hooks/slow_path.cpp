@@ -143,19 +143,19 @@ uint64_t open_root(Lane* lane, const Call& call) {
   if (stack.kind != StackKind::kHome && lane->came_from != lane->current && before.root.open) {
     flags = kRootOnStack;
     root.context = before.root.context;
-    root.sampled = before.root.sampled;
   } else if (lane->context.valid != 0) {
     flags = kRootInherited;
     root.context = lane->context;
-    root.sampled = lane->context.sampled != 0;
   }
   uint64_t number = next_root_number(lane);
   if (flags == 0) {
     TraceId id = trace_id(g_process.key, lane->index, number);
-    root.sampled = sampled(id, g_process.sampling_threshold);
-    root.context = {id.hi, id.lo, 0, 1, root.sampled ? 1u : 0u};
+    bool chosen = sampled(id, g_process.sampling_threshold);
+    root.context = {id.hi, id.lo, 0, 1, chosen ? 1u : 0u};
   }
-  if (root.sampled) g_process.recorded.store(1, std::memory_order_relaxed);
+  root.recorded = root.context.sampled != 0 || g_process.record_all;
+  if (root.context.sampled == 0) flags |= kRootNotSampled;
+  if (root.recorded) g_process.recorded.store(1, std::memory_order_relaxed);
   return number << 8 | flags;
 }
 
@@ -189,7 +189,7 @@ void enter(Lane* lane, const Call& call) {
     root_word = open_root(lane, call);
     bytes += kControlBytes;
   }
-  if (!root.sampled) return;
+  if (!root.recorded) return;
   if (!make_room(lane, bytes, /*for_entry=*/true)) {
     begin_drop(lane, call);
     return;
@@ -237,7 +237,7 @@ void leave(Lane* lane, const Call& call) {
   find_stack(lane, call.sp);
   if (lane->modules_pending) look_for_modules(lane, call);
   Root& root = current_stack(lane).root;
-  bool record = !root.open || root.sampled;
+  bool record = !root.open || root.recorded;
   bool ends = ends_root(root, call);
   if (lane->drop.active) {
     DroppedExit what = classify_exit(lane->drop, call);
@@ -300,13 +300,13 @@ SlowPath::SlowPath(Lane* lane, uintptr_t sp) : lane_(lane) {
 void publish_hook_state(Lane* lane) {
   const Stack& stack = current_stack(lane);
   const Root& root = stack.root;
-  bool fast = root.open && root.sampled && !lane->drop.active && !lane->modules_pending &&
+  bool fast = root.open && root.recorded && !lane->drop.active && !lane->modules_pending &&
               !has_pending(lane) && !lane->shared && g_process.clock == ClockKind::kTsc;
   // Limits last, and 0 meanwhile: a handler that comes between must not mix old and new.
   auto* hook = static_cast<volatile HookState*>(&t_hook);
   hook->entry_limit = 0;
   hook->exit_limit = 0;
-  lane->mute = root.open && !root.sampled && !lane->modules_pending;
+  lane->mute = root.open && !root.recorded && !lane->modules_pending;
   hook->stack_lo = stack.lo;
   hook->entry_span = root.open ? root.sp - stack.lo : 0;
   hook->root_call_site = root.open ? root.call_site : 0;

@@ -61,10 +61,10 @@ extern AlivePage g_alive;
 // A trace's outermost call on a stack.
 struct Root {
   uintptr_t sp, call_site, return_address, function;
-  uint64_t position;     // of its entry record, if sampled
+  uint64_t position;     // of its entry record, if there is one
   TraceContext context;  // the trace; span_id is its parent's
   bool open;
-  bool sampled;
+  bool recorded;  // as context.sampled says, or because all is
 };
 
 enum class StackKind : uint8_t { kHome, kAlternate, kOther };
@@ -133,7 +133,7 @@ struct Lane {
   uint64_t wrap_lap;
   uint64_t clean;        // lane position below which no hole is left (record.h)
   uintptr_t busy_sp;     // sp of the slow path that is under way; 0: none
-  bool mute;             // inside a root that is not sampled
+  bool mute;             // inside a root that is not recorded
   bool shared;           // a task that shares our storage has been seen: look at every call
   bool modules_pending;  // dlopen was called: look for new modules when it shows
   uint32_t modules_patience;
@@ -173,6 +173,7 @@ struct Process {
   uintptr_t group_base[kMaxGroups];  // first lane's ring of each mapped group
   Lane* group_lanes[kMaxGroups];     // private sides
   uint64_t sampling_threshold;
+  bool record_all;  // what is not sampled, too: for totals
   OnFull on_full;
   bool stacktraces;
   Threads threads;

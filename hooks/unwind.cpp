@@ -76,7 +76,7 @@ void unwind_stack(Lane* lane, uint64_t word, uintptr_t target_sp, uintptr_t pc) 
   Root& root = lane->stacks[lane->current].root;
   if (!root.open) return;
   if (lane->drop.active && target_sp > lane->drop.sp) lane->drop.active = false;
-  if (root.sampled) write_or_fold(lane, word, target_sp, pc);
+  if (root.recorded) write_or_fold(lane, word, target_sp, pc);
   if (target_sp > root.sp) close_root(lane);
 }
 

@@ -99,6 +99,7 @@ bool set_up(const StartInfo& info) {
   choose_clock(session);
   read_inherited(info.envp);
   g_process.sampling_threshold = sampling_threshold(g_client.settings.number[kSampleRate]);
+  g_process.record_all = g_client.settings.number[kTotals] == kTotalsExact;
   g_process.on_full = static_cast<OnFull>(g_client.settings.number[kOnFull]);
   g_process.stacktraces = g_client.settings.number[kStacktraces] != 0;
   g_process.threads = static_cast<Threads>(g_client.settings.number[kThreads]);

@@ -79,8 +79,12 @@ inline const uint8_t* find(const uint8_t* at, const uint8_t* end, Kind kind) {
   return false;
 }
 
+// Without memcmp, which would be an import.
 bool take(Cursor* cursor, const char* text, size_t size) {
-  if (cursor->left() < size || __builtin_memcmp(cursor->at, text, size) != 0) return false;
+  if (cursor->left() < size) return false;
+  for (size_t i = 0; i < size; i++) {
+    if (cursor->at[i] != static_cast<uint8_t>(text[i])) return false;
+  }
   cursor->at += size;
   return true;
 }

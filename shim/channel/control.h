@@ -22,10 +22,13 @@ enum class ControlType : uint32_t {
   // supervisor -> drain
   kStarted = 1,  // pid; text: the path of the program's file, as found
   kEnded,        // pid, status as of wait(2): write all that has ended, print the summary, answer
-  kStop,         // give up writing what is still queued, count it, answer
+  kStop,         // leave what is not written yet as a recording, answer
   // drain -> supervisor
   kWritten,  // all that ended before kEnded is written. status: 1 if the drain ends now (telrun
              // reaps it, so that nobody inherits it), 0 if it may stay for processes that still run
+  // supervisor -> drain, and back
+  kForeground,  // status: 1 if the drain may draw on the terminal that is its stderr, after kEnded;
+                // 0: not any more. It answers with the same
 };
 
 struct ControlMessage {

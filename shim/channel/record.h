@@ -54,8 +54,9 @@ enum class ControlKind : uint16_t {
 };
 
 enum RootFlags : uint64_t {
-  kRootInherited = 1,  // continues the thread's or process's inherited context
-  kRootOnStack = 2,    // first frame of another stack: continues what ran before the switch
+  kRootInherited = 1,   // continues the thread's or process's inherited context
+  kRootOnStack = 2,     // first frame of another stack: continues what ran before the switch
+  kRootNotSampled = 4,  // recorded for the totals alone (TELEMETRY_TOTALS=exact)
 };
 
 enum class UnwindKind : uint64_t {

@@ -77,6 +77,10 @@ const Setting kSettings[kSettingCount] = {
     {kTotalsFile, "TELEMETRY_TOTALS_FILE", nullptr, SettingType::kPath, "", "", 0, "totals", "PATH",
      "write each function's calls, times and percentiles to this file, as JSON, at the end; the "
      "filters above do not change them"},
+    {kTotals, "TELEMETRY_TOTALS", nullptr, SettingType::kChoice, "estimate", "estimate|exact", 0,
+     nullptr, nullptr,
+     "where SAMPLE_RATE is below 1: exact records and counts all calls, and writes the sample; it "
+     "costs the program what recording costs (docs/output.md)"},
     {kHttpSlow, "TELEMETRY_HTTP_SLOW", nullptr, SettingType::kDuration, "1s", "", 0, "http-slow",
      "TIME", "HTTP responses that take longer are warnings (severity WARN); 0: none are"},
     {kRedactHeaders, "TELEMETRY_REDACT_HEADERS", nullptr, SettingType::kText, "", "", 0,

@@ -41,6 +41,7 @@ enum SettingId : uint32_t {
   kIncludeModules,
   kExcludeModules,
   kTotalsFile,
+  kTotals,
   kHttpSlow,
   kRedactHeaders,
   kRedactQuery,
@@ -76,6 +77,7 @@ enum OutputKind : uint64_t { kOutputStderr, kOutputFile };
 enum OnFull : uint64_t { kDrop, kBlock };
 enum Threads : uint64_t { kContinueTrace, kNewTrace };
 enum SummaryMode : uint64_t { kSummaryAuto, kSummaryAlways, kSummaryNever };
+enum TotalsKind : uint64_t { kTotalsEstimate, kTotalsExact };
 enum Detail : uint64_t { kDetailFull, kDetailLean };
 enum ClockChoice : uint64_t { kClockAuto, kClockTsc, kClockMonotonic };
 

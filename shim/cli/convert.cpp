@@ -5,8 +5,8 @@
 
 #include "shim/cli/recorded_facts.h"
 #include "shim/drain/complain.h"
+#include "shim/drain/progress_bar.h"
 #include "shim/drain/recording.h"
-#include "shim/sinks/standard_error.h"
 
 namespace telinject {
 
@@ -38,26 +38,6 @@ class SharedSink : public Sink {
   uint64_t before_;
 };
 
-// "\r" and a few words, on a terminal only, a few times a second at most.
-class Progress {
- public:
-  Progress(const std::string& path, bool shown) : path_(path), shown_(shown) {}
-  ~Progress() {
-    if (percent_ > 0) StandardError::get().write("\r\033[K", 0);
-  }
-  void show(uint64_t done, uint64_t all) {
-    int percent = all == 0 ? 100 : static_cast<int>(done * 100 / all);
-    if (!shown_ || percent == percent_) return;
-    percent_ = percent;
-    StandardError::get().write(absl::StrCat("\rtelinject: ", path_, ": ", percent, " %"), 0);
-  }
-
- private:
-  std::string path_;
-  bool shown_;
-  int percent_ = 0;
-};
-
 std::vector<std::string> recordings_in(const std::string& path) {
   std::error_code error;
   if (!fs::is_directory(path, error)) return {path};
@@ -86,24 +66,39 @@ bool convert_one(const std::string& path, Sink* sink, ConvertOptions* wanted) {
   Processor::Options options;
   options.metadata = facts->metadata;
   options.sample_rate = facts->sample_rate;
+  options.exact_totals = facts->exact_totals;
   options.summary = wanted->summary;
-  options.lean = wanted->lean;
-  options.slow_http_ns = wanted->slow_http_ns;
-  options.filter = wanted->filter;
+  const OutputChoice& choice = facts->goes_on.has_value() ? *facts->goes_on : wanted->choice;
+  options.lean = choice.lean;
+  options.filter = filter_of(choice);
+  options.slow_http_ns = static_cast<int64_t>(choice.slow_http_ns);
   options.totals = std::move(wanted->totals);
   options.replay = true;
   options.output = wanted->output;
   std::atomic<uint64_t> progress_count{0};
   Processor processor(nullptr, &clock, std::make_unique<SharedSink>(sink), std::move(options),
                       {[](int) {}, [] {}, &progress_count});
-  Progress progress(path, wanted->progress);
+  ProgressBar progress(absl::StrCat("telinject: ", path), [&] {
+    return Work{reader->offset(), reader->size() - reader->offset(), processor.events_written()};
+  });
+  progress.allow(wanted->progress);
+  progress.begin();
   while (auto frame = reader->next()) {
+    if (!frame->state.empty() && !processor.restore(frame->state)) {
+      progress.end();
+      complain(path,
+               ": goes on where a drain of another release has stopped, or is damaged: only "
+               "that release's telinject convert reads it");
+      return false;
+    }
+    processor.lose_recorded(frame->lost);
     if (frame->anchor.has_value() && frame->anchor->ticks > anchors[1].ticks) {
       clock.add_anchor(*frame->anchor);
     }
     if (frame->batch.has_value()) processor.replay(std::move(*frame->batch));
-    progress.show(reader->offset(), reader->size());
+    progress.tick();
   }
+  progress.end();
   processor.finish_replay();
   if (!reader->problem().empty()) complain(path, ": ", reader->problem());
   return reader->problem().empty() && processor.lost_in_sink() == 0;

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "shim/drain/span_filter.h"
+#include "shim/cli/recorded_facts.h"
 #include "shim/drain/totals_report.h"
 #include "shim/sinks/sink.h"
 
@@ -15,9 +15,7 @@ struct ConvertOptions {
   std::string output;     // the sink's file, for the summary's next command; "" if it is none
   bool summary = false;   // print one for each recording
   bool progress = false;  // standard error is a terminal
-  bool lean = false;      // TELEMETRY_DETAIL
-  SpanFilter filter;
-  int64_t slow_http_ns = 0;              // TELEMETRY_HTTP_SLOW
+  OutputChoice choice;    // for those that do not say themselves
   std::unique_ptr<DocumentFile> totals;  // null: not wanted; else there must be one recording only
 };
 

@@ -3,6 +3,7 @@
 //   telinject-drain --session    started by telrun (shim/cli/README.md says with what)
 //   telinject-drain --preload    started by libtelinject.so in a program without telrun
 //   telinject-drain convert PATH...    started by telinject convert
+#include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -27,11 +28,13 @@
 #include "shim/channel/settings.h"
 #include "shim/cli/convert.h"
 #include "shim/cli/give_up.h"
+#include "shim/cli/left_over.h"
 #include "shim/cli/recorded_facts.h"
 #include "shim/drain/collector.h"
 #include "shim/drain/complain.h"
 #include "shim/drain/control.h"
 #include "shim/drain/processor.h"
+#include "shim/drain/progress_bar.h"
 #include "shim/drain/recorder.h"
 #include "shim/metadata/metadata_thread.h"
 #include "shim/sinks/sink.h"
@@ -162,15 +165,18 @@ MetadataOptions metadata_options(const Settings& settings, const std::string& di
   return options;
 }
 
-SpanFilter own_filter(const Settings& settings) {
-  auto globs = [&](SettingId id) { return Globs(settings.text[id]); };
-  SpanFilter filter;
-  filter.min_duration_ns = static_cast<int64_t>(settings.number[kMinDuration]);
-  filter.max_depth = static_cast<uint32_t>(settings.number[kMaxDepth]);
-  filter.functions = {globs(kInclude), globs(kExclude)};
-  filter.files = {globs(kIncludeFiles), globs(kExcludeFiles)};
-  filter.modules = {globs(kIncludeModules), globs(kExcludeModules)};
-  return filter;
+OutputChoice own_choice(const Settings& settings) {
+  auto text = [&](SettingId id) { return std::string(settings.text[id]); };
+  return {settings.number[kDetail] == kDetailLean,
+          settings.number[kMinDuration],
+          settings.number[kMaxDepth],
+          text(kInclude),
+          text(kExclude),
+          text(kIncludeFiles),
+          text(kExcludeFiles),
+          text(kIncludeModules),
+          text(kExcludeModules),
+          settings.number[kHttpSlow]};
 }
 
 std::unique_ptr<DocumentFile> open_totals(const Settings& settings, const std::string& directory) {
@@ -194,13 +200,11 @@ bool is_socket(int fd) {
   return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
 }
 
-// The recording's file: one a drain, for a folder may take several.
 std::unique_ptr<RecordingWriter> open_recording(const std::string& folder, const Session& session) {
   std::error_code error;
   std::filesystem::create_directory(folder, error);
   std::string problem;
-  auto writer = RecordingWriter::create(
-      absl::StrCat(folder, "/", std::string(session.name, 8), ".telrec"), &problem);
+  auto writer = RecordingWriter::create(recording_path(folder, session), &problem);
   if (writer == nullptr) {
     complain(problem, "; nothing is recorded, the program runs on: choose another folder");
   }
@@ -210,7 +214,7 @@ std::unique_ptr<RecordingWriter> open_recording(const std::string& folder, const
 // Starts the threads beside the processor (or recorder), which `consume` runs here.
 void run_threads(const Session& session, const Settings& settings, bool under_telrun,
                  BatchQueue* queue, std::atomic<uint64_t>* progress, Control** control,
-                 const std::function<void()>& stop, const std::function<void()>& consume) {
+                 Control::Hooks hooks, const std::function<void()>& consume) {
   Collector* collector = nullptr;
   // The collector's robust list belongs to its thread, so it is made there.
   std::atomic<bool> ready{false};
@@ -227,7 +231,7 @@ void run_threads(const Session& session, const Settings& settings, bool under_te
   if (under_telrun) fds.supervisor = kDrainControlFd;
   if (is_socket(kDrainListenFd)) fds.listener = kDrainListenFd;
   if (is_socket(kDrainAbstractFd)) fds.abstract_listener = kDrainAbstractFd;
-  Control own_control(fds, session, collector, stop);
+  Control own_control(fds, session, collector, std::move(hooks));
   *control = &own_control;
   if (!under_telrun) own_control.add_program(kDrainSegmentFd, kDrainPidfdFd);
   std::thread controlling = start_thread([&] { own_control.run(); });
@@ -265,10 +269,12 @@ int run_drain(bool under_telrun) {
       });
   options.finder = &finder;
   options.sample_rate = settings.number[kSampleRate];
+  options.exact_totals = settings.number[kTotals] == kTotalsExact;
   options.summary = under_telrun && wants_summary(settings, terminal);
-  options.lean = settings.number[kDetail] == kDetailLean;
-  options.filter = own_filter(settings);
-  options.slow_http_ns = static_cast<int64_t>(settings.number[kHttpSlow]);
+  OutputChoice choice = own_choice(settings);
+  options.lean = choice.lean;
+  options.filter = filter_of(choice);
+  options.slow_http_ns = static_cast<int64_t>(choice.slow_http_ns);
   if (record.empty()) options.totals = open_totals(settings, directory);
   options.totals_when_flushed = !under_telrun;
   if (settings.number[kOutput] == kOutputFile) options.output = file;
@@ -291,27 +297,47 @@ int run_drain(bool under_telrun) {
   set_unpacking({.directory = disk, .progress = [&] { progress.fetch_add(1); }});
   auto watch = [&](int pid) { control->watch(pid); };
   auto written = [&] { control->written(); };
+  RecordedFacts known = {
+      session.clock, start_realtime_ns, {}, options.sample_rate, options.exact_totals};
+  auto facts = [&] {
+    known.metadata = finder.current();
+    return facts_to_json(known);
+  };
+  auto more_facts = [&](bool last) {
+    finder.start();
+    bool found = finder.wait(std::chrono::milliseconds(last ? kForeverMs : 0));
+    return found ? facts() : "";
+  };
+  bool bar_wanted = terminal && settings.number[kSummary] != kSummaryNever &&
+                    (recording != nullptr || settings.number[kOutput] == kOutputFile);
+  std::unique_ptr<Processor> processor;
+  ProgressBar bar(recording != nullptr ? "telrun: writing the recording" : "telrun: writing events",
+                  [&] {
+                    return Work{queue.done_bytes(), queue.left_bytes(),
+                                processor != nullptr ? processor->events_written() : 0};
+                  });
+  Control::Hooks hooks = {[] {}, [&] { bar.begin(); },
+                          [&](bool may) { bar.allow(may && bar_wanted); }, [&] { bar.tick(); }};
+  auto encoded = [&] { bar.end(); };
   if (recording != nullptr) {
-    auto facts = [&] {
-      return facts_to_json(
-          {session.clock, start_realtime_ns, finder.current(), options.sample_rate});
-    };
-    auto more_facts = [&](bool last) {
-      finder.start();
-      bool known = finder.wait(std::chrono::milliseconds(last ? kForeverMs : 0));
-      return known ? facts() : "";
-    };
     Recorder recorder(&queue, session.clock, std::move(recording), facts(), start,
-                      {watch, written, &progress, more_facts});
-    run_threads(
-        session, settings, under_telrun, &queue, &progress, &control, [] {},
-        [&] { recorder.run(); });
+                      {watch, written, &progress, more_facts, encoded});
+    run_threads(session, settings, under_telrun, &queue, &progress, &control, hooks,
+                [&] { recorder.run(); });
   } else {
-    Processor processor(&queue, &clock, std::move(sink), std::move(options),
-                        {watch, written, &progress});
-    run_threads(
-        session, settings, under_telrun, &queue, &progress, &control, [&] { processor.stop(); },
-        [&] { processor.run(); });
+    std::string totals = options.totals != nullptr ? options.totals->path() : "";
+    std::string output = options.output;
+    processor = std::make_unique<Processor>(&queue, &clock, std::move(sink), std::move(options),
+                                            Processor::Hooks{watch, written, &progress, encoded});
+    hooks.stop = [&] { processor->stop(); };
+    auto leave = [&](Batch first) {
+      known.goes_on = choice;
+      leave_rest({disk, output, totals, facts(), start}, session, &queue, processor.get(),
+                 std::move(first), {watch, written, &progress, more_facts, encoded});
+    };
+    run_threads(session, settings, under_telrun, &queue, &progress, &control, hooks, [&] {
+      if (auto first = processor->run(/*leave_when_stopped=*/true)) leave(std::move(*first));
+    });
   }
   remove_session_files();
   // A thread that hangs in a file system would see statics disappear.
@@ -319,28 +345,35 @@ int run_drain(bool under_telrun) {
   return 0;
 }
 
+// Events go to standard output if nothing else is said: with a reader that has had enough
+// (`| head`) it ends as other filters do.
 int run_convert(int count, char** paths) {
   bool terminal = isatty(2);
   StandardError::use();
-  ::signal(SIGPIPE, SIG_IGN);
   Settings settings = read_own_settings(/*tell_problems=*/true);
+  bool to_stdout = !settings.given[kOutput] && settings.number[kOutput] == kOutputStderr;
+  ::signal(SIGPIPE, to_stdout ? SIG_DFL : SIG_IGN);
   if (count == 0) {
     complain("convert needs a recording, or the folder that telrun --record was given");
+    return kUsage;
+  }
+  if (to_stdout && fcntl(STDOUT_FILENO, F_GETFD) < 0) {
+    complain("events go to standard output, which is closed: open it, or give a file (-o)");
     return kUsage;
   }
   std::string directory = working_directory();
   std::string file = absolute(settings.text[kFile], directory);
   set_unpacking({.directory = absolute(settings.text[kSpoolDirectory], directory)});
   ConvertOptions options;
-  options.lean = settings.number[kDetail] == kDetailLean;
-  options.filter = own_filter(settings);
-  options.slow_http_ns = static_cast<int64_t>(settings.number[kHttpSlow]);
+  options.choice = own_choice(settings);
   options.totals = open_totals(settings, directory);
   if (settings.number[kOutput] == kOutputFile) options.output = file;
   options.summary = wants_summary(settings, terminal);
-  options.progress = terminal;
-  return convert(std::vector<std::string>(paths, paths + count), open_sink(settings, file),
-                 std::move(options));
+  // Not among events.
+  bool on_terminal = to_stdout ? isatty(STDOUT_FILENO) : settings.number[kOutput] == kOutputStderr;
+  options.progress = terminal && !on_terminal;
+  return convert(std::vector<std::string>(paths, paths + count),
+                 to_stdout ? open_stdout_sink() : open_sink(settings, file), std::move(options));
 }
 
 }  // namespace

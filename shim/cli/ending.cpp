@@ -126,12 +126,40 @@ void tell_started(const Drain& drain, pid_t program, const char* path) {
   tell(drain, message);
 }
 
+namespace {
+
+// Whether the drain may draw on the terminal: it is that of another session's.
+bool in_foreground() {
+  return isatty(STDERR_FILENO) != 0 && tcgetpgrp(STDERR_FILENO) == getpgrp();
+}
+
+void offer_terminal(const Drain& drain) {
+  if (in_foreground()) tell(drain, make_message(ControlType::kForeground, 0, 1));
+}
+
+// The line that the drain has drawn must have gone before a shell writes its prompt there.
+void clear_terminal(const Drain& drain) {
+  constexpr int kPatienceMs = 300;
+  if (!in_foreground()) return;
+  ControlMessage message;
+  while (recv(drain.control, &message, sizeof message, MSG_PEEK | MSG_DONTWAIT) > 0 &&
+         message.type == ControlType::kForeground) {
+    recv(drain.control, &message, sizeof message, MSG_DONTWAIT);
+  }
+  tell(drain, make_message(ControlType::kForeground, 0, 0));
+  pollfd answer = {drain.control, POLLIN, 0};
+  if (!drain.stopped) poll(&answer, 1, kPatienceMs);
+}
+
+}  // namespace
+
 void tell_ended(const Drain& drain, pid_t program, int status) {
   tell(drain, make_message(ControlType::kEnded, program, status));
 }
 
 void wait_until_written(Drain* drain, int signal_fd, const Session& session) {
   bool stopping = false, told = false;
+  offer_terminal(*drain);
   for (;;) {
     if (drain->stopped && !told) {
       say("the drain (process ", drain->pid,
@@ -153,7 +181,9 @@ void wait_until_written(Drain* drain, int signal_fd, const Session& session) {
     if (event.signal == SIGCHLD) {
       reap_all(drain);
     } else if (is_stop(event.signal)) {
+      clear_terminal(*drain);
       stop_like(event.signal);
+      offer_terminal(*drain);
     } else if (asks_to_stop(event.signal)) {
       if (stopping) {
         say("gave up waiting for the drain: events may be missing");

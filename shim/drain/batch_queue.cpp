@@ -1,8 +1,16 @@
 #include "shim/drain/batch_queue.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace telinject {
+
+bool is_awaited(const Batch& batch) {
+  return std::any_of(batch.notices.begin(), batch.notices.end(), [](const Notice& notice) {
+    return notice.kind == Notice::Kind::kProgramEnded || notice.kind == Notice::Kind::kFlush ||
+           notice.kind == Notice::Kind::kLastWords;
+  });
+}
 
 bool BatchQueue::spool(Waiting* waiting) {
   std::vector<iovec> pieces;
@@ -29,6 +37,7 @@ void BatchQueue::push(Batch batch) {
   }
   std::lock_guard lock(mutex_);
   (waiting.spooled ? spooled_ : bytes_) += waiting.batch.bytes;
+  awaited_ += telinject::is_awaited(waiting.batch);
   batches_.push_back(std::move(waiting));
   filled_.notify_one();
 }
@@ -42,6 +51,8 @@ Batch BatchQueue::pop() {
     batches_.pop_front();
     (waiting.spooled ? spooled_ : bytes_) -= waiting.batch.bytes;
     extra_bytes_ = std::min(extra_bytes_, bytes_);
+    done_ += std::exchange(in_hand_, waiting.batch.bytes);
+    awaited_ -= telinject::is_awaited(waiting.batch);
   }
   Batch& batch = waiting.batch;
   if (waiting.spooled) {
@@ -77,6 +88,21 @@ void BatchQueue::go_on() {
 bool BatchQueue::empty() const {
   std::lock_guard lock(mutex_);
   return batches_.empty();
+}
+
+uint64_t BatchQueue::done_bytes() const {
+  std::lock_guard lock(mutex_);
+  return done_;
+}
+
+uint64_t BatchQueue::left_bytes() const {
+  std::lock_guard lock(mutex_);
+  return bytes_ + spooled_ + in_hand_;
+}
+
+bool BatchQueue::is_awaited() const {
+  std::lock_guard lock(mutex_);
+  return awaited_ > 0;
 }
 
 uint64_t BatchQueue::bytes() const {

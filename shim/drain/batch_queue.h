@@ -34,6 +34,11 @@ struct LaneRun {
 struct ProcessEnd {
   bool known = false;
   int status = 0;  // as of wait(2)
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(known, status);
+  }
 };
 
 // Things that happen besides records, in order with them.
@@ -77,6 +82,9 @@ struct Batch {
   size_t bytes = 0;             // of all runs
 };
 
+// Somebody waits until this has been worked off: the program's end, or a flush.
+bool is_awaited(const Batch& batch);
+
 // Holds at most `limit_bytes` of records in memory, and what the spool takes on disk. One thread
 // pushes, one pops.
 class BatchQueue {
@@ -98,6 +106,10 @@ class BatchQueue {
   void go_on();
 
   uint64_t bytes() const;  // of all that waits, in memory and on disk
+  // The last batch that was taken out is done when the next one is.
+  uint64_t done_bytes() const;
+  uint64_t left_bytes() const;
+  bool is_awaited() const;  // anything that waits
 
  private:
   struct Waiting {
@@ -116,7 +128,8 @@ class BatchQueue {
   std::deque<Waiting> batches_;
   size_t bytes_ = 0;  // in memory
   size_t extra_bytes_ = 0;
-  uint64_t spooled_ = 0;
+  uint64_t spooled_ = 0, done_ = 0, in_hand_ = 0;
+  size_t awaited_ = 0;  // batches
 };
 
 }  // namespace telinject

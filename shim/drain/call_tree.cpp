@@ -102,19 +102,27 @@ FrameStack* CallTree::stack_below(const FrameStack* stack) const {
 
 // Trace and parent of a new frame.
 void CallTree::place(FrameStack* stack, Frame* frame, uint64_t position) {
+  const FrameStack* above = stack->frames.empty() ? stack_below(stack) : stack;
+  const Frame* parent = above != nullptr ? &above->frames.back() : nullptr;
+  bool inherits = !root_.has_value() || (root_->flags & kRootInherited) != 0;
   frame->span_id = span_id(key_, lane_, position);
   frame->parent_span_id = 0;
   frame->first_of_trace = false;
-  if (adopter_.has_value() && is_adopted(stack->frames.empty() ? stack_below(stack) : stack)) {
+  // The outermost call's decision holds for all below, whichever trace they belong to.
+  if (parent != nullptr) {
+    frame->sampled = parent->sampled;
+  } else if (root_.has_value()) {
+    frame->sampled = (root_->flags & kRootNotSampled) == 0;
+  } else {
+    frame->sampled = !context_.has_value() || context_->sampled;
+  }
+  if (adopter_.has_value() && is_adopted(above)) {
     frame->trace = adopter_->trace;
     frame->parent_span_id = adopter_->span_id;
-  } else if (!stack->frames.empty()) {
-    frame->trace = stack->frames.back().trace;
-    frame->parent_span_id = stack->frames.back().parent_of_children();
-  } else if (const FrameStack* below = stack_below(stack)) {
-    frame->trace = below->frames.back().trace;
-    frame->parent_span_id = below->frames.back().parent_of_children();
-  } else if (context_.has_value() && (!root_.has_value() || (root_->flags & kRootInherited) != 0)) {
+  } else if (parent != nullptr) {
+    frame->trace = parent->trace;
+    frame->parent_span_id = parent->parent_of_children();
+  } else if (context_.has_value() && inherits) {
     frame->trace = context_->trace;
     frame->parent_span_id = context_->span_id;
     frame->first_of_trace = true;
@@ -287,7 +295,8 @@ void CallTree::close_all(ExitKind kind, uint64_t ticks) {
 std::optional<ParentContext> CallTree::innermost(const FrameStack& stack) const {
   const FrameStack* inner = stack.frames.empty() ? stack_below(&stack) : &stack;
   if (inner == nullptr) return context_;
-  return ParentContext{inner->frames.back().trace, inner->frames.back().parent_of_children()};
+  const Frame& frame = inner->frames.back();
+  return ParentContext{frame.trace, frame.parent_of_children(), frame.sampled};
 }
 
 }  // namespace telinject

@@ -42,6 +42,7 @@ struct Frame {
   uint64_t sp;
   uint32_t return_address;  // low half, as recorded
   bool first_of_trace;      // no parent within this process
+  bool sampled;             // else it is here to be counted
   // What the listener makes of it: the tree knows only that a span that is left out is nobody's
   // parent.
   Fate fate;
@@ -55,6 +56,15 @@ struct Frame {
   uint64_t number = 0;  // of the thread's calls, from 1
 
   uint64_t parent_of_children() const { return fate == Fate::kLeftOut ? parent_span_id : span_id; }
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a.refer(site);
+    a(function, call_site, sp, return_address, first_of_trace, sampled, fate, left_out, trace,
+      span_id, parent_span_id, ticks, start_ns, children_ns, number);
+    bool known = fate <= Fate::kLeftOut && static_cast<size_t>(left_out) < kLeftOutReasons;
+    if (site == nullptr || !known || start_ns < 0) a.fail();
+  }
 };
 
 enum class ExitKind {
@@ -86,6 +96,12 @@ struct FrameStack {
   bool holds(uint64_t sp) const { return sp - lo <= hi - lo; }
   // A full stack pointer from its low half.
   uint64_t widen(uint32_t sp) const { return hi - depth(sp); }
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(lo, hi, frames, base_depth, settled);
+    if (settled > frames.size()) a.fail();
+  }
 };
 
 // Stacks that are not a thread's own: coroutines may be resumed by any thread of the process.
@@ -95,6 +111,12 @@ using SharedStacks = std::map<uint64_t, std::unique_ptr<FrameStack>>;
 struct ParentContext {
   TraceId trace = {};
   uint64_t span_id = 0;
+  bool sampled = true;
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(trace, span_id, sampled);
+  }
 };
 
 class CallTree {
@@ -179,7 +201,28 @@ class CallTree {
   // Whose innermost frame the first one of a stack is a child of; null if it starts a trace.
   FrameStack* stack_below(const FrameStack* stack) const;
 
+  // Between records, that is between opened() and closed().
+  template <typename Archive>
+  void io(Archive& a) {
+    a(key_, lane_, context_, adopter_, adopted_since_, home_);
+    io_stack(a, &current_);
+    io_stack(a, &came_from_);
+    a(root_, opened_, exec_pending_, exec_ticks_, thread_exit_ticks_, last_ticks_, vfork_sp_);
+    told_ = current_;
+    if (current_ == nullptr) a.fail();
+  }
+
  private:
+  // One of the stacks that the tree knows, or null.
+  template <typename Archive>
+  void io_stack(Archive& a, FrameStack** stack) {
+    bool none = *stack == nullptr, home = *stack == &home_;
+    uint64_t lo = none || home ? 0 : (*stack)->lo;
+    a(none, home, lo);
+    auto found = shared_->find(lo);
+    *stack = none ? nullptr : home || found == shared_->end() ? &home_ : found->second.get();
+  }
+
   void settle();
   void close_top(FrameStack* stack, ExitKind kind, uint64_t ticks, bool upper_bound);
   FrameStack* stack_of(uint32_t sp);

@@ -25,6 +25,15 @@ class ClockKeeper {
   // Call it often: takes an anchor once a second, and complains of a clock that is not steady.
   void keep_time();
 
+  // The map, for a recording that goes on where this has come to; nothing as long as no time was
+  // asked for.
+  template <typename Archive>
+  void io(Archive& a) {
+    bool used = calibrated_;
+    a(used);
+    if (used) a(map_);
+  }
+
  private:
   void calibrate();
 

@@ -38,6 +38,12 @@ class ClockMap {
   static ClockAnchor take_anchor(ClockKind kind);
   static uint64_t now(ClockKind kind);
 
+  template <typename Archive>
+  void io(Archive& a) {
+    a(kind_, offset_ns_, last_, calibrated_, pieces_);
+    if (pieces_.empty()) a.fail();
+  }
+
  private:
   // From `ticks` on: ns = start_ns + (ticks - start) * rate, the rate in 2^-32 ns a tick.
   struct Piece {

@@ -8,13 +8,19 @@ namespace telinject {
 std::shared_ptr<Module> ModuleCache::open(ModuleIdentity identity, uint64_t mapped_at_ticks) {
   std::string key = absl::StrCat(identity.path, absl::string_view("\0", 1), identity.build_id,
                                  absl::string_view("\0", 1), identity.inode);
-  std::shared_ptr<Module>& module = modules_[key];
-  if (module == nullptr) {
+  Known& known = modules_[key];
+  if (known.module == nullptr) {
     identity.mapped_at_ns = clock_(mapped_at_ticks);
-    std::string problem;
-    module = Module::open(identity, &problem);
-    if (!problem.empty()) complain(problem);
+    known.module = open_file(identity);
+    known.identity = std::move(identity);
   }
+  return known.module;
+}
+
+std::shared_ptr<Module> ModuleCache::open_file(const ModuleIdentity& identity) {
+  std::string problem;
+  std::shared_ptr<Module> module = Module::open(identity, &problem);
+  if (!problem.empty()) complain(problem);
   return module;
 }
 

@@ -14,6 +14,13 @@
 
 namespace telinject {
 
+// Without `root`, which is of a process that runs.
+template <typename Archive>
+void io_identity(Archive& a, ModuleIdentity* identity) {
+  a(identity->path, identity->build_id, identity->inode, identity->device_major,
+    identity->device_minor);
+}
+
 // Modules are shared by all processes that map the same file.
 class ModuleCache {
  public:
@@ -25,9 +32,31 @@ class ModuleCache {
   // program that makes no call from waiting for the clock's rate.
   std::shared_ptr<Module> open(ModuleIdentity identity, uint64_t mapped_at_ticks);
 
+  // Enrolls the modules.
+  template <typename Archive>
+  void io(Archive& a) {
+    a(modules_);
+    for (auto& [key, known] : modules_) {
+      if constexpr (Archive::kReads) known.module = open_file(known.identity);
+      a.enroll(known.module.get());
+    }
+  }
+
  private:
+  struct Known {
+    ModuleIdentity identity;
+    std::shared_ptr<Module> module;
+
+    template <typename Archive>
+    void io(Archive& a) {
+      io_identity(a, &identity);
+      a(identity.mapped_at_ns);
+    }
+  };
+  static std::shared_ptr<Module> open_file(const ModuleIdentity& identity);
+
   Clock clock_;
-  std::map<std::string, std::shared_ptr<Module>> modules_;
+  std::map<std::string, Known> modules_;
 };
 
 // A place in a module; `module` is null where no module is known, and then `vaddr` is the address.
@@ -58,8 +87,19 @@ class CodeMap {
   // Changes whenever a mapping does; what was looked up before may be stale then.
   uint64_t generation() const { return generation_; }
 
+  template <typename Archive>
+  void io(Archive& a) {
+    a(mappings_, main_start_, generation_);
+  }
+
  private:
   struct Mapping {
+    template <typename Archive>
+    void io(Archive& a) {
+      a(end, file_offset, ticks);
+      io_identity(a, &identity);
+    }
+
     uint64_t end, file_offset;
     ModuleIdentity identity;
     uint64_t ticks;                  // when it was seen to be mapped

@@ -155,9 +155,8 @@ Received receive(int socket, void* data, size_t capacity) {
 
 }  // namespace
 
-Control::Control(const ControlFds& fds, const Session& session, Collector* collector,
-                 std::function<void()> stop)
-    : session_(session), collector_(collector), stop_(std::move(stop)), fds_(fds) {
+Control::Control(const ControlFds& fds, const Session& session, Collector* collector, Hooks hooks)
+    : session_(session), collector_(collector), hooks_(std::move(hooks)), fds_(fds) {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   add(wake_, {Source::kWake});
@@ -211,6 +210,7 @@ void Control::run() {
     handle_ready(kTickMs, -1);
     handle_requests();
     drop_stale_connections();
+    hooks_.tick();
   }
   collector_->tell({Notice(Notice::Kind::kLastWords), nullptr});
 }
@@ -367,9 +367,14 @@ void Control::receive_control(int fd) {
       handle_ready(/*timeout_ms=*/0, /*but=*/fd);
       ended_told_ = true;
       notice.kind = Notice::Kind::kProgramEnded;
+      hooks_.program_ended();
       break;
+    case ControlType::kForeground:
+      hooks_.foreground(message.status != 0);
+      send(fd, &message, offsetof(ControlMessage, text), MSG_NOSIGNAL | MSG_DONTWAIT);
+      return;
     case ControlType::kStop:
-      stop_();
+      hooks_.stop();
       notice.kind = Notice::Kind::kStop;
       break;
     default:

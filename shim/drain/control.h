@@ -22,9 +22,13 @@ struct ControlFds {
 
 class Control {
  public:
-  // `stop` is called when telrun says to give up what is still queued.
-  Control(const ControlFds& fds, const Session& session, Collector* collector,
-          std::function<void()> stop);
+  struct Hooks {
+    std::function<void()> stop;            // telrun says to leave what is still queued
+    std::function<void()> program_ended;   // as telrun says
+    std::function<void(bool)> foreground;  // whether the terminal may be drawn on
+    std::function<void()> tick;            // often
+  };
+  Control(const ControlFds& fds, const Session& session, Collector* collector, Hooks hooks);
   ~Control();
   Control(const Control&) = delete;
   Control& operator=(const Control&) = delete;
@@ -69,7 +73,7 @@ class Control {
 
   Session session_;
   Collector* collector_;
-  std::function<void()> stop_;
+  Hooks hooks_;
   int epoll_ = -1;
   int wake_ = -1;
   ControlFds fds_;

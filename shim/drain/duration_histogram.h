@@ -33,6 +33,14 @@ class DurationHistogram {
   // none.
   uint64_t percentile(double share) const;
 
+  template <typename Archive>
+  void io(Archive& a) {
+    a(places_, rows_);
+    for (uint8_t place : places_) {
+      if (place > rows_.size()) a.fail();
+    }
+  }
+
  private:
   static constexpr uint32_t kPartBits = 5;
   static constexpr uint64_t kParts = 1 << kPartBits;

@@ -17,6 +17,11 @@ namespace telinject {
 struct ErrorText {
   std::string type, message;
   std::string stack;  // empty: none
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(type, message, stack);
+  }
 };
 
 struct Flight {
@@ -32,6 +37,12 @@ struct Flight {
   bool landed = false;  // the unwinder has found the frame that catches it, and is there
   uint64_t landed_sp = 0, landed_pc = 0;
   uint32_t stacks_told = 0;
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(exception, opened, error, thrown_in, forced, rethrown, stack_skipped, stacks_skipped, landed,
+      landed_sp, landed_pc, stacks_told);
+  }
 };
 
 // More than these are no exceptions of a sound program: the oldest are forgotten.

@@ -35,6 +35,10 @@ struct FunctionTotals {
     max_ns = std::max(max_ns, duration_ns);
     durations.add(static_cast<uint64_t>(duration_ns));
   }
+  template <typename Archive>
+  void io(Archive& a) {
+    a(name, module, linkage_name, file, line, calls, self_ns, total_ns, min_ns, max_ns, durations);
+  }
   // At most DurationHistogram::kError off.
   int64_t percentile_ns(double share) const {
     if (calls == 0) return 0;

@@ -264,9 +264,9 @@ void HttpSpans::end(const Place& at, const AssembledMessage& message) {
   if (head->exchange == 0 && head->stream == 0) {
     // The connection itself.
     std::vector<OpenExchange*> left;
-    for (auto& [key, exchange] : state.open) {
+    for (OpenExchange* exchange : state.by_age) {
       if (head->half != 0) break;
-      if (key.first == head->connection) left.push_back(exchange.get());
+      if (exchange->http.connection == head->connection) left.push_back(exchange);
     }
     for (OpenExchange* exchange : left) {
       if (exchange->http.end == HttpEnd::kOpen) {
@@ -398,7 +398,7 @@ void HttpSpans::transfer(const Place& at, const AssembledMessage& message) {
   // The program wrote more behind the URL, for its places.
   uint64_t places = message_records(message.bytes.size()) * 2;
   constexpr uint64_t kMostIds = 1024;
-  transfer.ids = static_cast<uint32_t>(std::clamp<uint64_t>(head->ids, places, kMostIds));
+  transfer.ids = static_cast<uint32_t>(std::max(places, std::min<uint64_t>(head->ids, kMostIds)));
   http.issued[transfer.place] = head->transfer;
 }
 

@@ -43,6 +43,12 @@ class HttpSpans {
 
   const HttpTotals& totals() const { return totals_; }
 
+  // What processes have open is theirs (http_state.h).
+  template <typename Archive>
+  void io(Archive& a) {
+    a(totals_);
+  }
+
  private:
   struct Place {
     SegmentState* segment;

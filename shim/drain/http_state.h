@@ -24,7 +24,8 @@ inline constexpr size_t kMaxTransfers = 65536;
 inline constexpr size_t kMaxTlsConnections = 65536;
 inline constexpr size_t kMaxHttpConnections = 65536;
 
-// An exchange and who of the drain refers to it.
+// An exchange and who of the drain refers to it. What is left to another processor
+// (processor_state.cpp) is the exchange alone: all that refers to it says so itself.
 struct OpenExchange {
   HttpExchange http;
   struct Process* process = nullptr;
@@ -40,10 +41,16 @@ struct HttpTransfer {
   bool sampled = true, ended = false;
   std::string url;
   uint32_t ids = 0, exchanges = 0;
-  uint64_t root =
-      0;  // span of its first exchange in its trace, if that is a root: the parent of the others
+  // Span of its first exchange in its trace, if that is a root: the parent of the others.
+  uint64_t root = 0;
   std::set<uint64_t> sent_ids;
   OpenExchange* last = nullptr;  // waits for the transfer's end when it has ended itself
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(place, span, sampled, ended, url, ids, exchanges, root, sent_ids);
+    a.refer(last);
+  }
 };
 
 // A TLS connection that nobody decrypts.
@@ -53,6 +60,11 @@ struct OpaqueTls {
   uint64_t end_ticks = 0, sent_bytes = 0, received_bytes = 0;
   std::string name;        // that the client asked for, or the peer's address
   std::string attributes;  // JSON members, each ended by a comma
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(span, sampled, end_ticks, sent_bytes, received_bytes, name, attributes);
+  }
 };
 
 struct HttpState {
@@ -77,7 +89,61 @@ struct HttpState {
     over.erase(over_by_age.front());
     over_by_age.pop_front();
   }
+
+  // Enrolls the exchanges. A transfer's may be another process's of the segment: so those of all
+  // come first, then the rest of each.
+  template <typename Archive>
+  void io_exchanges(Archive& a, struct Process* process);
+  template <typename Archive>
+  void io_rest(Archive& a, const struct Process* process);
 };
+
+template <typename Archive>
+void HttpState::io_exchanges(Archive& a, struct Process* process) {
+  uint64_t size = a.count(by_age.size());
+  auto next = by_age.begin();
+  for (uint64_t i = 0; i < size && a.good(); i++) {
+    OpenExchange* exchange;
+    if constexpr (Archive::kReads) {
+      HttpExchange http;
+      a(http);
+      std::unique_ptr<OpenExchange>& slot = open[{http.connection, http.number}];
+      if (slot != nullptr) return a.fail();
+      slot = std::make_unique<OpenExchange>();
+      exchange = slot.get();
+      exchange->http = std::move(http);
+      exchange->process = process;
+      exchange->age = by_age.insert(by_age.end(), exchange);
+    } else {
+      exchange = *next++;
+      a(exchange->http);
+    }
+    a.enroll(exchange);
+  }
+}
+
+template <typename Archive>
+void HttpState::io_rest(Archive& a, const struct Process* process) {
+  a(transfers, issued, ended_transfers, tls, over_by_age);
+  std::vector<OpenExchange*> servers;
+  for (auto& [id, exchange] : continued) servers.push_back(exchange);
+  uint64_t size = a.count(servers.size());
+  if (Archive::kReads) servers.resize(size);
+  for (OpenExchange*& exchange : servers) {
+    a.refer(exchange);
+    if (exchange == nullptr || exchange->process != process) return a.fail();
+  }
+  if constexpr (Archive::kReads) {
+    for (OpenExchange* exchange : servers) continued[exchange->http.span.parent] = exchange;
+    over.insert(over_by_age.begin(), over_by_age.end());
+    for (auto& [number, transfer] : transfers) {
+      OpenExchange* last = transfer.last;
+      if (last == nullptr) continue;
+      if (last->http.transfer != number || last->transfer_of != nullptr) return a.fail();
+      last->transfer_of = this;
+    }
+  }
+}
 
 // Of a segment, by number: forked children go on with what they inherited.
 // In the order of their beginning, so that the oldest goes first.

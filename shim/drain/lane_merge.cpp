@@ -30,6 +30,29 @@ const uint64_t* LaneStream::peek() {
   return nullptr;
 }
 
+std::vector<Run> LaneStream::rest() {
+  std::vector<Run> rest;
+  for (; !runs_.empty(); runs_.pop_front(), offset_ = 0) {
+    Run& run = runs_.front();
+    if (offset_ < run.bytes.size()) {
+      size_t left = run.bytes.size() - offset_;
+      rest.push_back({run.position + offset_, run.bytes.part(offset_, left), run.messages});
+    }
+  }
+  return rest;
+}
+
+uint64_t count_entries(const Run& run) {
+  uint64_t entries = 0;
+  LaneStream stream;
+  stream.append(run);
+  while (const uint64_t* record = stream.peek()) {
+    if (!is_exit(record[0]) && !is_control(record[1])) entries++;
+    stream.next();
+  }
+  return entries;
+}
+
 void LaneStream::next() {
   const auto* record = reinterpret_cast<const uint64_t*>(runs_.front().bytes.data() + offset_);
   offset_ += record_bytes(*record);

@@ -24,11 +24,22 @@ class LaneStream {
   uint64_t ticks() const { return ticks_; }
   void next();
 
+  // Takes out what is left.
+  std::vector<Run> rest();
+  // Without that.
+  template <typename Archive>
+  void io(Archive& a) {
+    a(ticks_);
+  }
+
  private:
   std::deque<Run> runs_;
   size_t offset_ = 0;
   uint64_t ticks_ = 0;
 };
+
+// Calls that are entered in it.
+uint64_t count_entries(const Run& run);
 
 // Feeds visit(i) for the stream that has the earliest record, until all records are later than
 // `watermark`. The visitor takes records with next().

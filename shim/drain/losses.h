@@ -18,6 +18,11 @@ class Losses {
     return sum;
   }
 
+  template <typename Archive>
+  void io(Archive& a) {
+    a(counts_);
+  }
+
  private:
   std::array<uint64_t, kLossReasons> counts_{};
 };

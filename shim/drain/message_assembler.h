@@ -30,6 +30,11 @@ struct AssembledMessage {
     return value;
   }
   std::string tail(size_t from) const { return from < bytes.size() ? bytes.substr(from) : ""; }
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(type, bytes, position);
+  }
 };
 
 class MessageAssembler {
@@ -39,6 +44,13 @@ class MessageAssembler {
   bool is_open() const { return open_.has_value(); }
   // The message, once this was its last piece.
   std::optional<AssembledMessage> add(const uint64_t* record);
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(open_, wanted_);
+    if (!open_.has_value()) return;
+    if (open_->bytes.size() >= wanted_ || wanted_ > kMaxAssembledBytes) a.fail();
+  }
 
  private:
   std::optional<AssembledMessage> open_;

@@ -25,8 +25,14 @@ struct Process;
 
 // main's return, which waits for the exit status.
 struct HeldExit {
-  Frame frame;
-  int64_t end_ns;
+  Frame frame = {};
+  int64_t end_ns = 0;
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(frame, end_ns);
+    if (end_ns < frame.start_ns) a.fail();
+  }
 };
 
 // Whoever writes a thread's spans.
@@ -52,6 +58,13 @@ struct Thread final : CallTree::Listener {
   void orphan_exit(CallTree*) override { writer->exit_without_entry(this); }
   void set_name(const std::string& name);
 
+  // Without decide_by_ns, which is of this process's clock, and HTTP (processor_state.cpp).
+  template <typename Archive>
+  void io(Archive& a) {
+    a(tid, attributes_json, tree, ended, ended_before_process, end_ticks, flights, held_main,
+      terminating, crashed, crash_stacks_told, lost_told, lost_untold, last_loss_event_ns);
+  }
+
   Process* process;
   SpanWriter* writer;
   int tid;
@@ -74,8 +87,13 @@ struct Thread final : CallTree::Listener {
 };
 
 struct Crash {
-  int signal;
+  int signal = 0;
   ErrorText error;
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(signal, error);
+  }
 };
 
 // One process as long as it executes one program: after exec it is another.
@@ -102,6 +120,19 @@ struct Process {
   std::optional<Crash> crash;      // what a thread said when a fatal signal came
   std::vector<std::unique_ptr<Thread>> threads;
   std::unique_ptr<HttpState> http;  // made at its first HTTP message
+
+  // Without the threads, the stacks, the sequence and HTTP (processor_state.cpp), and the sites,
+  // which are found again.
+  template <typename Archive>
+  void io(Archive& a) {
+    a(id, pid, os_pid, code, counted, first, exiting, exit_ticks, ended, end, said_status, crash);
+    bool told = text.has_value();
+    a(told);
+    if (told) {
+      if (!text.has_value()) text.emplace();
+      a(text->sampling, text->tail);
+    }
+  }
 };
 
 // A lane's records on their way into its thread's tree.

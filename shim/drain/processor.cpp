@@ -30,17 +30,6 @@ uint64_t monotonic_ns() {
   return static_cast<uint64_t>(time.tv_sec) * kSecond + static_cast<uint64_t>(time.tv_nsec);
 }
 
-uint64_t count_entries(const Run& run) {
-  uint64_t entries = 0;
-  LaneStream stream;
-  stream.append(run);
-  while (const uint64_t* record = stream.peek()) {
-    if (!is_exit(record[0]) && !is_control(record[1])) entries++;
-    stream.next();
-  }
-  return entries;
-}
-
 }  // namespace
 
 Processor::Processor(BatchQueue* queue, ClockKeeper* clock, std::unique_ptr<Sink> sink,
@@ -49,13 +38,15 @@ Processor::Processor(BatchQueue* queue, ClockKeeper* clock, std::unique_ptr<Sink
       clock_(clock),
       sink_(std::move(sink)),
       options_(std::move(options)),
-      filtering_(options_.filter.active()),
+      filtering_(options_.filter.active() ||
+                 (options_.exact_totals && options_.sample_rate != kRateOne)),
       hooks_(std::move(hooks)),
       lines_(2 << 20),
       http_(this, options_.slow_http_ns) {
   facts_.destination = sink_->describe();
   facts_.file = options_.output;
   facts_.sample_rate = options_.sample_rate;
+  facts_.exact_totals = options_.exact_totals;
 }
 
 // To the collector above all, which has half a millisecond until a busy thread's ring is full, and
@@ -70,15 +61,21 @@ void Processor::give_way(size_t bytes) {
   setpriority(PRIO_PROCESS, thread, getpriority(PRIO_PROCESS, thread) + kNicer);
 }
 
-void Processor::run() {
+std::optional<Batch> Processor::run(bool leave_when_stopped, std::optional<Batch> first) {
+  leaves_ = leave_when_stopped;
   while (!over_) {
-    Batch batch = queue_->pop();
+    Batch batch = first.has_value() ? *std::exchange(first, std::nullopt) : queue_->pop();
+    if (leaves_ && stopping_.load(std::memory_order_relaxed) && !batch.runs.empty()) {
+      flush();
+      return batch;
+    }
     take(&batch);
     hooks_.progress->fetch_add(1, std::memory_order_relaxed);
     if (queue_->empty()) pass_on();
   }
   flush();
   write_totals();
+  return std::nullopt;
 }
 
 // For what is decided after a while.
@@ -87,11 +84,16 @@ uint64_t Processor::now_ns() const {
 }
 
 void Processor::replay(Batch batch) {
-  replay_ticks_ = std::max(replay_ticks_, batch.watermark);
   take(&batch);
 }
 
 void Processor::finish_replay() {
+  // If it broke off, nothing comes any more that could be earlier than what was read.
+  for (auto& [id, segment] : segments_) {
+    for (auto& [number, lane] : segment.lanes) {
+      if (segment.info != nullptr) consume(&segment, number, &lane, ~uint64_t{0});
+    }
+  }
   while (!segments_.empty()) {
     Notice closed(Notice::Kind::kSegmentClosed);
     closed.segment = segments_.begin()->first;
@@ -104,13 +106,14 @@ void Processor::finish_replay() {
 
 void Processor::take(Batch* batch) {
   clock_->keep_time();
+  replay_ticks_ = std::max(replay_ticks_, batch->watermark);
   give_way(batch->bytes);
   std::vector<LaneStream*> streams;
   std::vector<std::tuple<SegmentState*, uint32_t, LaneTrack*>> lanes;
   for (LaneRun& run : batch->runs) {
     SegmentState& segment = segments_[run.segment];
     if (segment.info == nullptr) continue;
-    if (stopping_.load(std::memory_order_relaxed)) {
+    if (!leaves_ && stopping_.load(std::memory_order_relaxed)) {
       losses_.add(LossReason::kInterrupted, count_entries(run.run));
       continue;
     }
@@ -129,6 +132,7 @@ void Processor::take(Batch* batch) {
   });
   for (Notice& notice : batch->notices) this->notice(&notice);
   decide_ended_threads(/*all=*/false);
+  events_told_.store(facts_.events, std::memory_order_relaxed);
 }
 
 void Processor::notice(Notice* notice) {
@@ -163,6 +167,7 @@ void Processor::notice(Notice* notice) {
       decide_ended_threads(/*all=*/true);
       sink_->hurry();
       flush();
+      hooks_.encoded();
       write_totals();
       if (options_.summary) print_summary();
       hooks_.written();
@@ -358,7 +363,7 @@ void Processor::write_totals() {
 }
 
 void Processor::print_summary() {
-  facts_.bytes = sink_->bytes_written();
+  facts_.bytes = facts_.bytes_before + sink_->bytes_written();
   StandardError::get().write(summary_text(facts_, losses_, sites_.totals(), http_.totals()), 2000);
 }
 

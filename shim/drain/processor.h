@@ -6,8 +6,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "shim/channel/settings.h"
@@ -25,6 +28,8 @@
 
 namespace telinject {
 
+class Recorder;
+
 class Processor final : SpanWriter, HttpSpans::Writer {
  public:
   struct Options {
@@ -32,8 +37,9 @@ class Processor final : SpanWriter, HttpSpans::Writer {
     MetadataThread* finder = nullptr;  // started when the first event is to be written
     uint64_t sample_rate = kRateOne;
     bool summary = false;
-    bool replay = false;  // of a recording: nothing of it is to be looked up on this machine
-    bool lean = false;    // TELEMETRY_DETAIL
+    bool replay = false;        // of a recording: nothing of it is to be looked up on this machine
+    bool lean = false;          // TELEMETRY_DETAIL
+    bool exact_totals = false;  // of all calls, though a sample is written
     SpanFilter filter;
     int64_t slow_http_ns = 1000000000;     // TELEMETRY_HTTP_SLOW
     std::unique_ptr<DocumentFile> totals;  // null: not wanted
@@ -42,25 +48,42 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   };
   // What the processor asks of the rest.
   struct Hooks {
-    std::function<void(int pid)> watch;  // tell me when this process ends
-    std::function<void()> written;       // telrun's program has ended, and all is written
-    std::atomic<uint64_t>* progress;     // bumped with each batch
+    std::function<void(int pid)> watch;     // tell me when this process ends
+    std::function<void()> written;          // telrun's program has ended, and all is written
+    std::atomic<uint64_t>* progress;        // bumped with each batch
+    std::function<void()> encoded = [] {};  // before the summary
   };
 
   Processor(BatchQueue* queue, ClockKeeper* clock, std::unique_ptr<Sink> sink, Options options,
             Hooks hooks);
 
-  // Runs until kLastWords.
-  void run();
+  // Runs until kLastWords, and returns nothing. Or, if it is to leave when it is stopped, until
+  // then: all that was taken has been written, and the batch returned is the first that was not
+  // taken. `first` is taken before all others.
+  std::optional<Batch> run(bool leave_when_stopped = false,
+                           std::optional<Batch> first = std::nullopt);
+
+  // processor_state.cpp. What another processor needs that goes on where this has come to; and then
+  // the records that were read and could not be taken yet. False if that is no state of this
+  // release's: the processor is of no use then.
+  std::string save();
+  bool restore(std::string_view state);
+  Batch take_rest();
+  void introduce(Recorder* recorder) const;  // to what it has to know of what came before
 
   // One batch, by hand: for a recording, whose time is that of its batches.
   void replay(Batch batch);
+  // Calls that could not be recorded.
+  void lose_recorded(uint64_t calls) { losses_.add(LossReason::kSinkError, calls); }
   // The recording is over: ends what it left open, if it broke off, and writes all.
   void finish_replay();
-  uint64_t lost_in_sink() const { return losses_.count(LossReason::kSinkError); }
+  // Lines that this processor's sink could not write.
+  uint64_t lost_in_sink() const { return lost_in_sink_; }
 
-  // From any thread: from now on records are counted as lost rather than written.
+  // From any thread: from now on records are left, or counted as lost, rather than written.
   void stop() { stopping_.store(true); }
+  // From any thread.
+  uint64_t events_written() const { return events_told_.load(std::memory_order_relaxed); }
 
  private:
   struct Reference {
@@ -152,6 +175,18 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   void flush();  // to where it shall be in the end
   void print_summary();
   void write_totals();
+  // processor_state.cpp
+  template <typename Archive>
+  void io(Archive& a);
+  template <typename Archive>
+  void io_segment(Archive& a, std::vector<std::shared_ptr<uint64_t>>* counters,
+                  SegmentState* segment);
+  template <typename Archive>
+  void io_process(Archive& a, std::vector<std::shared_ptr<uint64_t>>* counters, Process* process);
+  template <typename Archive>
+  void io_http(Archive& a, SegmentState* segment);
+  template <typename Archive>
+  void io_undecided(Archive& a);
 
   BatchQueue* queue_;
   ClockKeeper* clock_;
@@ -170,9 +205,12 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   std::deque<Reference> reference_order_;
   std::deque<Thread*> undecided_;
   Losses losses_;
+  uint64_t lost_in_sink_ = 0;
   HttpSpans http_;
   SummaryFacts facts_;
   std::atomic<bool> stopping_{false};
+  bool leaves_ = false;  // when it is stopped, rather than to lose
+  std::atomic<uint64_t> events_told_{0};
   uint64_t replay_ticks_ = 0;
   size_t bytes_taken_ = 0;
   bool metadata_found_ = false;

@@ -208,6 +208,7 @@ void Processor::end_flight(Thread* thread, Outcome outcome, uint64_t pc, FrameSt
       message += ", abandoned";
       break;
   }
+  if (!frame.sampled) return;
   if (flight.rethrown) attributes += "\"telinject.rethrown\":true,";
   if (flight.stack_skipped) attributes += "\"telinject.stack_skipped\":true,";
   if (flight.stacks_skipped != 0) {

@@ -15,6 +15,11 @@ void Processor::decide_at_entry(Thread* thread, FrameStack* stack) {
     if (below != nullptr) write_held(thread, below);
     stack->base_depth = below != nullptr ? below->call_depth() : 0;
   }
+  if (!frame.sampled) {
+    frame.left_out = LeftOut::kSampleRate;
+    frame.fate = Fate::kLeftOut;
+    return;
+  }
   frame.left_out = filter.judge(frame.site->left_out, stack->call_depth());
   bool root = frame.parent_span_id == 0;
   if (frame.left_out != LeftOut::kNo) {

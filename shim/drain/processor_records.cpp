@@ -167,7 +167,8 @@ std::optional<ParentContext> Processor::resolve_context(const SegmentState& segm
                                                         const ThreadMessage& message) const {
   if (message.context.valid == 0) return std::nullopt;
   ParentContext context = {{message.context.trace_hi, message.context.trace_lo},
-                           message.context.span_id};
+                           message.context.span_id,
+                           message.context.sampled != 0};
   // The main thread of a program that was executed within the session: by the exec wrapper's
   // record.
   RecordRef ref = message.spawned_by.segment != 0 ? message.spawned_by : segment.info->parent;

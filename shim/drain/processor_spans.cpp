@@ -217,7 +217,8 @@ void Processor::lose(Thread* thread, uint64_t calls, uint64_t ticks, bool now) {
   const ProcessText& text = text_of(process, ns);
   EventPlace place = note_place(process, ns);
   // A note in the trace, no child of the call that happens to be open.
-  if (auto context = thread->tree.current()) place.trace = context->trace;
+  auto context = thread->tree.current();
+  if (context.has_value() && context->sampled) place.trace = context->trace;
   encoder_.loss(place, loss_reason_name(LossReason::kQueueFull), thread->lost_untold,
                 thread->attributes_json, text);
   facts_.events++;
@@ -240,10 +241,11 @@ void Processor::lose_in_segment(SegmentState* segment, LossReason reason, uint64
 
 void Processor::lose_in_sink(uint64_t lines) {
   if (lines == 0) return;
-  if (losses_.count(LossReason::kSinkError) == 0 && !sink_->hopeless()) {
+  if (lost_in_sink_ == 0 && !sink_->hopeless()) {
     complain("cannot write events to ", sink_->describe(), "; those that do not fit are counted ",
              "and left out");
   }
+  lost_in_sink_ += lines;
   losses_.add(LossReason::kSinkError, lines);
 }
 

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "shim/drain/complain.h"
 
@@ -42,23 +43,69 @@ void Recorder::keep_time() {
   next_anchor_ns_ = now + kSecond;
 }
 
+bool Recorder::go_on_from(const std::string& state) {
+  return writer_->state(state);
+}
+
+void Recorder::know(SegmentId segment, std::shared_ptr<const SegmentInfo> info, int os_pid) {
+  segments_[segment] = {std::move(info), os_pid, {}};
+}
+
+void Recorder::know(SegmentId segment, uint32_t lane) {
+  lanes_[{segment, lane}].known = true;
+}
+
+void Recorder::record(const Batch& batch) {
+  write(batch);
+  any_records_ = any_records_ || !batch.runs.empty();
+  add_facts(/*last=*/false);
+  take(batch);
+  hooks_.progress->fetch_add(1, std::memory_order_relaxed);
+}
+
 void Recorder::run() {
   while (!over_) {
     keep_time();
-    Batch batch = queue_->pop();
-    if (!writer_->batch(batch)) {
-      if (lost_batches_++ == 0) {
-        complain("cannot write the recording: ", strerror(errno),
-                 "; what does not fit is left out, the program runs on");
-      }
-    }
-    any_records_ = any_records_ || !batch.runs.empty();
-    add_facts(/*last=*/false);
-    take(batch);
-    hooks_.progress->fetch_add(1, std::memory_order_relaxed);
+    record(queue_->pop());
   }
   add_facts(/*last=*/true);
   writer_->anchor(ClockMap::take_anchor(clock_));
+}
+
+// Records that are missing would tear calls apart; so it is all up to some moment, or none. What
+// has happened besides, how threads and processes ended and what they lost, is kept for the end.
+void Recorder::write(const Batch& batch) {
+  constexpr timespec kPause = {0, 20000000};
+  constexpr size_t kMaxKept = 4096;
+  while (!broken_ && !writer_->batch(batch)) {
+    int error = errno;
+    broken_ = is_awaited(batch) || queue_->is_awaited();
+    if (!std::exchange(complained_, true)) {
+      complain("cannot write the recording ", writer_->path(), ": ", strerror(error),
+               broken_ ? "; the last calls are left out, and counted"
+                       : "; waiting for room, the program runs on: calls that find none are left "
+                         "out, and counted");
+    }
+    if (!broken_) nanosleep(&kPause, nullptr);
+  }
+  if (!broken_) return;
+  for (const LaneRun& run : batch.runs) lost_calls_ += count_entries(run.run);
+  rest_.watermark = batch.watermark;
+  for (const Notice& each : batch.notices) {
+    if (rest_.notices.size() < kMaxKept) rest_.notices.push_back(each);
+  }
+}
+
+void Recorder::tell_losses() {
+  if (!broken_ || rest_.notices.empty()) return;
+  writer_->use_reserve();
+  if (writer_->lost(lost_calls_) && writer_->batch(rest_)) {
+    lost_calls_ = 0;
+    rest_.notices.clear();
+  } else if (lost_calls_ > 0) {
+    complain("the recording ", writer_->path(), " lacks the last ", std::exchange(lost_calls_, 0),
+             " calls, and does not say so");
+  }
 }
 
 void Recorder::add_facts(bool last) {
@@ -118,9 +165,12 @@ void Recorder::notice(const Notice& notice) {
       notice.flushed->store(notice.value, std::memory_order_release);
       break;
     case Notice::Kind::kProgramEnded:
+      hooks_.encoded();
+      tell_losses();
       hooks_.written();
       break;
     case Notice::Kind::kLastWords:
+      tell_losses();
       over_ = true;
       break;
     default:

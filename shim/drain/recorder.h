@@ -27,6 +27,7 @@ class Recorder {
     // Asked when records come, and with `last` at the end: more facts, once they are known; else
     // "".
     std::function<std::string(bool last)> facts;
+    std::function<void()> encoded = [] {};  // before anything is said at the program's end
   };
 
   // `facts` is what the processor of the recording will be told of where it ran.
@@ -34,11 +35,20 @@ class Recorder {
   Recorder(BatchQueue* queue, ClockKind clock, std::unique_ptr<RecordingWriter> writer,
            const std::string& facts, ClockAnchor first, Hooks hooks);
 
-  // Runs until kLastWords. One line on standard error if something could not be written.
+  // Before run(). For records whose beginning a processor has made events of: its state, and what
+  // it knows; and batches that have been taken from the queue.
+  bool go_on_from(const std::string& state);  // false if there is no room for it
+  void know(SegmentId segment, std::shared_ptr<const SegmentInfo> info, int os_pid);
+  void know(SegmentId segment, uint32_t lane);
+  void record(const Batch& batch);
+
+  // Runs until kLastWords. Where the disk is full it waits for room as long as the program runs:
+  // the queue fills up, and then whole calls are dropped where they are made, and counted. What is
+  // still left at the program's end is lost. The recording says how many calls that are; one line
+  // on standard error says that there are some.
   void run();
 
   uint64_t bytes() const { return writer_->bytes(); }
-  uint64_t lost_batches() const { return lost_batches_; }
 
  private:
   // Of a segment: enough to find the processes that should be watched.
@@ -55,6 +65,8 @@ class Recorder {
   };
 
   void keep_time();
+  void write(const Batch& batch);
+  void tell_losses();
   void add_facts(bool last);
   void take(const Batch& batch);
   void look_for_processes(const LaneRun& run);
@@ -67,7 +79,11 @@ class Recorder {
   std::map<SegmentId, Segment> segments_;
   std::map<std::pair<SegmentId, uint32_t>, Newcomer> lanes_;
   uint64_t next_anchor_ns_ = 0;
-  uint64_t lost_batches_ = 0;
+  // No room, and no time to wait for it: only what has been lost by that, and what happens besides
+  // records, is to be written still.
+  bool broken_ = false, complained_ = false;
+  uint64_t lost_calls_ = 0;
+  Batch rest_;
   bool over_ = false, all_facts_ = false, any_records_ = false;
 };
 

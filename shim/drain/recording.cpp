@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <type_traits>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "shim/channel/record.h"
@@ -20,10 +22,12 @@ namespace {
 constexpr char kMagic[] = "TELREC1\n";
 constexpr size_t kMagicBytes = sizeof kMagic - 1;
 
-enum FrameKind : uint32_t { kFacts = 1, kAnchor = 2, kBatch = 3 };
+enum FrameKind : uint32_t { kFacts = 1, kAnchor = 2, kBatch = 3, kState = 4, kLost = 5 };
 
 // A batch's numbers and texts are small; its records are what is large.
 constexpr uint64_t kMaxMetaBytes = 64 << 20;
+constexpr uint64_t kMaxStateBytes = 4ull << 30;
+constexpr off_t kReserveBytes = 64 << 10;
 // The clock's rate needs two readings this far apart.
 constexpr int64_t kCalibrationNs = 10 * 1000000;
 
@@ -165,17 +169,28 @@ std::unique_ptr<RecordingWriter> RecordingWriter::create(const std::string& path
     *problem = absl::StrCat("cannot make ", path, ": ", strerror(errno));
     return nullptr;
   }
-  std::unique_ptr<RecordingWriter> writer(new RecordingWriter(fd));
+  std::unique_ptr<RecordingWriter> writer(new RecordingWriter(fd, path));
   if (write(fd, kMagic, kMagicBytes) != static_cast<ssize_t>(kMagicBytes)) {
     *problem = absl::StrCat("cannot write ", path, ": ", strerror(errno));
     return nullptr;
   }
   writer->bytes_ = kMagicBytes;
+  std::string folder = std::filesystem::path(path).parent_path().string();
+  writer->reserve_fd_ =
+      ::open(folder.empty() ? "." : folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+  if (writer->reserve_fd_ >= 0 && fallocate(writer->reserve_fd_, 0, 0, kReserveBytes) != 0) {
+    writer->use_reserve();
+  }
   return writer;
 }
 
 RecordingWriter::~RecordingWriter() {
+  use_reserve();
   close(fd_);
+}
+
+void RecordingWriter::use_reserve() {
+  if (reserve_fd_ >= 0) close(std::exchange(reserve_fd_, -1));
 }
 
 bool RecordingWriter::frame(uint32_t kind, std::vector<iovec> pieces) {
@@ -216,6 +231,14 @@ bool RecordingWriter::facts(const std::string& json) {
 
 bool RecordingWriter::anchor(const ClockAnchor& anchor) {
   return frame(kAnchor, {piece(&anchor, sizeof anchor)});
+}
+
+bool RecordingWriter::state(const std::string& state) {
+  return frame(kState, {piece(state.data(), state.size())});
+}
+
+bool RecordingWriter::lost(uint64_t calls) {
+  return frame(kLost, {piece(&calls, sizeof calls)});
 }
 
 bool RecordingWriter::batch(const Batch& batch) {
@@ -290,13 +313,22 @@ std::optional<RecordingReader::Frame> RecordingReader::next() {
   while (offset_ < size_) {
     Head head;
     if (!head_at(offset_, &head)) {
+      Frame last;
+      uint64_t body = offset_ + sizeof head, there = body < size_ ? size_ - body : 0;
+      bool torn = there > 0 && read(offset_, &head, sizeof head) && head.kind == kBatch;
+      if (torn) last.batch = read_batch(body, head.bytes, there);
       give_up("it breaks off");
-      return std::nullopt;
+      return last.batch.has_value() ? std::optional<Frame>(std::move(last)) : std::nullopt;
     }
     uint64_t body = offset_ + sizeof head;
     Frame frame;
-    if (head.kind == kBatch) {
-      frame.batch = read_batch(body, head.bytes);
+    if (head.kind == kState && head.bytes <= kMaxStateBytes) {
+      frame.state.resize(head.bytes);
+      if (!read(body, frame.state.data(), head.bytes)) frame.state.clear();
+    } else if (head.kind == kLost && head.bytes == sizeof frame.lost) {
+      read(body, &frame.lost, sizeof frame.lost);
+    } else if (head.kind == kBatch) {
+      frame.batch = read_batch(body, head.bytes, head.bytes);
       if (!frame.batch.has_value()) {
         give_up("it makes no sense");
         return std::nullopt;
@@ -309,7 +341,9 @@ std::optional<RecordingReader::Frame> RecordingReader::next() {
       if (!read(body, frame.facts.data(), head.bytes)) frame.facts.clear();
     }
     offset_ = body + head.bytes;
-    if (frame.batch.has_value() || frame.anchor.has_value() || !frame.facts.empty()) return frame;
+    bool any = frame.batch.has_value() || frame.anchor.has_value() || !frame.facts.empty() ||
+               !frame.state.empty() || frame.lost != 0;
+    if (any) return frame;
   }
   return std::nullopt;
 }
@@ -339,12 +373,13 @@ std::vector<ClockAnchor> RecordingReader::first_anchors() {
   return anchors;
 }
 
-std::optional<Batch> RecordingReader::read_batch(uint64_t offset, uint64_t bytes) {
+std::optional<Batch> RecordingReader::read_batch(uint64_t offset, uint64_t bytes, uint64_t there) {
   uint64_t meta_bytes;
-  if (bytes < sizeof meta_bytes || !read(offset, &meta_bytes, sizeof meta_bytes)) {
+  if (std::min(bytes, there) < sizeof meta_bytes || !read(offset, &meta_bytes, sizeof meta_bytes)) {
     return std::nullopt;
   }
   if (meta_bytes > bytes - sizeof meta_bytes || meta_bytes > kMaxMetaBytes) return std::nullopt;
+  if (meta_bytes > there - sizeof meta_bytes) return std::nullopt;
   std::string meta(meta_bytes, '\0');
   if (!read(offset + sizeof meta_bytes, meta.data(), meta_bytes)) return std::nullopt;
   Reader in(meta);
@@ -353,6 +388,7 @@ std::optional<Batch> RecordingReader::read_batch(uint64_t offset, uint64_t bytes
   auto runs = in.get<uint32_t>();
   auto notices = in.get<uint32_t>();
   uint64_t at = offset + sizeof meta_bytes + meta_bytes, end = offset + bytes;
+  uint64_t end_there = offset + there;
   for (uint32_t i = 0; i < runs && in.good(); i++) {
     LaneRun run = {};
     run.segment = in.get<SegmentId>();
@@ -362,14 +398,16 @@ std::optional<Batch> RecordingReader::read_batch(uint64_t offset, uint64_t bytes
     if (size > RecordMemory::kMaxBytes || size % kUnitBytes != 0 || size > end - at) {
       return std::nullopt;
     }
+    uint64_t take = std::min(size, (end_there - at) / kUnitBytes * kUnitBytes);
     std::byte* place;
-    run.run.bytes = memory_.reserve(size, &place);
-    if (!read(at, place, size)) return std::nullopt;
-    at += size;
+    run.run.bytes = memory_.reserve(take, &place);
+    if (!read(at, place, take)) return std::nullopt;
+    at += take;
+    size = take;
     batch.bytes += size;
     batch.runs.push_back(std::move(run));
   }
-  for (uint32_t i = 0; i < notices && in.good(); i++) {
+  for (uint32_t i = 0; i < notices && in.good() && there == bytes; i++) {
     if (!get_notice(&in, &batch.notices.emplace_back())) return std::nullopt;
   }
   if (!in.good()) return std::nullopt;

@@ -5,9 +5,14 @@
 //     kAnchor   ClockAnchor: two before the first batch, one ten milliseconds later, then one a
 //               second
 //     kBatch    a batch (batch_queue.h): numbers, texts, and the records themselves
+//     kState    before the first batch: the state of the processor that has made events of what
+//     came
+//               before (processor_state.cpp); this goes on from there
+//     kLost     u64: calls for which there was no room
 //
 // Little-endian, as x86-64 lays them out. A file may end in the middle of a frame (a full disk, a
-// drain that was killed): what comes before is good.
+// drain that was killed): what comes before is good, and so are the records of a batch that are
+// there.
 #pragma once
 
 #include <cstdint>
@@ -32,14 +37,22 @@ class RecordingWriter {
   bool facts(const std::string& json);
   bool anchor(const ClockAnchor& anchor);
   bool batch(const Batch& batch);
+  bool state(const std::string& state);
+  bool lost(uint64_t calls);
+
+  // For the last words of a recording whose disk is full some room has been kept; it is free now.
+  void use_reserve();
 
   uint64_t bytes() const { return bytes_; }
+  const std::string& path() const { return path_; }
 
  private:
-  explicit RecordingWriter(int fd) : fd_(fd) {}
+  RecordingWriter(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
   bool frame(uint32_t kind, std::vector<iovec> pieces);
 
   int fd_;
+  int reserve_fd_ = -1;  // a file without a name; -1: the file system has none
+  const std::string path_;
   uint64_t bytes_ = 0;
 };
 
@@ -50,6 +63,8 @@ class RecordingReader {
     std::string facts;
     std::optional<ClockAnchor> anchor;
     std::optional<Batch> batch;
+    std::string state;
+    uint64_t lost = 0;
   };
 
   // Null, with a reason for the user, if it cannot be opened or is no recording.
@@ -75,7 +90,9 @@ class RecordingReader {
   RecordingReader(int fd, uint64_t size) : fd_(fd), size_(size) {}
   bool read(uint64_t offset, void* to, size_t bytes);
   bool head_at(uint64_t offset, Head* head);
-  std::optional<Batch> read_batch(uint64_t offset, uint64_t bytes);
+  // `there`: as many of its bytes are in the file. If not all are, those records that are, and no
+  // notice.
+  std::optional<Batch> read_batch(uint64_t offset, uint64_t bytes, uint64_t there);
   void give_up(const char* what);
 
   int fd_;

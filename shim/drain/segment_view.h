@@ -22,6 +22,12 @@ struct SegmentInfo {
   RecordRef parent;
   std::string path;
   std::string command_line;  // arguments joined by spaces, without secrets: recordings have it, too
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(key, pid, clock, start_ticks, start_monotonic_ns, start_realtime_ns, inherited, parent, path,
+      command_line);
+  }
 };
 
 class SegmentView {

@@ -29,6 +29,24 @@ class SiteCache {
   // In no order.
   const std::deque<FunctionTotals>& totals() const { return totals_; }
 
+  // Enrolls the sites. The modules have been enrolled.
+  template <typename Archive>
+  void io(Archive& a) {
+    a(totals_);
+    for (FunctionTotals& each : totals_) a.enroll(&each);
+    io_places(a, &totals_by_function_, [&](FunctionTotals*& totals) { a.refer(totals); });
+    io_places(a, &ids_, [&](uint64_t& id) { a(id); });
+    auto places = [&](Key* key) {
+      io_place(a, &std::get<0>(*key));
+      io_place(a, &std::get<1>(*key));
+      io_place(a, &std::get<2>(*key));
+    };
+    io_table(a, &sites_, places, [&](Site& site) {
+      a(site);
+      a.enroll(const_cast<const Site*>(&site));
+    });
+  }
+
  private:
   struct Description;
   Description describe(const CodePlace& function, const CodePlace& return_address,
@@ -38,6 +56,34 @@ class SiteCache {
 
   using Place = std::pair<Module*, uint64_t>;
   using Key = std::tuple<Place, Place, Place>;
+  template <typename Archive>
+  static void io_place(Archive& a, Place* place) {
+    a.refer(place->first);
+    a(place->second);
+  }
+  template <typename Archive, typename Table, typename KeyIo, typename ValueIo>
+  static void io_table(Archive& a, Table* table, KeyIo&& key_io, ValueIo&& value_io) {
+    uint64_t size = a.count(table->size());
+    if constexpr (Archive::kReads) {
+      for (uint64_t i = 0; i < size && a.good(); i++) {
+        typename Table::key_type key;
+        key_io(&key);
+        value_io((*table)[key]);
+      }
+    } else {
+      for (auto& [key, value] : *table) {
+        typename Table::key_type copy = key;
+        key_io(&copy);
+        value_io(value);
+      }
+    }
+  }
+  template <typename Archive, typename Table, typename ValueIo>
+  static void io_places(Archive& a, Table* table, ValueIo&& value_io) {
+    io_table(
+        a, table, [&](Place* place) { io_place(a, place); }, value_io);
+  }
+
   const SpanFilter* filter_;
   std::map<Key, Site> sites_;
   std::deque<FunctionTotals> totals_;

@@ -21,6 +21,14 @@ struct Site {
   LeftOut left_out = LeftOut::kNo;  // by name
   FunctionText text;
   bool is_main = false;  // the program's main function
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(chain, caller, left_out, is_main, text.name, text.entry, text.exit_before, text.exit_after,
+      text.attributes, text.reference);
+    a.refer(totals);
+    if (totals == nullptr || static_cast<size_t>(left_out) >= kLeftOutReasons) a.fail();
+  }
 };
 
 }  // namespace telinject

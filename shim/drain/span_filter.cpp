@@ -18,6 +18,8 @@ std::string_view left_out_name(LeftOut reason) {
       return "--include";
     case LeftOut::kExclude:
       return "--exclude";
+    case LeftOut::kSampleRate:
+      return "--sample-rate";
   }
   return "";
 }

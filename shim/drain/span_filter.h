@@ -18,8 +18,8 @@
 namespace telinject {
 
 // Why a call was left out.
-enum class LeftOut : uint8_t { kNo, kMinDuration, kMaxDepth, kInclude, kExclude };
-inline constexpr size_t kLeftOutReasons = 5;
+enum class LeftOut : uint8_t { kNo, kMinDuration, kMaxDepth, kInclude, kExclude, kSampleRate };
+inline constexpr size_t kLeftOutReasons = 6;
 // As telrun's options are called: "--min-duration".
 std::string_view left_out_name(LeftOut reason);
 

@@ -21,12 +21,20 @@ struct SummaryFacts {
   uint64_t processes = 0;             // that had at least one span
   uint64_t joined = 0;                // that loaded the library
   uint64_t bytes = 0;                 // written
+  uint64_t bytes_before = 0;          // by the processor whose work this one goes on with
   std::string destination;            // as the sink describes itself
   std::string file;                   // "" if it is not a file
   std::string program;                // path of what telrun started
   uint64_t sample_rate = kRateOne;    // in billionths
+  bool exact_totals = false;          // else those of the sample, scaled
   LeftOutCounts left_out = {};        // spans, by the filter that they did not pass
   std::vector<std::string> untraced;  // why processes could not be traced
+
+  // Where events go is told by whoever writes them.
+  template <typename Archive>
+  void io(Archive& a) {
+    a(spans, events, processes, joined, bytes_before, program, left_out, untraced);
+  }
 };
 
 // Several lines, each ended by a newline.

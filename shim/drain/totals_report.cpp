@@ -39,6 +39,11 @@ std::string fitted(const std::string& name) {
   return name.substr(0, end) + "...";
 }
 
+// Of the calls that the totals are of.
+uint64_t counted_rate(const SummaryFacts& facts) {
+  return facts.exact_totals ? kRateOne : facts.sample_rate;
+}
+
 // What a sum over the sample stands for.
 uint64_t estimated(uint64_t sum, uint64_t rate) {
   return rate == kRateOne || rate == 0
@@ -63,13 +68,13 @@ std::string row(const FunctionTotals& f, uint64_t rate) {
 std::string totals_table(const SummaryFacts& facts, const std::deque<FunctionTotals>& totals) {
   std::vector<const FunctionTotals*> order = by_own_time(totals);
   if (order.empty()) return "";
-  bool sampled = facts.sample_rate != kRateOne;
+  bool sampled = counted_rate(facts) != kRateOne;
   std::string text =
       absl::StrFormat("  %-*s %12s %9s %9s %9s %9s %9s %9s %9s\n", kNameWidth + 2,
                       sampled ? "functions by own time, estimated" : "functions by own time",
                       "calls", "own", "total", "shortest", "p50", "p90", "p99", "longest");
   for (size_t i = 0; i < std::min(order.size(), kShown); i++) {
-    text += row(*order[i], facts.sample_rate);
+    text += row(*order[i], counted_rate(facts));
   }
   if (order.size() > kShown) {
     absl::StrAppend(&text, "    and ", grouped(order.size() - kShown),
@@ -83,7 +88,7 @@ std::string totals_json(const SummaryFacts& facts, const Losses& losses,
   nlohmann::ordered_json document;
   document["format"] = "telinject.totals";
   document["version"] = 1;
-  document["estimate"] = facts.sample_rate != kRateOne;
+  document["estimate"] = counted_rate(facts) != kRateOne;
   document["sample_rate"] = static_cast<double>(facts.sample_rate) / static_cast<double>(kRateOne);
   document["percentile_error"] = DurationHistogram::kError;
   document["lost_calls"] = losses.total();
@@ -104,9 +109,9 @@ std::string totals_json(const SummaryFacts& facts, const Losses& losses,
       function["function_file"] = f->file;
       function["function_line"] = f->line;
     }
-    function["calls"] = estimated(f->calls, facts.sample_rate);
-    function["self_ns"] = estimated(static_cast<uint64_t>(f->self_ns), facts.sample_rate);
-    function["total_ns"] = estimated(static_cast<uint64_t>(f->total_ns), facts.sample_rate);
+    function["calls"] = estimated(f->calls, counted_rate(facts));
+    function["self_ns"] = estimated(static_cast<uint64_t>(f->self_ns), counted_rate(facts));
+    function["total_ns"] = estimated(static_cast<uint64_t>(f->total_ns), counted_rate(facts));
     function["min_ns"] = f->min_ns;
     function["p50_ns"] = f->percentile_ns(.5);
     function["p90_ns"] = f->percentile_ns(.9);

@@ -33,6 +33,7 @@ class DocumentFile {
 
   // False, with the reason, if it is not all there.
   bool write(const std::string& text, std::string* problem);
+  const std::string& path() const { return path_; }
 
  private:
   DocumentFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}

@@ -26,6 +26,13 @@ struct HttpConnection {
   // What the message knows; the rest stays. False if it makes no sense.
   bool add(std::string_view message);
   bool tls() const { return tls_version != 0 || layer != HttpLayer::kSocket; }
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(role, layer, proxied, tls_version, family, peer_port, local_port, peer_address, local_address,
+      server_name, protocol, open);
+    if (role > HttpRole::kServer || layer > HttpLayer::kGnutls) a.fail();
+  }
 };
 
 // Ids of a span, and what its events carry besides.
@@ -34,8 +41,14 @@ struct HttpSpan {
   uint64_t id = 0, parent = 0;
   uint64_t start_ticks = 0;
   int64_t start_ns = 0;
-  std::string thread;         // attributes, JSON members
-  std::string_view function;  // ,"function_name":"f", or empty: that the request was made in
+  std::string thread;    // attributes, JSON members
+  std::string function;  // ,"function_name":"f", or empty: that the request was made in
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(trace, id, parent, start_ticks, start_ns, thread, function);
+    if (start_ns < 0) a.fail();
+  }
 };
 
 // How an exchange ended, for its attribute and its error.
@@ -91,6 +104,17 @@ struct HttpExchange {
   uint64_t request_bytes() const { return role == HttpRole::kServer ? received_bytes : sent_bytes; }
   uint64_t response_bytes() const {
     return role == HttpRole::kServer ? sent_bytes : received_bytes;
+  }
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(connection, number, http2, role, sampled, span);
+    a(request_known, request_written, truncated, method, url, request_headers, user_agent, version,
+      attributes, request_body_bytes);
+    a(response_known, status, response_headers, content_type, first_byte_ticks);
+    a(end, sent_ended, received_ended, end_ticks, sent_bytes, received_bytes, error);
+    a(transfer, resend, transfer_attributes, transfer_error, transfer_error_text);
+    if (role > HttpRole::kServer || end > HttpEnd::kUnknown) a.fail();
   }
 };
 

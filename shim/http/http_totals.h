@@ -19,6 +19,11 @@ class HttpTotals {
     std::string name;  // "GET http://host/path"
     uint64_t requests = 0, failed = 0;
     int64_t total_ns = 0, longest_ns = 0;
+
+    template <typename Archive>
+    void io(Archive& a) {
+      a(name, requests, failed, total_ns, longest_ns);
+    }
   };
 
   void add(std::string_view method, std::string_view url, int64_t duration_ns, bool failed);
@@ -30,6 +35,12 @@ class HttpTotals {
   uint64_t unread() const { return unread_; }
   // Those that took longest, the slowest first.
   std::vector<Path> slowest(size_t count) const;
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(requests_, failed_, unread_, paths_);
+    if (paths_.size() > kMaxPaths) a.fail();
+  }
 
  private:
   uint64_t requests_ = 0, failed_ = 0, unread_ = 0;

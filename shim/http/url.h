@@ -34,6 +34,13 @@ struct Url {
   std::string_view without_query() const {
     return std::string_view(text).substr(0, path_at + path_bytes);
   }
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(text, scheme, host, port, path_at, path_bytes, query_at);
+    bool lie_in_it = path_at <= text.size() && path_bytes <= text.size() - path_at;
+    if (!lie_in_it || query_at > text.size()) a.fail();
+  }
 };
 
 // Whatever the parts are, the result is a URL: bytes that may not stand in one are written as %XX,

@@ -42,5 +42,6 @@ class Sink {
 std::unique_ptr<Sink> open_file_sink(const std::string& path, std::string* problem);
 
 std::unique_ptr<Sink> open_stderr_sink();
+std::unique_ptr<Sink> open_stdout_sink();
 
 }  // namespace telinject

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <algorithm>
 #include <climits>
 #include <cstdint>
+#include <string>
 
 namespace telinject {
 
@@ -68,6 +70,39 @@ int StandardError::open_for_writing() {
 }
 
 bool StandardError::write(std::string_view text, int patience_ms, size_t* done) {
+  if (!status_used_.load()) return write_all(text, patience_ms, done);
+  std::lock_guard lock(status_mutex_);
+  erase_status();
+  return write_all(text, patience_ms, done);
+}
+
+void StandardError::erase_status() {
+  if (status_drawn_) write_all("\r\033[K", 0, nullptr);
+  status_drawn_ = false;
+}
+
+void StandardError::show_status(std::string_view text) {
+  std::lock_guard lock(status_mutex_);
+  if (text.empty()) return erase_status();
+  std::string line;
+  // What stands in the last line without a newline stays: blanks, a line's length but one, lead to
+  // the next line from anywhere but its beginning.
+  if (!status_used_.exchange(true)) line.append(columns() - 1, ' ');
+  line.append("\r").append(text).append("\033[K");
+  write_all(line, 0, nullptr);
+  status_drawn_ = true;
+}
+
+size_t StandardError::columns() {
+  constexpr size_t kUsual = 80, kFewest = 20;
+  winsize size = {};
+  int fd = open_for_writing();
+  bool known = fd >= 0 && ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  if (reopen_ && fd >= 0) close(fd);
+  return known ? std::max<size_t>(size.ws_col, kFewest) : kUsual;
+}
+
+bool StandardError::write_all(std::string_view text, int patience_ms, size_t* done) {
   size_t written = 0;
   if (done != nullptr) *done = 0;
   if (fd_ < 0) return false;

@@ -7,6 +7,8 @@
 // another user made (sudo, su, setpriv), which only that user can open again.
 #pragma once
 
+#include <atomic>
+#include <mutex>
 #include <string_view>
 
 namespace telinject {
@@ -25,6 +27,10 @@ class StandardError {
   // Writes all of it, or returns false: closed, full, no reader, or not ready within `patience_ms`
   // (negative: for ever). SIGPIPE has to be ignored. `*done` is set to the bytes that were written.
   bool write(std::string_view text, int patience_ms, size_t* done = nullptr);
+  // On a terminal: a line that is drawn over and over, until it is taken away ("" does that). What
+  // is written meanwhile comes in its place. Never waits.
+  void show_status(std::string_view text);
+  size_t columns();  // of the terminal, at least 20
   // False if there is nothing that can be written to.
   bool usable() const { return fd_ >= 0; }
   // Whether writes larger than PIPE_BUF may be interleaved with other writers'.
@@ -32,11 +38,16 @@ class StandardError {
 
  private:
   int open_for_writing();
+  bool write_all(std::string_view text, int patience_ms, size_t* done);
+  void erase_status();
 
   int fd_ = -1;
   int kept_ = -1;  // until let_go()
   bool pipe_like_ = false;
   bool reopen_ = false;
+  std::mutex status_mutex_;
+  std::atomic<bool> status_used_{false};
+  bool status_drawn_ = false;
 };
 
 }  // namespace telinject

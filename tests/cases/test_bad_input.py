@@ -15,6 +15,7 @@ import subprocess
 from contextlib import contextmanager
 
 import pytest
+from small_disk import needs_mounts, small_disk
 from teltest.run import APPS, build
 from ways import TRACED, comm, read, wait_for
 
@@ -54,17 +55,6 @@ def one_line(lines, *words):
 
 
 # Where events go.
-
-def small_disk(size):
-    """A command before the one in question: a full disk of that size at ./disk."""
-    return ["unshare", "--mount", "sh", "-c",
-            f'mkdir disk && mount -t tmpfs -o size={size} none disk && exec "$@"', "-"]
-
-
-needs_mounts = pytest.mark.skipif(
-    subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0,
-    reason="no mount namespaces here")
-
 
 def not_a_file(kind, directory):
     path = directory / "target"

@@ -2,15 +2,17 @@
 
 import json
 import os
+import signal
 import subprocess
 
 import pytest
 
+from small_disk import needs_mounts, small_disk
 from teltest import schema
 from teltest.check import check_tree
 from teltest.exact import check_exact
 from teltest.programs import lua
-from teltest.run import APPS, COMPILERS, build, clean_environment, convert, run, tool
+from teltest.run import APPS, COMPILERS, build, clean_environment, convert, library, run, tool
 
 
 @pytest.fixture(scope="module", params=COMPILERS)
@@ -109,3 +111,51 @@ def test_recording_into_a_folder_that_cannot_be_made(program, tmp_path):
     assert result.stderr.count(b"\n") == 1 and b"nothing is recorded" in result.stderr
     assert not (tmp_path / "none").exists()
     assert os.stat(tmp_path / "file").st_size == 0
+
+
+@needs_mounts
+@pytest.mark.parametrize("mode", ["telrun", "preload"])
+def test_a_disk_that_fills_up(mode, tmp_path):
+    """Whole calls are left out, and counted; the program does not notice, the user is told once."""
+    busy, calls = build("busy", [APPS / "output/busy.c"], "gcc", ("-O0",), ("-pthread",)), 100000
+    script = 'mkdir disk/to; "$@"; s=$?; sleep 0.3; cat disk/to/*.telrec > copy.telrec; exit $s'
+    telrun = [tool("telrun"), "--"] if mode == "telrun" else ["env", f"LD_PRELOAD={library()}"]
+    done = subprocess.run(
+        [*small_disk("1m"), "sh", "-c", script, "-", *telrun, busy, str(calls)], cwd=tmp_path, timeout=300,
+        stdin=subprocess.DEVNULL, capture_output=True, check=False, env=clean_environment() | {
+            "TELEMETRY_RECORD": "disk/to", "TELEMETRY_QUEUE_BYTES": "1048576", "TELEMETRY_SPOOL_MAX": "0",
+            "TELEMETRY_EXIT_WAIT": "600000"})
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert done.stderr.count(b"\n") == 1 and b"No space left" in done.stderr and b"disk/to" in done.stderr
+    result = subprocess.run([tool("telinject"), "convert", "-q", "--totals=totals", "-o", "events.jsonl",
+                             "copy.telrec"],
+                            cwd=tmp_path, capture_output=True, check=False, timeout=300,
+                            env=clean_environment())
+    assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")
+    totals = json.loads((tmp_path / "totals").read_text())
+    counted = sum(function["calls"] for function in totals["functions"])
+    assert counted > 0 and totals["lost_calls"] > 0
+    assert counted + totals["lost_calls"] == 2 * calls + 2 * calls // 10 + 3
+    assert not schema.check_file(tmp_path / "events.jsonl").problems
+    assert not check_tree(tmp_path / "events.jsonl").problems
+
+
+def test_events_go_to_standard_output(program, tmp_path):
+    run([program], tmp_path / "none", settings={"TELEMETRY_RECORD": str(tmp_path / "recording")})
+    command = [tool("telinject"), "convert", "-q", tmp_path / "recording"]
+    to_stderr = [*command[:-1], "-O", "stderr", command[-1]]
+    start = {"env": clean_environment(), "capture_output": True, "timeout": 120}
+    convert(tmp_path / "recording", tmp_path / "file")
+    done = subprocess.run(command, check=True, **start)
+    assert (done.stdout, done.stderr) == ((tmp_path / "file").read_bytes(), b"")
+    # As asked for; with a reader that goes; without one.
+    done = subprocess.run(to_stderr, check=True, **start)
+    assert (done.stdout, done.stderr) == (b"", (tmp_path / "file").read_bytes())
+    done = subprocess.run(["bash", "-c", '"$@" | head -n 1; exit ${PIPESTATUS[0]}', "bash", *command],
+                          check=False, **start)
+    assert done.returncode in (0, 128 + signal.SIGPIPE)
+    assert done.stdout == (tmp_path / "file").read_bytes().splitlines(keepends=True)[0] and done.stderr == b""
+    for closed, words in ((">&-", b"standard output, which is closed"),
+                          ("> /dev/full", b"cannot write events")):
+        done = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *command], check=False, **start)
+        assert done.returncode != 0 and done.stderr.count(b"\n") == 1 and words in done.stderr

@@ -1,4 +1,5 @@
-// Recordings of any content, read and replayed as `telinject convert` does.
+// Recordings of any content, read and replayed as `telinject convert` does; also those that begin
+// with a processor's state. Seeds of these: split_convert (tests/unit/drain), as it says itself.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -31,6 +32,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Processor processor(&queue, &clock, std::make_unique<MemorySink>(&lines), std::move(options),
                       {[](int) {}, [] {}, &progress});
   while (auto frame = reader->next()) {
+    // One that was not taken has left anything behind: all that is to be done then is to go.
+    if (!frame->state.empty() && !processor.restore(frame->state)) return 0;
+    processor.lose_recorded(frame->lost);
     if (frame->anchor.has_value()) clock.add_anchor(*frame->anchor);
     if (frame->batch.has_value()) processor.replay(std::move(*frame->batch));
   }

@@ -84,8 +84,11 @@ TEST_CASE("the document has every function, what is left out and what was lost")
   CHECK(document["format"] == "telinject.totals");
   CHECK(document["estimate"] == false);
   CHECK(document["lost_calls"] == 3);
-  CHECK(document["left_out"] ==
-        json({{"min_duration", 0}, {"max_depth", 7}, {"include", 0}, {"exclude", 0}}));
+  CHECK(document["left_out"] == json({{"min_duration", 0},
+                                      {"max_depth", 7},
+                                      {"include", 0},
+                                      {"exclude", 0},
+                                      {"sample_rate", 0}}));
   REQUIRE(document["functions"].size() == 2);
   CHECK(document["functions"][0] == json({{"function_name", "ns::f"},
                                           {"mangled_name", "_ZN2ns1fEv"},
