@@ -7,6 +7,7 @@
 #include "hooks/http/request_context.h"
 #include "hooks/messages.h"
 #include "hooks/slow_path.h"
+#include "hooks/stacks.h"
 #include "shim/channel/syscall.h"
 
 namespace telinject {
@@ -122,6 +123,13 @@ bool take_request(Connection& connection, Exchange& exchange, Lane* lane) {
   return __atomic_fetch_add(&lane->served.open, 1, __ATOMIC_RELAXED) == 0 && connection.id != 0;
 }
 
+// Then the drain is told of a request that is not sampled, too: what the thread calls for it is not
+// to be written, though the call that waited for it is.
+bool is_within_recorded_call(Lane* lane, uintptr_t sp) {
+  const Root& root = stack_at(lane, sp).root;
+  return root.open && root.recorded;
+}
+
 }  // namespace
 
 bool report_request(Connection& connection, Exchange& exchange, Way way, const Block& block,
@@ -139,7 +147,8 @@ bool report_request(Connection& connection, Exchange& exchange, Way way, const B
   Lane* lane = t_hook.lane;
   bool alone = serves && take_request(connection, exchange, lane);
   uint64_t position = 0;
-  bool recorded = message.context.sampled != 0;
+  bool sampled = message.context.sampled != 0;
+  bool recorded = sampled || (alone && is_within_recorded_call(lane, sp));
   if (recorded) {
     announce(connection);
     message.connection = connection.id;
@@ -155,7 +164,7 @@ bool report_request(Connection& connection, Exchange& exchange, Way way, const B
   if (alone) {
     if (!recorded) position = position_of(lane, t_hook.cursor);
     TraceContext context = message.context.trace;
-    context.sampled = recorded ? 1 : 0;
+    context.sampled = recorded && sampled ? 1 : 0;
     context.span_id = span_id(g_process.key, lane->index, position);
     serve(lane, context, position, connection.id, exchange.number.load());
   }

@@ -25,6 +25,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 
 namespace telinject {
@@ -78,6 +79,10 @@ class Archive {
   }
   template <typename K, typename V>
   void io(absl::flat_hash_map<K, V>& all) {
+    table(all);
+  }
+  template <typename K, typename V>
+  void io(absl::btree_map<K, V>& all) {
     table(all);
   }
   template <typename A, typename B>

@@ -108,7 +108,8 @@ void CallTree::place(FrameStack* stack, Frame* frame, uint64_t position) {
   frame->span_id = span_id(key_, lane_, position);
   frame->parent_span_id = 0;
   frame->first_of_trace = false;
-  // The outermost call's decision holds for all below, whichever trace they belong to.
+  // The outermost call's decision holds for all below, whichever trace they belong to; but what is
+  // called for a request whose sender keeps no trace is kept nowhere.
   if (parent != nullptr) {
     frame->sampled = parent->sampled;
   } else if (root_.has_value()) {
@@ -119,6 +120,7 @@ void CallTree::place(FrameStack* stack, Frame* frame, uint64_t position) {
   if (adopter_.has_value() && is_adopted(above)) {
     frame->trace = adopter_->trace;
     frame->parent_span_id = adopter_->span_id;
+    frame->sampled = frame->sampled && adopter_->sampled;
   } else if (parent != nullptr) {
     frame->trace = parent->trace;
     frame->parent_span_id = parent->parent_of_children();

@@ -186,7 +186,10 @@ void HttpSpans::serve(Thread* thread, OpenExchange* exchange, bool alone, uint64
   thread->servers.push_back(exchange);
   thread->serving = alone ? exchange : nullptr;
   std::optional<ParentContext> context;
-  if (alone) context = ParentContext{exchange->http.span.trace, exchange->http.span.id};
+  if (alone) {
+    const HttpExchange& http = exchange->http;
+    context = ParentContext{http.span.trace, http.span.id, http.sampled};
+  }
   thread->tree.adopt(context, ticks);
 }
 

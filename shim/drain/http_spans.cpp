@@ -167,12 +167,13 @@ void HttpSpans::begin(const Place& at, OpenExchange* exchange, const HttpContext
   }
   http.span = span_at(at, context, at.start(start_ticks));
   place_request(at, exchange, context, fields, transfer);
+  bool server = http.role == HttpRole::kServer;
   if (http.sampled) {
     http.attributes = common_attributes(http, connection);
-    bool server = http.role == HttpRole::kServer;
     if (server || http.request_body_bytes >= 0) write_request(at.thread->process, &http);
-    if (server) serve(at.thread, exchange, alone, at.ticks);
   }
+  // What is called for a request that is not sampled is not written either.
+  if (server) serve(at.thread, exchange, alone, at.ticks);
   finish_if_over(at.thread->process, exchange);
 }
 

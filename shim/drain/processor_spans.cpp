@@ -121,7 +121,7 @@ void Processor::count_process(Process* process) {
 
 void Processor::span_opened(Thread* thread, const Frame& frame) {
   if (thread->held_main.has_value()) release_main(thread, 0);
-  if (filtering_) {
+  if (filtering_ || !frame.sampled) {
     decide_at_entry(thread, thread->tree.stack());
   } else {
     write_entry(thread, frame);
@@ -146,7 +146,8 @@ void Processor::span_closed(Thread* thread, FrameStack* stack, const Frame& fram
   int64_t duration = end_ns - frame.start_ns;
   if (!stack->frames.empty()) add_ns(&stack->frames.back().children_ns, duration);
   frame.site->totals->add(duration, frame.children_ns);
-  bool written = !filtering_ || decide_at_exit(thread, stack, frame, kind, duration);
+  bool written =
+      (!filtering_ && frame.sampled) || decide_at_exit(thread, stack, frame, kind, duration);
   if (thread->flights.empty()) {
     if (!written) return;
     if (returns_from_main(*thread, *stack, frame, kind, upper_bound)) {

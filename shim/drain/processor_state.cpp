@@ -196,7 +196,7 @@ void Processor::io(Archive& a) {
   static_assert(is_as_known<sizeof(Frame), 104>());
   static_assert(is_as_known<sizeof(Thread), 584>());
   static_assert(is_as_known<sizeof(Process), 488>());
-  static_assert(is_as_known<sizeof(SegmentState), 168>());
+  static_assert(is_as_known<sizeof(SegmentState), 152>());
   static_assert(is_as_known<sizeof(SummaryFacts), 232>());
   static_assert(is_as_known<sizeof(HttpState), 448>());
   static_assert(is_as_known<sizeof(HttpTransfer), 232>());

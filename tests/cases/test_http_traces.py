@@ -108,13 +108,15 @@ def test_given_trace(tmp_path, authority):
 
 
 def test_given_trace_that_is_not_sampled(tmp_path, authority):
-    """The server is told, and writes nothing of these requests, nor anything into their trace. (What its
-    threads call meanwhile belongs to calls that were open before, and so to the server's own trace.)
+    """The server is told, and writes nothing of these requests: neither their spans nor what it calls for
+    them. What it calls besides is its own trace's.
     """
     two = Two(tmp_path, authority, "gcc", "http", ["/a", "/b"], f"00-{TRACE}-{SPAN}-00")
     assert two.lines == ["GET /a 200", "GET /b 200"]
     assert two.found.all == [] and two.named("fetch") == []
-    assert {event["function_name"] for event in two.spans.values()} >= {"main", "serve"}
+    functions = {event["function_name"] for event in two.spans.values()}
+    assert functions >= {"main", "serve"}
+    assert two.named("handle") == [], functions
     assert TRACE not in {event["trace_id"] for event in two.spans.values()}
     assert not two.found.problems and not two.found.orphans
 
