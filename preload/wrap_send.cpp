@@ -6,6 +6,7 @@
 
 #include "preload/export.h"
 #include "preload/socket_call.h"
+#include "preload/socket_traceparent.h"
 #include "shim/channel/syscall.h"
 
 namespace telinject {
@@ -40,6 +41,9 @@ uint64_t call_begins(int fd) {
 
 [[gnu::noinline]] ssize_t looked_at_write(int fd, const void* data, size_t size) {
   auto function = real<ssize_t (*)(int, const void*, size_t)>(kReal_write);
+  iovec part = {const_cast<void*>(data), size};
+  ssize_t done;
+  if (send_with_traceparent(fd, &part, 1, 0, &done)) return done;
   uint64_t began = call_begins(fd);
   ssize_t result = function(fd, data, size);
   sent(fd, data, result, began);
@@ -48,15 +52,21 @@ uint64_t call_begins(int fd) {
 
 [[gnu::noinline]] ssize_t looked_at_writev(int fd, const iovec* parts, int count) {
   auto function = real<ssize_t (*)(int, const iovec*, int)>(kReal_writev);
+  auto parts_there = static_cast<size_t>(count > 0 ? count : 0);
+  ssize_t done;
+  if (send_with_traceparent(fd, parts, parts_there, 0, &done)) return done;
   uint64_t began = call_begins(fd);
   ssize_t result = function(fd, parts, count);
-  sent(fd, {parts, static_cast<size_t>(count > 0 ? count : 0)}, result, began);
+  sent(fd, {parts, parts_there}, result, began);
   return result;
 }
 
 [[gnu::noinline]] ssize_t looked_at_send(int fd, const void* data, size_t size, int flags) {
   auto function = real<ssize_t (*)(int, const void*, size_t, int)>(kReal_send);
   if ((flags & MSG_OOB) != 0) return function(fd, data, size, flags);
+  iovec part = {const_cast<void*>(data), size};
+  ssize_t done;
+  if (send_with_traceparent(fd, &part, 1, flags, &done)) return done;
   uint64_t began = call_begins(fd);
   ssize_t result = function(fd, data, size, flags);
   sent(fd, data, result, began);
@@ -70,6 +80,9 @@ uint64_t call_begins(int fd) {
   if ((flags & MSG_OOB) != 0) return function(fd, data, size, flags, address, address_size);
   // TCP fast open connects and sends at once.
   if ((flags & MSG_FASTOPEN) != 0) descriptor_connected(fd);
+  iovec part = {const_cast<void*>(data), size};
+  ssize_t done;
+  if (address == nullptr && send_with_traceparent(fd, &part, 1, flags, &done)) return done;
   uint64_t began = call_begins(fd);
   ssize_t result = function(fd, data, size, flags, address, address_size);
   sent(fd, data, result, began);
@@ -79,6 +92,11 @@ uint64_t call_begins(int fd) {
 [[gnu::noinline]] ssize_t looked_at_sendmsg(int fd, const msghdr* message, int flags) {
   auto function = real<ssize_t (*)(int, const msghdr*, int)>(kReal_sendmsg);
   if ((flags & MSG_OOB) != 0) return function(fd, message, flags);
+  ssize_t done;
+  bool plain = message != nullptr && message->msg_name == nullptr && message->msg_controllen == 0;
+  if (plain && send_with_traceparent(fd, message->msg_iov, message->msg_iovlen, flags, &done)) {
+    return done;
+  }
   uint64_t began = call_begins(fd);
   ssize_t result = function(fd, message, flags);
   sent(fd, {message->msg_iov, message->msg_iovlen}, result, began);

@@ -81,6 +81,10 @@ const Setting kSettings[kSettingCount] = {
      nullptr, nullptr,
      "where SAMPLE_RATE is below 1: exact records and counts all calls, and writes the sample; it "
      "costs the program what recording costs (docs/output.md)"},
+    {kHttpTraceparent, "TELEMETRY_HTTP_TRACEPARENT", nullptr, SettingType::kChoice, "libraries",
+     "libraries|sockets", 0, "http-traceparent", "WHERE",
+     "which requests carry our traceparent: those of libcurl and nghttp2; sockets: also those of "
+     "HTTP/1 that the program writes to a socket itself (docs/http.md)"},
     {kHttpSlow, "TELEMETRY_HTTP_SLOW", nullptr, SettingType::kDuration, "1s", "", 0, "http-slow",
      "TIME", "HTTP responses that take longer are warnings (severity WARN); 0: none are"},
     {kRedactHeaders, "TELEMETRY_REDACT_HEADERS", nullptr, SettingType::kText, "", "", 0,

@@ -42,6 +42,7 @@ enum SettingId : uint32_t {
   kExcludeModules,
   kTotalsFile,
   kTotals,
+  kHttpTraceparent,
   kHttpSlow,
   kRedactHeaders,
   kRedactQuery,
@@ -78,6 +79,7 @@ enum OnFull : uint64_t { kDrop, kBlock };
 enum Threads : uint64_t { kContinueTrace, kNewTrace };
 enum SummaryMode : uint64_t { kSummaryAuto, kSummaryAlways, kSummaryNever };
 enum TotalsKind : uint64_t { kTotalsEstimate, kTotalsExact };
+enum TraceparentPlace : uint64_t { kTraceparentLibraries, kTraceparentSockets };
 enum Detail : uint64_t { kDetailFull, kDetailLean };
 enum ClockChoice : uint64_t { kClockAuto, kClockTsc, kClockMonotonic };
 
