@@ -96,8 +96,6 @@ for path in b"ab":
     "write": ("import os; os.write(s.fileno(), b'GET /a HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'); answer()", 1),
     "without blocking": (
         "s.setblocking(False); s.send(b'GET /a HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'); answer()", 1),
-    "without blocking": (
-        "s.setblocking(False); s.send(b'GET /a HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'); answer()", 1),
     "a long body, little room, without blocking": ("""
 s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
 s.setblocking(False)
