@@ -236,9 +236,9 @@ TEST_CASE("stack pointers are kept as low halves, also of stacks that cross 4 Gi
 TEST_CASE("what a served request's calls are children of, and whether they are sampled") {
   Tree t;
   Call loop = t.call('l', kStackHi - 100), handle = t.call('h', kStackHi - 200);
-  const ParentContext server = {{7, 8}, 9};
+  const ParentContext server = {{7, 8}, 9, GENERATE(true, false)};
   uint64_t flags = GENERATE(uint64_t{0}, uint64_t{kRootNotSampled});
-  bool chosen = flags == 0;
+  bool chosen = flags == 0, both = chosen && server.sampled;
   t.tree.root(flags, 1, 0);
   t.enter(loop);
   CHECK(t.last.sampled == chosen);
@@ -246,13 +246,13 @@ TEST_CASE("what a served request's calls are children of, and whether they are s
   t.enter(handle);
   CHECK((t.last.trace.hi == server.trace.hi && t.last.trace.lo == server.trace.lo));
   CHECK(t.last.parent_span_id == server.span_id);
-  CHECK(t.last.sampled == chosen);
+  CHECK(t.last.sampled == both);
   t.leave(handle);
   t.leave(loop);
   t.tree.root(flags | kRootInherited, 2, 0);
   t.enter(handle);
   CHECK((t.last.trace.hi == server.trace.hi && t.last.trace.lo == server.trace.lo));
-  CHECK(t.last.sampled == chosen);
+  CHECK(t.last.sampled == both);
 }
 
 TEST_CASE("recursion 100,000 deep") {
