@@ -90,10 +90,10 @@ void set_headers(void* handle, const HeaderList* list, const void* library) {
 }
 
 void inject(void* handle, Transfer* transfer, const void* library) {
-  transfer->injected = !has_traceparent(transfer->application_list);
+  HeaderList* list = transfer->application_list;
+  transfer->injected = !has_header(list, "traceparent");
   if (!transfer->injected) return;
-  transfer->node = {transfer->header, transfer->application_list};
-  set_headers(handle, &transfer->node, library);
+  set_headers(handle, transfer->list_with(list, has_header(list, "tracestate")), library);
 }
 
 // An entry is kept for the application's list; without one there is nothing to keep.
@@ -103,10 +103,10 @@ void forget_if_empty(const void* handle, const Transfer* transfer) {
 
 }  // namespace
 
-bool has_traceparent(const HeaderList* list) {
+bool has_header(const HeaderList* list, const char* name) {
   for (; list != nullptr; list = list->next) {
     if (list->data == nullptr) continue;
-    const char* rest = behind_prefix(list->data, "traceparent");
+    const char* rest = behind_prefix(list->data, name);
     if (rest != nullptr && (*rest == ':' || *rest == ';')) return true;
   }
   return false;

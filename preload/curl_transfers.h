@@ -16,8 +16,8 @@ inline constexpr int kCurlHttpHeader = 10023;  // CURLOPT_HTTPHEADER
 using CurlSetopt = int (*)(void* handle, int option, ...);
 using CurlGetinfo = int (*)(void* handle, int info, ...);
 
-// True if one of the headers is a traceparent, in whatever case.
-bool has_traceparent(const HeaderList* list);
+// True if one of the headers has that name (in small letters here), in whatever case.
+bool has_header(const HeaderList* list, const char* name);
 
 // A transfer begins: its facts are told, and the handle gets our header in front of its own. Null
 // if it is none of HTTP, or nothing is to be recorded. `library` is any function of the libcurl

@@ -7,6 +7,8 @@
 
 #include "hooks/http/descriptors.h"
 #include "hooks/http/http1_head.h"
+#include "hooks/http/request_context.h"
+#include "hooks/http/tracestate.h"
 #include "preload/socket_call.h"
 #include "preload/startup.h"
 #include "preload/transfers.h"
@@ -18,7 +20,9 @@ namespace {
 
 constexpr char kName[] = "traceparent: ";
 constexpr size_t kNameBytes = sizeof kName - 1;
-constexpr size_t kLineBytes = kNameBytes + sizeof IssuedId{}.traceparent + 2;
+// Both lines.
+constexpr size_t kMaxLines =
+    kNameBytes + sizeof IssuedId{}.traceparent + 2 + kTracestateNameBytes + kMaxTracestate + 2;
 constexpr size_t kMaxParts = 16;
 constexpr int kUnderstood = MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE;
 
@@ -60,11 +64,27 @@ size_t send_rest(int fd, const char* rest, size_t size) {
   return done;
 }
 
-void write_line(char line[kLineBytes], const IssuedId& id) {
-  __builtin_memcpy(line, kName, kNameBytes);
-  __builtin_memcpy(line + kNameBytes, id.traceparent, sizeof id.traceparent);
-  line[kLineBytes - 2] = '\r';
-  line[kLineBytes - 1] = '\n';
+size_t write_lines(char lines[kMaxLines], const IssuedId& id, const Block& block) {
+  size_t size = 0;
+  auto add = [&](const char* text, size_t bytes) {
+    __builtin_memcpy(lines + size, text, bytes);
+    size += bytes;
+  };
+  add(kName, kNameBytes);
+  add(id.traceparent, sizeof id.traceparent);
+  add("\r\n", 2);
+  bool has_state = false;
+  each_field(block, "tracestate", [&](const uint8_t*, size_t) {
+    has_state = true;
+    return false;
+  });
+  char state[kMaxTracestate];
+  size_t state_bytes = has_state ? 0 : tracestate_of(id.trace, state);
+  if (state_bytes == 0) return size;
+  add(kTracestateName, kTracestateNameBytes);
+  add(state, state_bytes);
+  add("\r\n", 2);
+  return size;
 }
 
 }  // namespace
@@ -84,12 +104,13 @@ bool send_with_traceparent(int fd, const iovec* parts, size_t count, int flags, 
   if (!issue_id(nullptr, 0, reinterpret_cast<uintptr_t>(__builtin_frame_address(0)), &id)) {
     return false;
   }
-  char line[kLineBytes];
-  write_line(line, id);
+  char lines[kMaxLines];
+  Block block = {data, static_cast<uint32_t>(head.size), false};
+  size_t more = write_lines(lines, id, block);
   size_t before = head.size - (data[head.size - 2] == '\r' ? 2 : 1);
   iovec all[kMaxParts + 2];
   all[0] = {parts[0].iov_base, before};
-  all[1] = {line, sizeof line};
+  all[1] = {lines, more};
   all[2] = {const_cast<uint8_t*>(data) + before, parts[0].iov_len - before};
   for (size_t i = 1; i < count; i++) all[i + 2] = parts[i];
   msghdr message = {};
@@ -97,10 +118,10 @@ bool send_with_traceparent(int fd, const iovec* parts, size_t count, int flags, 
   message.msg_iovlen = count + 2;
   ssize_t sent = real<ssize_t (*)(int, const msghdr*, int)>(kReal_sendmsg)(fd, &message, flags);
   auto passed = static_cast<size_t>(sent > 0 ? sent : 0);
-  if (passed > before && passed < before + sizeof line) {
-    passed += send_rest(fd, line + (passed - before), before + sizeof line - passed);
+  if (passed > before && passed < before + more) {
+    passed += send_rest(fd, lines + (passed - before), before + more - passed);
   }
-  bool made = passed >= before + sizeof line;
+  bool made = passed >= before + more;
   end_issued_id(id, made);
   if (passed == 0) {
     if (sent < 0) call_failed(fd, Way::kSent);
@@ -108,7 +129,7 @@ bool send_with_traceparent(int fd, const iovec* parts, size_t count, int flags, 
     return true;
   }
   descriptor_traffic_vector(fd, Way::kSent, all, count + 2, passed, began);
-  *result = static_cast<ssize_t>(made ? passed - sizeof line : passed < before ? passed : before);
+  *result = static_cast<ssize_t>(made ? passed - more : passed < before ? passed : before);
   return true;
 }
 

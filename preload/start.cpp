@@ -3,6 +3,7 @@
 
 #include "hooks/attach.h"
 #include "hooks/http/descriptors.h"
+#include "hooks/http/tracestate.h"
 #include "hooks/services.h"
 #include "hooks/slow_path.h"
 #include "preload/crash.h"
@@ -84,6 +85,7 @@ void read_inherited(char* const* envp) {
   g_client.traceparent = env_find(envp, kTraceparentVariable);
   if (g_client.traceparent != nullptr) {
     parse_traceparent(g_client.traceparent, &g_process.inherited);
+    inherit_tracestate(env_find(envp, kTracestateVariable), g_process.inherited);
   }
   const char* parent = env_find(envp, kParentVariable);
   if (parent != nullptr) parse_record_ref(parent, &g_process.parent_ref);

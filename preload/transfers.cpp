@@ -83,6 +83,14 @@ void write_header(Transfer* transfer, uint64_t span) {
   at[kTraceparentLength] = 0;
 }
 
+void write_state_header(Transfer* transfer) {
+  char* text = transfer->state_header;
+  size_t size = tracestate_of(transfer->context.trace, text + kTracestateNameBytes);
+  __builtin_memcpy(text, kTracestateName, kTracestateNameBytes);
+  text[kTracestateNameBytes + size] = 0;
+  if (size == 0) text[0] = 0;
+}
+
 Lane* lane_for(uintptr_t sp) {
   return t_hook.lane != nullptr && g_alive.mask != 0 ? t_hook.lane : attach_thread(sp);
 }
@@ -202,6 +210,7 @@ bool begin_transfer(Transfer* transfer, const char* url, uintptr_t sp) {
   Table* table = g_table.load(std::memory_order_acquire);
   uint64_t span = id_at(transfer, 0);
   write_header(transfer, span);
+  write_state_header(transfer);
   if (transfer->context.sampled != 0) {
     table->spans[index_of(table, transfer)].store(span, std::memory_order_release);
   }
@@ -263,6 +272,7 @@ bool issue_id(const char* url, size_t url_bytes, uintptr_t sp, IssuedId* id) {
   }
   id->transfer = issue.id;
   id->sampled = context.sampled != 0;
+  id->trace = context.trace;
   write_traceparent(id->traceparent, context, span_id(g_process.key, issue.lane, issue.position));
   return true;
 }

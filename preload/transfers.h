@@ -3,8 +3,8 @@
 //
 // An easy handle has an entry from the time it is given a list of headers, or begins a transfer,
 // until it is cleaned up. libcurl copies no lists: while a transfer is under way the handle's list
-// is ours, one node with a traceparent, whose `next` is the application's list; so our node must
-// stay where it is, which entries do for the life of the process.
+// is ours: a node with a traceparent (and one with a tracestate) in front of the application's
+// list; so our nodes must stay where they are, which entries do for the life of the process.
 //
 // Safety class: no heap, no lock: one mmap(2) at the first entry. A handle is used by one thread at
 // a time (libcurl's rule), different handles by any.
@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "hooks/http/tracestate.h"
 #include "shim/channel/http_message.h"
 
 namespace telinject {
@@ -25,13 +26,16 @@ struct HeaderList {
 };
 
 inline constexpr size_t kTraceparentHeaderBytes = 72;
+inline constexpr char kTracestateName[] = "tracestate: ";
+inline constexpr size_t kTracestateNameBytes = sizeof kTracestateName - 1;
 
 struct Transfer {
   // The handle's list as the application set it.
   HeaderList* application_list;
-  // Our node in front of it, and its text.
-  HeaderList node;
+  // Our node in front of it, and its text; and where there is a tracestate, a second one.
+  HeaderList node, state_node;
   char header[kTraceparentHeaderBytes];
+  char state_header[kTracestateNameBytes + kMaxTracestate + 1];
   // Of a transfer under way; 0: none is.
   uint64_t id;
   const void* multi;  // that it was added to; null: curl_easy_perform
@@ -41,6 +45,14 @@ struct Transfer {
   uint32_t ids;                  // that it may issue
   std::atomic<uint32_t> issued;  // that went out
   bool injected;                 // the handle's list is ours
+
+  // Our nodes, with the application's list behind them.
+  HeaderList* list_with(HeaderList* application, bool has_tracestate) {
+    bool state = state_header[0] != 0 && !has_tracestate;
+    state_node = {state_header, application};
+    node = {header, state ? &state_node : application};
+    return &node;
+  }
 };
 
 // The handle's entry, or null. Null, too, without a handle.
@@ -72,6 +84,7 @@ struct IssuedId {
   uint64_t transfer;
   bool sampled;
   char traceparent[55];
+  TraceContext trace;
 };
 // Writes a transfer that issues one id. False if nothing is to be recorded.
 bool issue_id(const char* url, size_t url_bytes, uintptr_t sp, IssuedId* id);

@@ -31,8 +31,8 @@ int set_list(void* handle, HeaderList* list, CurlSetopt setopt) {
   if (transfer != nullptr && transfer->injected) {
     // A callback sets it, in the middle of a transfer.
     transfer->application_list = list;
-    transfer->node.next = list;
-    if (!has_traceparent(list)) return setopt(handle, kCurlHttpHeader, &transfer->node);
+    HeaderList* all = transfer->list_with(list, has_header(list, "tracestate"));
+    if (!has_header(list, "traceparent")) return setopt(handle, kCurlHttpHeader, all);
     transfer->injected = false;
     return setopt(handle, kCurlHttpHeader, list);
   }

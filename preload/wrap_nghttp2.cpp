@@ -77,14 +77,21 @@ int32_t submit(Submit real, void* session, const void* priority, const Field* fi
   char space[1024];
   TextBuffer url(space, sizeof space);
   write_url(&url, fields, count);
-  if (count >= kMaxFields || !issue_id(url.text(), url.size(), sp, &id)) {
+  if (count + 2 > kMaxFields || !issue_id(url.text(), url.size(), sp, &id)) {
     return real(session, priority, fields, count, provider, user_data);
   }
   for (size_t i = 0; i < count; i++) all[i] = fields[i];
   all[count] = {reinterpret_cast<const uint8_t*>(kName),
                 reinterpret_cast<const uint8_t*>(id.traceparent), sizeof kName - 1,
                 sizeof id.traceparent, 0};
-  int32_t stream = real(session, priority, all, count + 1, provider, user_data);
+  char state[kMaxTracestate];
+  size_t state_bytes =
+      find_field(fields, count, "tracestate") == nullptr ? tracestate_of(id.trace, state) : 0;
+  all[count + 1] = {reinterpret_cast<const uint8_t*>("tracestate"),
+                    reinterpret_cast<const uint8_t*>(state), sizeof "tracestate" - 1, state_bytes,
+                    0};
+  int32_t stream =
+      real(session, priority, all, count + (state_bytes != 0 ? 2 : 1), provider, user_data);
   end_issued_id(id, stream >= 0);
   return stream;
 }

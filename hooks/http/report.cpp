@@ -5,6 +5,7 @@
 #include "hooks/attach.h"
 #include "hooks/context.h"
 #include "hooks/http/request_context.h"
+#include "hooks/http/tracestate.h"
 #include "hooks/messages.h"
 #include "hooks/slow_path.h"
 #include "hooks/stacks.h"
@@ -143,6 +144,7 @@ bool report_request(Connection& connection, Exchange& exchange, Way way, const B
   bool traced = serves || carried.valid != 0 ? server_context(sp, carried, &message.context)
                                              : client_context(sp, &message.context);
   if (!traced) return false;
+  if (serves && carried.valid != 0) keep_tracestate(block, carried);
   if (!serves && carried.valid != 0) issued_id_sent(carried.span_id);
   Lane* lane = t_hook.lane;
   bool alone = serves && take_request(connection, exchange, lane);

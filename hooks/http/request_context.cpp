@@ -9,17 +9,6 @@ namespace telinject {
 
 namespace {
 
-constexpr char kField[] = "traceparent";
-constexpr size_t kFieldLength = sizeof kField - 1;
-
-bool is_field(const uint8_t* line, size_t size) {
-  if (size <= kFieldLength || line[kFieldLength] != ':') return false;
-  for (size_t i = 0; i < kFieldLength; i++) {
-    if ((line[i] | 0x20) != kField[i]) return false;
-  }
-  return true;
-}
-
 // The value without the blanks around it, as a terminated text.
 bool parse_value(const uint8_t* value, size_t size, TraceContext* out) {
   char text[128];
@@ -38,18 +27,12 @@ bool parse_value(const uint8_t* value, size_t size, TraceContext* out) {
 
 bool find_traceparent(const Block& block, TraceContext* out) {
   *out = {};
-  const uint8_t* at = block.data;
-  const uint8_t* end = at + block.size;
   int found = 0;
-  while (at < end) {
-    const uint8_t* line = at;
-    while (at < end && *at != '\n') at++;
-    auto size = static_cast<size_t>(at - line);
-    if (at < end) at++;
-    if ((*line | 0x20) != 't' || !is_field(line, size)) continue;
+  each_field(block, "traceparent", [&](const uint8_t* value, size_t size) {
     found++;
-    if (!parse_value(line + kFieldLength + 1, size - kFieldLength - 1, out)) *out = {};
-  }
+    if (!parse_value(value, size, out)) *out = {};
+    return true;
+  });
   if (found != 1) *out = {};
   return out->valid != 0;
 }

@@ -5,6 +5,25 @@
 
 namespace telinject {
 
+// Calls take(value, size) with each value of the field, whose name is in small letters, until it
+// returns false.
+template <typename Take>
+void each_field(const Block& block, const char* name, Take&& take) {
+  const uint8_t* at = block.data;
+  const uint8_t* end = at + block.size;
+  while (at < end) {
+    const uint8_t* line = at;
+    while (at < end && *at != '\n') at++;
+    const uint8_t* line_end = at;
+    if (at < end) at++;
+    const char* rest = name;
+    while (*rest != 0 && line < line_end && (*line | 0x20) == *rest) line++, rest++;
+    if (*rest != 0 || line == line_end || *line != ':') continue;
+    line++;
+    if (!take(line, static_cast<size_t>(line_end - line))) return;
+  }
+}
+
 // The value of a field "traceparent" of an HTTP/1 header block, in any case, if it is valid and the
 // only one.
 bool find_traceparent(const Block& block, TraceContext* out);

@@ -28,6 +28,7 @@ inline constexpr const char* kSessionVariable = "TELINJECT_SESSION";
 inline constexpr const char* kParentVariable =
     "TELINJECT_PARENT";  // <segment:16x>:<lane:3x>:<position:16x>
 inline constexpr const char* kTraceparentVariable = "TRACEPARENT";
+inline constexpr const char* kTracestateVariable = "TRACESTATE";
 
 inline constexpr size_t kSessionNameDigits = 32;
 inline constexpr size_t kSessionDirectoryBytes = 64;
