@@ -23,8 +23,9 @@ constinit Kept g_inherited{};
 
 // Several fields are one, with commas between.
 bool add(Kept* kept, const uint8_t* value, size_t size) {
-  while (size > 0 && (*value == ' ' || *value == '\t')) value++, size--;
-  while (size > 0 && value[size - 1] <= ' ') size--;
+  auto is_blank = [](uint8_t c) { return c == ' ' || c == '\t' || c == '\r'; };
+  while (size > 0 && is_blank(*value)) value++, size--;
+  while (size > 0 && is_blank(value[size - 1])) size--;
   if (size == 0) return true;
   size_t comma = kept->size != 0 ? 1 : 0;
   if (kept->size + comma + size > kMaxTracestate) return false;
