@@ -44,6 +44,8 @@ enum class Heard { kNothing, kWritten, kWrittenAndEnds, kSilence };
 Heard hear(int control) {
   ControlMessage message;
   ssize_t n = recv(control, &message, sizeof message, MSG_DONTWAIT);
+  // It has ended before it read all that we have sent; what it said last is still there.
+  if (n < 0 && errno == ECONNRESET) n = recv(control, &message, sizeof message, MSG_DONTWAIT);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return Heard::kNothing;
   if (n < static_cast<ssize_t>(offsetof(ControlMessage, text))) return Heard::kSilence;
   if (message.type != ControlType::kWritten) return Heard::kNothing;

@@ -274,3 +274,26 @@ def test_the_bar_makes_room_for_a_shell(busy, tmp_path):
     pipe.read_on()
     wait_until(lambda: shell.poll() is not None, screen.read)
     assert shell.returncode == 0
+
+
+def test_a_drain_that_is_done_at_once(tmp_path):
+    """On a terminal telrun tells the drain that it may draw there. It may have ended by then."""
+    said = b""
+    for pause in range(150):
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.environ |= clean_environment() | {"TELEMETRY_OUTPUT": "file", "TELEMETRY_SUMMARY": "never",
+                                                 "TELEMETRY_FILE": str(tmp_path / "events")}
+            os.execv(tool("telrun"), ["telrun", "--", "sleep", f"0.0{pause % 10}"])
+        while data := read_terminal(terminal):
+            said += data
+        os.close(terminal)
+        assert os.waitpid(pid, 0)[1] == 0
+    assert said == b""
+
+
+def read_terminal(fd):
+    try:
+        return os.read(fd, 4096)
+    except OSError:  # the other side is closed
+        return b""
