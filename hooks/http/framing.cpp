@@ -6,7 +6,7 @@ namespace telinject {
 
 namespace {
 
-constexpr uint8_t kTlsHandshake = 0x16, kClientHello = 1;
+constexpr uint8_t kTlsHandshake = 0x16, kClientHello = 1, kServerHello = 2;
 
 // What begins like this; kUnknown: more bytes are needed. For HTTP/1 the first byte decides, and
 // its parser knows the rest; "PRI" is no method of HTTP/1 but the preface of HTTP/2.
@@ -18,11 +18,12 @@ Protocol protocol_of(const uint8_t* bytes, size_t size) {
     return bytes[2] == 'I' ? Protocol::kHttp2 : Protocol::kHttp1;
   }
   if (first == kTlsHandshake) {
-    constexpr uint8_t kHello[] = {kTlsHandshake, 3, 0, 0, 0, kClientHello};
+    constexpr size_t kHello = 6;  // the record's head and the message's type
     if (size > 1 && bytes[1] != 3) return Protocol::kOther;
     if (size > 2 && bytes[2] > 4) return Protocol::kOther;
-    if (size < sizeof kHello) return Protocol::kUnknown;
-    return bytes[5] == kClientHello ? Protocol::kTls : Protocol::kOther;
+    if (size < kHello) return Protocol::kUnknown;
+    // The answer may be read by one thread before another one is back from sending what it answers.
+    return bytes[5] == kClientHello || bytes[5] == kServerHello ? Protocol::kTls : Protocol::kOther;
   }
   // The SETTINGS of an HTTP/2 server that speaks first: length, type 4, no flags, stream 0.
   if (first == 0) {

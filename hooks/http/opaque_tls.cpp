@@ -9,6 +9,7 @@ namespace telinject {
 namespace {
 
 constexpr size_t kRecordHead = 5;
+constexpr uint8_t kHandshake = 0x16, kServerHello = 2;
 
 void hello_complete(Connection& connection, Direction& direction, Way way, Block block) {
   direction.stage = Stage::kBody;
@@ -24,9 +25,10 @@ size_t frame_tls(Connection& connection, Way way, const uint8_t* data, size_t si
   Direction& direction = direction_of(connection, way);
   direction.bytes += size;
   if (connection.start_ticks != 0 || direction.stage == Stage::kBody) return size;
-  // The server answers a hello, so the first bytes of a connection are of the one that asks.
+  // Who asks says hello first; the answer may be seen before it.
   if (direction.stage == Stage::kBetween) {
-    direction.stage = data[0] == 0x16 ? Stage::kHead : Stage::kBody;
+    bool answer = size > kRecordHead && data[kRecordHead] == kServerHello;
+    direction.stage = data[0] == kHandshake && !answer ? Stage::kHead : Stage::kBody;
     if (direction.stage == Stage::kBody) return size;
     direction.start_ticks = now;
   }

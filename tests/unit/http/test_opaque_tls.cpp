@@ -43,3 +43,22 @@ TEST_CASE("Opaque TLS: a server's, a long hello, one that never comes whole") {
   half.sent(record(300).substr(0, 200)).closed();
   CHECK(text().empty());
 }
+
+TEST_CASE("Opaque TLS: the answer is seen before the hello") {
+  std::string answer = record(90);
+  answer[5] = '\x02';
+  for (size_t piece : {size_t{6}, size_t{50}, ~size_t{0}}) {
+    INFO("pieces of " << piece);
+    g_lines.clear();
+    Wire wire;
+    wire.received(answer.substr(0, piece));
+    if (piece < answer.size()) wire.received(answer.substr(piece));
+    wire.sent(record(300)).received("\x17\x03\x03more").closed();
+    CHECK(text() == "> tls 305\n> tls 0 closed, sent 305 received 102\n");
+  }
+  // Nobody knows who asked.
+  g_lines.clear();
+  Wire alone;
+  alone.received(answer).closed();
+  CHECK(text().empty());
+}
