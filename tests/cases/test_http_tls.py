@@ -179,7 +179,7 @@ def test_nginx(clients, tmp_path):
     folder = tmp_path / "nginx"
     folder.mkdir()
     (folder / "file").write_bytes(bytes(range(256)) * 2048)
-    answers = {}
+    answers, answer = {}, tmp_path / "answer"  # the last one, should a request be repeated
     for way in ("alone", "telrun", "preload"):
         port = free_port()
         (folder / "nginx.conf").write_text(NGINX.format(
@@ -201,10 +201,10 @@ def test_nginx(clients, tmp_path):
                 # Answers without what tells one run from the other.
                 client = subprocess.run(
                     ["curl", "-q", "-sS", "--retry", "3", "--retry-all-errors", version, "-w",
-                     "%{http_code} %{http_version}", "-d", "a=b", "-X", "GET",
+                     "%{http_code} %{http_version}", "-d", "a=b", "-X", "GET", "-o", answer,
                      f"https://localhost:{port}/{path}"], capture_output=True, check=True,
                     env=clients.environment | {"PATH": "/usr/bin:/bin"})
-                answers[way].append(client.stdout)
+                answers[way].append((client.stdout, answer.read_bytes()))
         master = int((folder / "nginx.pid").read_text())
         subprocess.run(["kill", "-QUIT", str(master)], check=True)
         assert server.wait(60) == 0
