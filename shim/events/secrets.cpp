@@ -61,12 +61,6 @@ char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
 }
 
-std::string normalised(std::string_view name) {
-  std::string text(name);
-  for (char& c : text) c = c == '-' ? '_' : lower(c);
-  return text;
-}
-
 template <size_t N>
 bool is_one_of(const std::string& name, const std::string_view (&words)[N]) {
   return std::find(std::begin(words), std::end(words), name) != std::end(words);
@@ -89,17 +83,23 @@ bool is_token_char(char c) {
 
 }  // namespace
 
+std::string normalised_name(std::string_view name) {
+  std::string text(name);
+  for (char& c : text) c = c == '-' ? '_' : lower(c);
+  return text;
+}
+
 bool is_secret_name(std::string_view name) {
-  return has_secret_word(normalised(name));
+  return has_secret_word(normalised_name(name));
 }
 
 bool is_secret_header(std::string_view name) {
-  std::string text = normalised(name);
+  std::string text = normalised_name(name);
   return has_secret_word(text) || is_one_of(text, kSecretHeaders);
 }
 
 bool is_secret_query(std::string_view name) {
-  std::string text = normalised(name);
+  std::string text = normalised_name(name);
   return has_secret_word(text) || is_one_of(text, kSecretQueries);
 }
 

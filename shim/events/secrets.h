@@ -10,6 +10,9 @@ namespace telinject {
 
 inline constexpr std::string_view kRedacted = "REDACTED";
 
+// In small letters, with underscores for dashes.
+std::string normalised_name(std::string_view name);
+
 // True for the name of something that holds a secret: password, token, secret, api key, ...
 bool is_secret_name(std::string_view name);
 // The same of a header and of a parameter in a URL, some of which have names that do not say it.

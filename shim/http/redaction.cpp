@@ -16,19 +16,9 @@ constexpr size_t kMaxKnownNames = 2048;
 // No token that is known by its looks is shorter.
 constexpr size_t kShortestToken = 15;
 
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-}
-
-std::string normalised(std::string_view name) {
-  std::string text(name);
-  for (char& c : text) c = c == '-' ? '_' : lower(c);
-  return text;
-}
-
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
-  c = lower(c);
+  c = static_cast<char>(c | 0x20);
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
@@ -81,7 +71,7 @@ std::vector<std::string> split_names(std::string_view list) {
     std::string_view name = list.substr(0, comma);
     while (name.starts_with(' ')) name.remove_prefix(1);
     while (name.ends_with(' ')) name.remove_suffix(1);
-    if (!name.empty()) names.push_back(normalised(name));
+    if (!name.empty()) names.push_back(normalised_name(name));
     list.remove_prefix(std::min(comma + 1, list.size()));
   }
   return names;
@@ -96,7 +86,7 @@ bool HttpRedaction::judge(std::string_view name, const std::vector<std::string>&
                           Names* known, bool (*secret)(const std::string&)) {
   auto found = known->find(name);
   if (found != known->end()) return found->second;
-  std::string text = normalised(decoded(name));
+  std::string text = normalised_name(decoded(name));
   bool is = secret(text) || std::any_of(globs.begin(), globs.end(), [&](const std::string& glob) {
               return fnmatch(glob.c_str(), text.c_str(), 0) == 0;
             });

@@ -4,19 +4,19 @@ import re
 import shutil
 
 import pytest
+from teltest.recording_server import RecordingServer
 from teltest.run import run
 from teltest.web.exchanges import Exchanges
-from teltest.web.listener import Listener
 
 PYTHON = "/usr/bin/python3"
-LINE = re.compile(rb"traceparent: 00-([0-9a-f]{32})-([0-9a-f]{16})-(0[01])\r\n")
+LINE = re.compile(rb"\r\ntraceparent: 00-([0-9a-f]{32})-([0-9a-f]{16})-(0[01])")
 OWN = "a" * 32, "b" * 16  # a trace of the program's
 SOCKETS = {"TELEMETRY_HTTP_TRACEPARENT": "sockets", "TELEMETRY_ON_FULL": "block"}
 
 
 @pytest.fixture
 def listener():
-    made = Listener()
+    made = RecordingServer()
     yield made
     made.close()
 
@@ -41,7 +41,7 @@ import socket, select
 s = socket.create_connection(("127.0.0.1", PORT))
 def answer(count=1):
     data = b""
-    while data.count(b"ok") < count:
+    while data.count(b"hello") < count:
         select.select([s], [], [])
         data += s.recv(1000)
 """

@@ -5,9 +5,9 @@ import shutil
 import subprocess
 
 import pytest
+from teltest.recording_server import RecordingServer
 from teltest.run import run
 from teltest.web.exchanges import Exchanges
-from teltest.web.listener import Listener
 from teltest.web.processes import free_ports, until
 
 PYTHON = "/usr/bin/python3"
@@ -20,13 +20,13 @@ SEND = ("import socket; s = socket.create_connection(('127.0.0.1', PORT)); "
 
 @pytest.fixture
 def listener():
-    made = Listener()
+    made = RecordingServer()
     yield made
     made.close()
 
 
 def states(listener):
-    return [re.findall(rb"(?i)tracestate: *(.*)\r\n", head) for head, _ in listener.requests]
+    return [re.findall(rb"(?i)\r\ntracestate: *([^\r]*)", head) for head, _ in listener.requests]
 
 
 def ask(listener, tmp_path, command, environment, mode="telrun"):
