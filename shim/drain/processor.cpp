@@ -88,10 +88,13 @@ void Processor::replay(Batch batch) {
 }
 
 void Processor::finish_replay() {
-  // If it broke off, nothing comes any more that could be earlier than what was read.
+  // If it broke off, nothing comes any more that could be earlier than what was read. What was read
+  // last may be later than what its batch could vouch for.
   for (auto& [id, segment] : segments_) {
     for (auto& [number, lane] : segment.lanes) {
-      if (segment.info != nullptr) consume(&segment, number, &lane, ~uint64_t{0});
+      if (segment.info == nullptr) continue;
+      consume(&segment, number, &lane, ~uint64_t{0});
+      replay_ticks_ = std::max(replay_ticks_, lane.stream.ticks());
     }
   }
   while (!segments_.empty()) {

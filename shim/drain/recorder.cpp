@@ -70,6 +70,7 @@ void Recorder::run() {
   }
   add_facts(/*last=*/true);
   writer_->anchor(ClockMap::take_anchor(clock_));
+  writer_->end();
 }
 
 // Records that are missing would tear calls apart; so it is all up to some moment, or none. What

@@ -9,6 +9,9 @@
 //     came
 //               before (processor_state.cpp); this goes on from there
 //     kLost     u64: calls for which there was no room
+//     kEnd      nothing: all that there was is here
+//
+// While it is written its writer holds a lock (flock) on it.
 //
 // Little-endian, as x86-64 lays them out. A file may end in the middle of a frame (a full disk, a
 // drain that was killed): what comes before is good, and so are the records of a batch that are
@@ -25,6 +28,10 @@
 
 namespace telinject {
 
+namespace recording {
+struct FrameHead;
+}
+
 class RecordingWriter {
  public:
   // Makes the file, readable by its owner only. Null, with a reason, if that fails.
@@ -39,6 +46,7 @@ class RecordingWriter {
   bool batch(const Batch& batch);
   bool state(const std::string& state);
   bool lost(uint64_t calls);
+  bool end();
 
   // For the last words of a recording whose disk is full some room has been kept; it is free now.
   void use_reserve();
@@ -67,7 +75,8 @@ class RecordingReader {
     uint64_t lost = 0;
   };
 
-  // Null, with a reason for the user, if it cannot be opened or is no recording.
+  // Null, with a reason for the user, if it cannot be opened or is no recording. Waits up to a
+  // second for one that is still being written, then reads what is there.
   static std::unique_ptr<RecordingReader> open(const std::string& path, std::string* problem);
   ~RecordingReader();
   RecordingReader(const RecordingReader&) = delete;
@@ -86,19 +95,20 @@ class RecordingReader {
   uint64_t size() const { return size_; }
 
  private:
-  struct Head;
   RecordingReader(int fd, uint64_t size) : fd_(fd), size_(size) {}
   bool read(uint64_t offset, void* to, size_t bytes);
-  bool head_at(uint64_t offset, Head* head);
+  bool head_at(uint64_t offset, recording::FrameHead* head);
   // `there`: as many of its bytes are in the file. If not all are, those records that are, and no
   // notice.
   std::optional<Batch> read_batch(uint64_t offset, uint64_t bytes, uint64_t there);
   void give_up(const char* what);
+  void miss_end();
 
   int fd_;
   uint64_t size_, offset_ = 0;
   RecordMemory memory_;
   std::string problem_;
+  bool still_written_ = false, ended_ = false;
 };
 
 }  // namespace telinject

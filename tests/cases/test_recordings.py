@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import struct
 import subprocess
 
 import pytest
@@ -88,6 +89,25 @@ def test_recordings_that_break_off(program, tmp_path):
             assert not check_tree(events).problems
             seen.add(len(events.read_text().splitlines()))
     assert max(seen, default=0) > 0
+
+
+def test_what_breaks_off_ends_after_what_was_read_last(program, tmp_path):
+    """A batch has records that are later than the moment up to which it vouches for all."""
+    run([program], tmp_path / "none", settings={"TELEMETRY_RECORD": str(tmp_path / "recording")})
+    whole = bytearray(next((tmp_path / "recording").iterdir()).read_bytes())
+    at, first_watermark = 8, None
+    while at < len(whole) * 2 // 3:
+        kind, _, size = struct.unpack_from("<IIQ", whole, at)
+        if kind == 3:
+            first_watermark = first_watermark or whole[at + 24:at + 32]
+            whole[at + 24:at + 32] = first_watermark
+        at += 16 + size
+    cut, events = tmp_path / "cut.telrec", tmp_path / "cut.jsonl"
+    cut.write_bytes(whole[:len(whole) * 2 // 3])
+    subprocess.run([tool("telinject"), "convert", "-q", "-o", events, cut], env=clean_environment(),
+                   capture_output=True, check=False)
+    assert len(events.read_text().splitlines()) > 100
+    assert not check_tree(events).problems
 
 
 @pytest.mark.parametrize("arguments, words", [

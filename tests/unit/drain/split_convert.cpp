@@ -112,7 +112,7 @@ bool write_rest(const char* path, RecordedFacts facts, const std::vector<ClockAn
     if (frame->anchor.has_value()) good = good && writer->anchor(*frame->anchor);
     if (frame->batch.has_value()) good = good && writer->batch(*frame->batch);
   }
-  return good;
+  return good && writer->end();
 }
 
 int fail(const char* what) {

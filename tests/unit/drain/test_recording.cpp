@@ -1,8 +1,10 @@
 // Recordings: what is written is read back; a file that broke off is good up to there.
 #include <catch2/catch.hpp>
 
+#include <chrono>
 #include <cstring>
 #include <string>
+#include <thread>
 
 #include "shim/channel/record.h"
 #include "shim/drain/recording.h"
@@ -55,6 +57,7 @@ std::string make_recording(const std::string& path) {
   first.notices.push_back(ended);
   REQUIRE(writer->batch(first));
   REQUIRE(writer->batch(batch_of(2, std::string(16, 's'), &memory)));
+  REQUIRE(writer->end());
   CHECK(writer->bytes() == read_file(path).size());
   return read_file(path);
 }
@@ -114,17 +117,22 @@ TEST_CASE("a recording is read back as it was written") {
 TEST_CASE("a recording cut short anywhere is good up to there, and says so") {
   Workshop workshop;
   std::string whole = make_recording(workshop.path("recording"));
-  size_t last = std::string::npos;
+  std::string no_end;
   for (size_t bytes = 0; bytes < whole.size(); bytes++) {
     auto [marks, problem] = batches_in(workshop.write("cut", whole.substr(0, bytes)));
     CAPTURE(bytes);
     CHECK((marks == "" || marks == "1 " || marks == "1 2 "));
-    if (problem.empty()) last = bytes;
+    CHECK_FALSE(problem.empty());
     if (bytes < 8) CHECK(problem.find("is no recording") != std::string::npos);
+    if (problem.starts_with("it has no end")) no_end += std::to_string(bytes) + " ";
   }
-  CHECK(last < whole.size() - 16);
+  // Between frames.
+  size_t end = whole.size() - 16;
+  CHECK(no_end.starts_with("8 "));
+  CHECK(no_end.ends_with(" " + std::to_string(end) + " "));
   auto [marks, problem] = batches_in(workshop.write("cut", whole.substr(0, whole.size() - 1)));
-  CHECK(problem.starts_with("it breaks off at byte " + std::to_string(last)));
+  CHECK(problem.starts_with("it breaks off at byte " + std::to_string(end)));
+  CHECK(batches_in(workshop.write("cut", whole)).second.empty());
 }
 
 TEST_CASE("of a batch that breaks off the records that are there are read, and no notice") {
@@ -155,9 +163,30 @@ TEST_CASE("of a batch that breaks off the records that are there are read, and n
     REQUIRE(frame->batch.has_value());
     CHECK(frame->batch->bytes == (80 - missing) / 16 * 16);
     CHECK(frame->batch->notices.empty() == (missing > 0));
-    CHECK(reader->problem().empty() == (missing == 0));
     CHECK_FALSE(reader->next().has_value());
+    CHECK(reader->problem().starts_with(missing == 0 ? "it has no end" : "it breaks off"));
   }
+}
+
+TEST_CASE("a recording that is still being written is waited for, and read as far as it is there") {
+  Workshop workshop;
+  std::string problem, path = workshop.path("recording");
+  auto writer = RecordingWriter::create(path, &problem);
+  RecordMemory memory;
+  REQUIRE(writer->batch(batch_of(1, std::string(16, 'r'), &memory)));
+  auto [marks, words] = batches_in(path);
+  CHECK(marks == "1 ");
+  CHECK(words.starts_with("it is still being written"));
+  std::thread later([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    writer->batch(batch_of(2, std::string(16, 's'), &memory));
+    writer->end();
+    writer.reset();
+  });
+  auto whole = batches_in(path);
+  later.join();
+  CHECK(whole.first == "1 2 ");
+  CHECK(whole.second.empty());
 }
 
 TEST_CASE("a recording with any byte changed is survived") {

@@ -1,0 +1,22 @@
+// What a recording's writer and its reader have in common; recording.h describes the file.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace telinject::recording {
+
+constexpr char kMagic[] = "TELREC1\n";
+constexpr size_t kMagicBytes = sizeof kMagic - 1;
+
+enum FrameKind : uint32_t { kFacts = 1, kAnchor = 2, kBatch = 3, kState = 4, kLost = 5, kEnd = 6 };
+
+struct FrameHead {
+  uint32_t kind, reserved;
+  uint64_t bytes;
+};
+
+// The clock's rate needs two readings this far apart.
+constexpr int64_t kCalibrationNs = 10 * 1000000;
+
+}  // namespace telinject::recording
