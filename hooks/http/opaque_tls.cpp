@@ -9,7 +9,7 @@ namespace telinject {
 namespace {
 
 constexpr size_t kRecordHead = 5;
-constexpr uint8_t kHandshake = 0x16, kServerHello = 2;
+constexpr uint8_t kHandshake = 0x16, kClientHello = 1;
 
 void hello_complete(Connection& connection, Direction& direction, Way way, Block block) {
   direction.stage = Stage::kBody;
@@ -25,16 +25,23 @@ size_t frame_tls(Connection& connection, Way way, const uint8_t* data, size_t si
   Direction& direction = direction_of(connection, way);
   direction.bytes += size;
   if (connection.start_ticks != 0 || direction.stage == Stage::kBody) return size;
-  // Who asks says hello first; the answer may be seen before it.
   if (direction.stage == Stage::kBetween) {
-    bool answer = size > kRecordHead && data[kRecordHead] == kServerHello;
-    direction.stage = data[0] == kHandshake && !answer ? Stage::kHead : Stage::kBody;
+    direction.stage = data[0] == kHandshake ? Stage::kHead : Stage::kBody;
     if (direction.stage == Stage::kBody) return size;
     direction.start_ticks = now;
   }
   Block block = gathered(&direction.gathering, data, size);
   size_t wanted = kRecordHead;
   if (block.size >= kRecordHead) wanted += block.data[3] * 256u + block.data[4];
+  // The answer may be seen before what it answers: it is no hello of who asks. Nor is what is too
+  // short to tell.
+  bool ends_early = block.truncated || (block.size >= kRecordHead && wanted == kRecordHead);
+  bool told = block.size > kRecordHead && wanted > kRecordHead;
+  if (told ? block.data[kRecordHead] != kClientHello : ends_early) {
+    direction.stage = Stage::kBody;
+    drop_gathered(&direction.gathering);
+    return size;
+  }
   if (wanted > kMaxHelloBytes) wanted = kMaxHelloBytes;
   if (block.size < wanted && !block.truncated) {
     if (direction.gathering.bytes == nullptr) gather(&direction.gathering, data, size);

@@ -56,6 +56,21 @@ TEST_CASE("Opaque TLS: the answer is seen before the hello") {
     wire.sent(record(300)).received("\x17\x03\x03more").closed();
     CHECK(text() == "> tls 305\n> tls 0 closed, sent 305 received 102\n");
   }
+  // Byte by byte, when the protocol is known and its hello not yet whole; and one that is empty.
+  for (std::string other : {answer, std::string("\x16\x03\x03\0\0\x01\x01", 7)}) {
+    for (size_t piece : {size_t{1}, size_t{3}, ~size_t{0}}) {
+      INFO("pieces of " << piece);
+      g_lines.clear();
+      Wire wire;
+      wire.sent(record(300).substr(0, 100));
+      for (size_t i = 0; i < other.size(); i += std::min(piece, other.size())) {
+        wire.received(other.substr(i, piece));
+      }
+      wire.sent(record(300).substr(100)).closed();
+      CHECK(text() ==
+            "> tls 305\n> tls 0 closed, sent 305 received " + std::to_string(other.size()) + "\n");
+    }
+  }
   // Nobody knows who asked.
   g_lines.clear();
   Wire alone;
