@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -20,10 +21,18 @@ namespace telinject {
 namespace {
 
 constexpr uint64_t kMillisecond = 1000000;
-constexpr long kPauseNs = 50000;
-constexpr unsigned long kTimerSlackNs = 1000;  // the default would double the pause
-// This long without a record before the collector sleeps on doorbells.
-constexpr uint32_t kQuietRounds = 400;
+constexpr unsigned long kTimerSlackNs = 1000;  // the default would double the shortest nap
+// Between two rounds. A thread at full speed fills its ring in less than a millisecond, so after a
+// round that has found much the nap is the shortest. Where there is little it grows: each waking is
+// time that the program may want, on a machine with few cores. Whoever writes much after all rings
+// the doorbell.
+constexpr uint64_t kShortestNapNs = 50000, kLongestNapNs = 10 * kMillisecond;
+constexpr size_t kLittleBytes = 16 * 1024, kMuchBytes = 64 * 1024;
+constexpr uint64_t kFullPauseNs = 200000;  // the queue has no room
+// Where a ring is smaller, it may be full before the bell is heard.
+constexpr uint64_t kNapRingBytes = 512 * 1024;
+// This long without a record before the collector sleeps until it is rung.
+constexpr uint64_t kQuietNs = 20 * kMillisecond;
 constexpr uint64_t kSleepNs = 100 * kMillisecond;
 constexpr uint64_t kMappingCheckNs = 20 * kMillisecond;
 constexpr uint64_t kStuckNs = 10000 * kMillisecond;
@@ -34,8 +43,8 @@ uint64_t monotonic_ns() {
   return static_cast<uint64_t>(time.tv_sec) * 1000000000 + static_cast<uint64_t>(time.tv_nsec);
 }
 
-void sleep_ns(long ns) {
-  timespec time = {0, ns};
+void sleep_ns(uint64_t ns) {
+  timespec time = {0, static_cast<long>(ns)};
   nanosleep(&time, nullptr);
 }
 
@@ -53,7 +62,11 @@ constexpr size_t kMaxFutexes = 128;
 
 Collector::Collector(BatchQueue* queue, ClockKind clock, const std::atomic<uint64_t>* progress,
                      HttpRedaction redaction)
-    : queue_(queue), clock_(clock), progress_(progress), http_(std::move(redaction), &memory_) {}
+    : queue_(queue),
+      clock_(clock),
+      progress_(progress),
+      http_(std::move(redaction), &memory_),
+      nap_ns_(kShortestNapNs) {}
 
 Collector::~Collector() = default;
 
@@ -102,7 +115,7 @@ void Collector::run() {
     if (!full || program_ended) close_finished(&batch, program_ended);
     pass_on(/*last=*/true);
     if (!full && !batch.notices.empty()) read_on(&batch);
-    if (batch.bytes == 0 && batch.notices.empty() && quiet_rounds_ >= kQuietRounds && !idle_told_) {
+    if (batch.bytes == 0 && batch.notices.empty() && !idle_told_ && is_quiet()) {
       batch.notices.emplace_back(Notice::Kind::kIdle);
       idle_told_ = true;
     }
@@ -110,7 +123,12 @@ void Collector::run() {
     http_.digest(&batch);
     if (bytes != 0 || !batch.notices.empty()) queue_->push(std::move(batch));
     beat();
-    if (!over_) pause(full ? 1 : bytes);
+    if (over_) break;
+    if (full) {
+      sleep_ns(kFullPauseNs);
+    } else {
+      pause(bytes);
+    }
   }
 }
 
@@ -282,17 +300,31 @@ void Collector::beat() {
   }
 }
 
+bool Collector::is_quiet() const {
+  return monotonic_ns() - busy_ns_ >= kQuietNs;
+}
+
 void Collector::pause(size_t bytes_read) {
   if (bytes_read != 0) {
-    quiet_rounds_ = 0;
+    busy_ns_ = monotonic_ns();
     idle_told_ = false;
-  } else if (quiet_rounds_ < kQuietRounds) {
-    quiet_rounds_++;
   } else if (idle_told_) {
-    sleep_until_rung();
-    return;
+    return sleep_until_rung(kSleepNs);
   }
-  sleep_ns(kPauseNs);
+  if (bytes_read > kMuchBytes) nap_ns_ = kShortestNapNs;
+  if (bytes_read < kLittleBytes) nap_ns_ = std::min(2 * nap_ns_, kLongestNapNs);
+  if (nap_ns_ == kShortestNapNs || !can_be_rung()) return sleep_ns(kShortestNapNs);
+  sleep_until_rung(nap_ns_);
+}
+
+bool Collector::can_be_rung() const {
+  return segments_.size() < kMaxFutexes &&
+         std::all_of(segments_.begin(), segments_.end(), [](const auto& each) {
+           const OpenSegment& segment = each.second;
+           return segment.view->header()->no_doorbell.load() == 0 &&
+                  segment.view->ring_bytes() >= kNapRingBytes &&
+                  segment.flush_seen == segment.flushed->load();
+         });
 }
 
 bool Collector::anything_written() {
@@ -306,7 +338,7 @@ bool Collector::anything_written() {
   return false;
 }
 
-void Collector::sleep_until_rung() {
+void Collector::sleep_until_rung(uint64_t longest_ns) {
   FutexWaiter waiters[kMaxFutexes];
   size_t count = 0;
   bool poll = false;
@@ -328,7 +360,8 @@ void Collector::sleep_until_rung() {
   if (anything_written()) return;
   timespec until = {};
   clock_gettime(CLOCK_MONOTONIC, &until);
-  uint64_t ns = static_cast<uint64_t>(until.tv_nsec) + (poll ? kMillisecond : kSleepNs);
+  uint64_t ns = static_cast<uint64_t>(until.tv_nsec) +
+                (poll ? std::min(kMillisecond, longest_ns) : longest_ns);
   until.tv_sec += static_cast<time_t>(ns / 1000000000);
   until.tv_nsec = static_cast<long>(ns % 1000000000);
   long result = syscall(SYS_futex_waitv, waiters, count, 0, &until, CLOCK_MONOTONIC);
@@ -336,7 +369,9 @@ void Collector::sleep_until_rung() {
   bool rung = result >= 0;
   for (auto& [id, segment] : segments_) segment.view->header()->drain_asleep.store(0);
   idle_told_ = false;
-  if (rung) quiet_rounds_ = 0;
+  if (!rung) return;
+  busy_ns_ = monotonic_ns();
+  nap_ns_ = kShortestNapNs;
 }
 
 }  // namespace telinject

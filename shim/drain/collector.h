@@ -73,8 +73,10 @@ class Collector {
   void pass_flush(SegmentId id, OpenSegment* segment, Batch* batch);
   bool close_if_over(SegmentId id, OpenSegment* segment, Batch* batch, bool now);
   void beat();
+  bool is_quiet() const;
   void pause(size_t bytes_read);
-  void sleep_until_rung();
+  bool can_be_rung() const;
+  void sleep_until_rung(uint64_t longest_ns);
   bool anything_written();
 
   BatchQueue* queue_;
@@ -89,7 +91,8 @@ class Collector {
   std::mutex mutex_;
   std::vector<CollectorCommand> commands_;
   std::atomic<uint32_t> wake_{0};
-  uint32_t quiet_rounds_ = 0;
+  uint64_t busy_ns_ = 0;  // when there was last anything to read
+  uint64_t nap_ns_;
   bool idle_told_ = false;
   bool over_ = false;
   uint64_t last_beat_ns_ = 0, progress_seen_ = 0, progress_ns_ = 0;

@@ -1,6 +1,7 @@
 // Batches and notices: who comes, who ends, and why.
 #include "shim/drain/processor.h"
 
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -59,6 +60,9 @@ void Processor::give_way(size_t bytes) {
   if (options_.replay || before >= kMuch || bytes_taken_ < kMuch) return;
   auto thread = static_cast<id_t>(gettid());
   setpriority(PRIO_PROCESS, thread, getpriority(PRIO_PROCESS, thread) + kNicer);
+  // Nor is the program interrupted at the moment when there is something for us.
+  constexpr sched_param kNone = {};
+  sched_setscheduler(0, SCHED_BATCH, &kNone);
 }
 
 std::optional<Batch> Processor::run(bool leave_when_stopped, std::optional<Batch> first) {
