@@ -1,8 +1,10 @@
 """What HTTP tracing costs a server: wrk against nginx, one worker, a small file, 64 connections.
 
-Each configuration has an nginx of its own; all stand ready, and are asked in turn in every repetition.
-Ratios are of one repetition, so that a machine that is slower for a while is so for all. Processor time is
-the worker's own: on a machine with other work to do it tells more than the requests that were answered.
+Each configuration has an nginx of its own; all stand ready, and are asked in turn in every repetition,
+each time beginning with another one, once the drains have nothing left to do. Ratios are of one
+repetition, so that a machine that is slower for a while is so for all; "untraced again" is another server
+like the first, so its ratio is what the machine's noise and the order make of 1. Processor time is the
+worker's own: on a machine with other work to do it tells more than the requests that were answered.
 """
 
 import os
@@ -14,6 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
+from measure import let_drains_finish  # noqa: E402
 from teltest.web.authority import Authority  # noqa: E402
 from teltest.web.nginx import Nginx  # noqa: E402
 
@@ -22,6 +25,7 @@ UNTRACED = "untraced"
 # telrun's options; None: without telrun.
 CONFIGURATIONS = {
     UNTRACED: None,
+    "untraced again": None,
     "HTTP off": ({"TELEMETRY_HTTP": "false"}, ()),
     "sampling 0.01": ({}, ("--sample-rate=0.01",)),
     "sampling 1.0": ({}, ()),
@@ -84,7 +88,9 @@ class Loads:
             found = report[kind] = {name: {"rates": [], "p99_ms": [], "cpu_us": []}
                                     for name in CONFIGURATIONS}
             for repetition in range(repetitions + 1):  # the first warms up
-                for name, nginx in self.servers.items():
+                for name in turned(CONFIGURATIONS, repetition):
+                    nginx = self.servers[name]
+                    let_drains_finish()
                     worker = worker_of(nginx)
                     before = processor_ns(worker)
                     rate, p99, requests = ask(self.pinned.drain, nginx.url(kind=kind), seconds
@@ -108,6 +114,12 @@ class Loads:
             text = (nginx.folder / "output.log").read_text()
             said[name] = "; ".join(re.findall(r"(?m)^ *(?:lost|http)  +(.*)$", text))
         return said
+
+
+def turned(names, by):
+    """The names in a circle, beginning `by` later."""
+    names = list(names)
+    return names[by % len(names):] + names[:by % len(names)]
 
 
 def span(values):

@@ -58,6 +58,26 @@ class Pinned:
         return [*self.drain, TELRUN, *options, "--", *self.program, *command]
 
 
+def drains():
+    """The process ids of all drains."""
+    for comm in Path("/proc").glob("[0-9]*/comm"):
+        try:
+            if comm.read_text().startswith("telinject-drain"):
+                yield int(comm.parent.name)
+        except OSError:  # it has ended
+            continue
+
+
+def let_drains_finish(seconds=60):
+    """Until none has used processor time for a while: what one was given to do is not the next one's."""
+    def used():
+        return [Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13] for pid in drains()]
+    before, until = None, time.monotonic() + seconds
+    while (now := used()) != before and time.monotonic() < until:
+        before = now
+        time.sleep(0.2)
+
+
 class DrainMemory(threading.Thread):
     """The largest resident memory in kB of the drains that run meanwhile, seen every few milliseconds."""
 
@@ -76,10 +96,10 @@ class DrainMemory(threading.Thread):
 
     def run(self):
         while not self._over.wait(0.01):
-            for status in Path("/proc").glob("[0-9]*/status"):
+            for pid in drains():
                 try:
-                    text = status.read_text()
+                    text = Path(f"/proc/{pid}/status").read_text()
                 except OSError:  # it has ended
                     continue
-                if text.startswith("Name:\ttelinject-drain") and "VmHWM:" in text:
+                if "VmHWM:" in text:
                     self.kb = max(self.kb, int(text.split("VmHWM:")[1].split()[0]))
