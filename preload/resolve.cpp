@@ -116,6 +116,7 @@ constexpr Wanted kWanted[kRealCount] = {
     {"environ", true},
     {"__libc_stack_end", true},
     {"__abort_msg", true},
+    {"__libc_single_threaded", true},  // from glibc 2.32 on
 };
 
 using Iterate = int (*)(int (*)(dl_phdr_info*, size_t, void*), void*);

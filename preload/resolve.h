@@ -110,6 +110,7 @@ enum RealSymbol : uint32_t {
   kReal_environ,
   kReal___libc_stack_end,
   kReal___abort_msg,
+  kReal___libc_single_threaded,
   kRealCount,
 };
 

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "hooks/http/descriptors.h"
+#include "hooks/http/traffic.h"
 #include "hooks/state.h"
 #include "preload/resolve.h"
 #include "shim/channel/syscall.h"
@@ -33,9 +34,10 @@ Function known(RealSymbol symbol) {
   return reinterpret_cast<Function>(g_real[symbol].load(std::memory_order_acquire));
 }
 
-// Of no interest: no socket, or one that does not carry HTTP.
+// Of no interest: no socket, or one that does not carry HTTP; or TLS whose library is watched.
 inline bool passes_by(int fd) {
-  return TELINJECT_LIKELY(descriptor_tag(fd) < kUnderTls);
+  uint32_t tag = descriptor_tag(fd);
+  return TELINJECT_LIKELY(tag < kUnderTls) || (tag == kUnderTls && !t_descriptor_wanted);
 }
 
 // Of a call that failed: tells what it means for the connection. EAGAIN and the like mean nothing.

@@ -3,6 +3,7 @@
 
 #include "hooks/attach.h"
 #include "hooks/http/descriptors.h"
+#include "hooks/http/exclusive.h"
 #include "hooks/http/tracestate.h"
 #include "hooks/services.h"
 #include "hooks/slow_path.h"
@@ -147,7 +148,13 @@ void start_process() {
     // which modules there are.
     if (attach_thread(reinterpret_cast<uintptr_t>(__builtin_frame_address(0))) != nullptr) {
       record_module_changes();
-      if (g_client.settings.number[kHttp] != 0) capture_http();
+      if (g_client.settings.number[kHttp] != 0) {
+        const void* single_threaded = real_address(kReal___libc_single_threaded);
+        if (single_threaded != nullptr) {
+          g_single_threaded = static_cast<const char*>(single_threaded);
+        }
+        capture_http();
+      }
     }
     if (g_process.stacktraces) watch_fatal_signals();
   } else {

@@ -16,8 +16,8 @@ Connection* connection_for(const void* object, HttpLayer layer) {
 
 }  // namespace
 
-TlsCall::TlsCall(const void* object, HttpLayer layer)
-    : outer_(t_tls_object), connection_(connection_for(object, layer)), scope_(connection_) {
+TlsCall::TlsCall(const void* object, HttpLayer layer, Way way)
+    : outer_(t_tls_object), connection_(connection_for(object, layer)), scope_(connection_, way) {
   t_tls_object = object;
 }
 

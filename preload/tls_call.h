@@ -13,7 +13,7 @@ extern __thread const void* t_tls_object __attribute__((tls_model("initial-exec"
 
 class TlsCall {
  public:
-  TlsCall(const void* object, HttpLayer layer);
+  TlsCall(const void* object, HttpLayer layer, Way way = Way::kReceived);
   ~TlsCall();
   TlsCall(const TlsCall&) = delete;
   TlsCall& operator=(const TlsCall&) = delete;

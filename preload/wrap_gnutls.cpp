@@ -68,7 +68,7 @@ void note_failure(const TlsCall& call, Way way, long result, const void* library
 
 template <typename Real>
 long transfer(const void* library, Way way, void* session, const void* data, Real&& real) {
-  TlsCall call(session, kLayer);
+  TlsCall call(session, kLayer, way);
   long result = real();
   if (result <= 0) {
     note_failure(call, way, result, library);

@@ -68,7 +68,7 @@ void note_failure(const TlsCall& call, Way way, const void* ssl, int result, con
 template <typename Real, typename Bytes>
 auto transfer(const void* library, Way way, const void* ssl, const void* data, Real&& real,
               Bytes&& bytes) {
-  TlsCall call(ssl, kLayer);
+  TlsCall call(ssl, kLayer, way);
   auto result = real();
   size_t passed = bytes(result);
   if (passed == 0) {
@@ -178,7 +178,7 @@ TELINJECT_WRAPPER(int, SSL_write_early_data, void* ssl, const void* data, size_t
   FIND(SSL_write_early_data);
   if (library == nullptr) return 0;
   auto real = reinterpret_cast<int (*)(void*, const void*, size_t, size_t*)>(library);
-  TlsCall call(ssl, kLayer);
+  TlsCall call(ssl, kLayer, Way::kSent);
   int result = real(ssl, data, size, bytes);
   if (result > 0) call.sent(data, *bytes);
   return result;

@@ -64,6 +64,7 @@ const void* where(const void* data, int flags) {
 
 [[gnu::noinline]] ssize_t looked_at_read(int fd, void* data, size_t size) {
   auto function = real<ssize_t (*)(int, void*, size_t)>(kReal_read);
+  descriptor_awaited(fd);
   ssize_t result = function(fd, data, size);
   received(fd, data, size, result);
   return result;
@@ -71,6 +72,7 @@ const void* where(const void* data, int flags) {
 
 [[gnu::noinline]] ssize_t looked_at_read_chk(int fd, void* data, size_t size, size_t room) {
   auto function = real<ssize_t (*)(int, void*, size_t, size_t)>(kReal___read_chk);
+  descriptor_awaited(fd);
   ssize_t result = function(fd, data, size, room);
   received(fd, data, size, result);
   return result;
@@ -78,6 +80,7 @@ const void* where(const void* data, int flags) {
 
 [[gnu::noinline]] ssize_t looked_at_readv(int fd, const iovec* parts, int count) {
   auto function = real<ssize_t (*)(int, const iovec*, int)>(kReal_readv);
+  descriptor_awaited(fd);
   ssize_t result = function(fd, parts, count);
   received(fd, {parts, static_cast<size_t>(count > 0 ? count : 0)}, result);
   return result;
@@ -85,6 +88,7 @@ const void* where(const void* data, int flags) {
 
 [[gnu::noinline]] ssize_t looked_at_recv(int fd, void* data, size_t size, int flags) {
   auto function = real<ssize_t (*)(int, void*, size_t, int)>(kReal_recv);
+  descriptor_awaited(fd);
   ssize_t result = function(fd, data, size, flags);
   if (is_looked_at(flags)) received(fd, where(data, flags), size, result);
   return result;
@@ -93,6 +97,7 @@ const void* where(const void* data, int flags) {
 [[gnu::noinline]] ssize_t looked_at_recv_chk(int fd, void* data, size_t size, size_t room,
                                              int flags) {
   auto function = real<ssize_t (*)(int, void*, size_t, size_t, int)>(kReal___recv_chk);
+  descriptor_awaited(fd);
   ssize_t result = function(fd, data, size, room, flags);
   if (is_looked_at(flags)) received(fd, where(data, flags), size, result);
   return result;
@@ -101,6 +106,7 @@ const void* where(const void* data, int flags) {
 [[gnu::noinline]] ssize_t looked_at_recvfrom(int fd, void* data, size_t size, int flags,
                                              void* address, uint32_t* address_size) {
   auto function = real<ssize_t (*)(int, void*, size_t, int, void*, uint32_t*)>(kReal_recvfrom);
+  descriptor_awaited(fd);
   ssize_t result = function(fd, data, size, flags, address, address_size);
   if (is_looked_at(flags)) received(fd, where(data, flags), size, result);
   return result;
@@ -110,6 +116,7 @@ const void* where(const void* data, int flags) {
                                                  int flags, void* address, uint32_t* address_size) {
   auto function =
       real<ssize_t (*)(int, void*, size_t, size_t, int, void*, uint32_t*)>(kReal___recvfrom_chk);
+  descriptor_awaited(fd);
   ssize_t result = function(fd, data, size, room, flags, address, address_size);
   if (is_looked_at(flags)) received(fd, where(data, flags), size, result);
   return result;
@@ -117,6 +124,7 @@ const void* where(const void* data, int flags) {
 
 [[gnu::noinline]] ssize_t looked_at_recvmsg(int fd, msghdr* message, int flags) {
   auto function = real<ssize_t (*)(int, msghdr*, int)>(kReal_recvmsg);
+  descriptor_awaited(fd);
   ssize_t result = function(fd, message, flags);
   if (is_looked_at(flags)) received(fd, {message->msg_iov, message->msg_iovlen}, result);
   return result;
@@ -125,6 +133,7 @@ const void* where(const void* data, int flags) {
 [[gnu::noinline]] int looked_at_recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags,
                                          void* timeout) {
   auto function = real<int (*)(int, mmsghdr*, unsigned, int, void*)>(kReal_recvmmsg);
+  descriptor_awaited(fd);
   int result = function(fd, messages, count, flags, timeout);
   for (int i = 0; is_looked_at(flags) && i < result; i++) {
     const msghdr& message = messages[i].msg_hdr;

@@ -13,10 +13,6 @@ namespace telinject {
 
 namespace {
 
-uint64_t call_begins(int fd) {
-  return descriptor_tag(fd) >= kLookedAt ? read_ticks() : 0;
-}
-
 [[gnu::noinline]] void sent(int fd, const void* data, ssize_t result, uint64_t began) {
   if (result > 0) {
     return descriptor_traffic(fd, Way::kSent, data, static_cast<uint64_t>(result), began);
@@ -33,7 +29,7 @@ uint64_t call_begins(int fd) {
 [[gnu::noinline]] ssize_t looked_at_sendfile(RealSymbol symbol, int out, int in, long* offset,
                                              size_t size) {
   auto function = real<ssize_t (*)(int, int, long*, size_t)>(symbol);
-  uint64_t began = call_begins(out);
+  uint64_t began = descriptor_sends(out);
   ssize_t result = function(out, in, offset, size);
   sent(out, nullptr, result, began);
   return result;
@@ -44,7 +40,7 @@ uint64_t call_begins(int fd) {
   iovec part = {const_cast<void*>(data), size};
   ssize_t done;
   if (send_with_traceparent(fd, &part, 1, 0, &done)) return done;
-  uint64_t began = call_begins(fd);
+  uint64_t began = descriptor_sends(fd);
   ssize_t result = function(fd, data, size);
   sent(fd, data, result, began);
   return result;
@@ -55,7 +51,7 @@ uint64_t call_begins(int fd) {
   auto parts_there = static_cast<size_t>(count > 0 ? count : 0);
   ssize_t done;
   if (send_with_traceparent(fd, parts, parts_there, 0, &done)) return done;
-  uint64_t began = call_begins(fd);
+  uint64_t began = descriptor_sends(fd);
   ssize_t result = function(fd, parts, count);
   sent(fd, {parts, parts_there}, result, began);
   return result;
@@ -67,7 +63,7 @@ uint64_t call_begins(int fd) {
   iovec part = {const_cast<void*>(data), size};
   ssize_t done;
   if (send_with_traceparent(fd, &part, 1, flags, &done)) return done;
-  uint64_t began = call_begins(fd);
+  uint64_t began = descriptor_sends(fd);
   ssize_t result = function(fd, data, size, flags);
   sent(fd, data, result, began);
   return result;
@@ -83,7 +79,7 @@ uint64_t call_begins(int fd) {
   iovec part = {const_cast<void*>(data), size};
   ssize_t done;
   if (address == nullptr && send_with_traceparent(fd, &part, 1, flags, &done)) return done;
-  uint64_t began = call_begins(fd);
+  uint64_t began = descriptor_sends(fd);
   ssize_t result = function(fd, data, size, flags, address, address_size);
   sent(fd, data, result, began);
   return result;
@@ -97,7 +93,7 @@ uint64_t call_begins(int fd) {
   if (plain && send_with_traceparent(fd, message->msg_iov, message->msg_iovlen, flags, &done)) {
     return done;
   }
-  uint64_t began = call_begins(fd);
+  uint64_t began = descriptor_sends(fd);
   ssize_t result = function(fd, message, flags);
   sent(fd, {message->msg_iov, message->msg_iovlen}, result, began);
   return result;
@@ -105,7 +101,7 @@ uint64_t call_begins(int fd) {
 
 [[gnu::noinline]] int looked_at_sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags) {
   auto function = real<int (*)(int, mmsghdr*, unsigned, int)>(kReal_sendmmsg);
-  uint64_t began = call_begins(fd);
+  uint64_t began = descriptor_sends(fd);
   int result = function(fd, messages, count, flags);
   for (int i = 0; i < result; i++) {
     const msghdr& message = messages[i].msg_hdr;
@@ -118,7 +114,7 @@ uint64_t call_begins(int fd) {
 [[gnu::noinline]] ssize_t looked_at_splice(int in, long* in_offset, int out, long* out_offset,
                                            size_t size, unsigned flags) {
   auto function = real<ssize_t (*)(int, long*, int, long*, size_t, unsigned)>(kReal_splice);
-  uint64_t began = call_begins(out);
+  uint64_t began = descriptor_sends(out);
   ssize_t result = function(in, in_offset, out, out_offset, size, flags);
   if (!passes_by(in)) {
     if (result > 0) {

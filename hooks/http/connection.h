@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include "hooks/http/traffic.h"
+#include "hooks/state.h"
 #include "shim/channel/http_message.h"
 
 namespace telinject {
@@ -31,6 +32,20 @@ enum class Protocol : uint8_t {
   kHttp2,
   kTls,    // not decrypted here
   kOther,  // nothing that is looked at
+};
+
+// When something passed; of what is not recorded, nobody asks, and the clock is not read.
+class Moment {
+ public:
+  Moment() = default;
+  Moment(uint64_t ticks) : ticks_(ticks) {}  // NOLINT(google-explicit-constructor)
+  operator uint64_t() const {                // NOLINT(google-explicit-constructor)
+    if (ticks_ == 0) ticks_ = read_ticks();
+    return ticks_;
+  }
+
+ private:
+  mutable uint64_t ticks_ = 0;  // 0: not read yet
 };
 
 // A part of a message that may come in pieces: header block, ClientHello. Bounded.
@@ -82,9 +97,7 @@ struct FrameReader {
 
 struct Direction {
   http_parser parser;
-  FrameReader frame;
-  Gathering gathering;
-  uint64_t start_ticks;  // of the message's or block's first byte
+  uint64_t start_ticks;  // of the message's or block's first byte; 0: not read yet
   uint64_t bytes;        // of the body so far; of TLS: of all
   uint64_t call_ticks;   // when the call began that sends now; 0: not known
   uint32_t exchange;     // whose message this is
@@ -95,6 +108,7 @@ struct Direction {
   bool counted;   // its body is, without the parser
   uint8_t undecided_bytes;
   uint8_t undecided[9];  // the first bytes, while they are too few to say what they are
+  Gathering gathering;
 };
 
 // Of an exchange: what is shared by the sides that ask and answer.
@@ -124,15 +138,21 @@ enum ConnectionState : uint32_t {
   kGiveUp = 8,   // two threads met in one direction: not looked at any more
 };
 
-struct Connection {
+// What an exchange does not touch if it is alone: many connections take little of the caches.
+struct ConnectionRest {
+  Exchange exchanges[kPipeline - 1];  // those after the first that is open
+  FrameReader frames[2];              // HTTP/2, by Way
+  HttpContext context;                // of an opaque TLS connection
+  char server_name[kMaxServerName];
+  char alpn[kMaxProtocol];
+};
+
+struct alignas(64) Connection {
   std::atomic<uint32_t> state;
-  std::atomic<uint32_t> references;  // descriptors that are this connection
-  uint32_t number;                   // in the pool
-  uint64_t id;                       // unique in its segment
-  uint64_t process;                  // that looks at it: a forked child has a copy
-  const void* tls;                   // the TLS library's object, or null
-  int32_t descriptor;                // of which the addresses are asked; -1: not known
-  int32_t send_error;                // errno of a send that failed
+  int32_t descriptor;  // of which the addresses are asked; -1: not known
+  uint64_t process;    // that looks at it: a forked child has a copy
+  uint64_t id;         // unique in its segment
+  const void* tls;     // the TLS library's object, or null
   HttpLayer layer;
   std::atomic<HttpRole> role;
   std::atomic<Protocol> protocol;
@@ -142,20 +162,34 @@ struct Connection {
   bool tls_announced;
   uint16_t tls_version;
   uint8_t server_name_bytes, protocol_bytes;
-  uint32_t asked;              // how many requests have begun
-  uint32_t answered;           // how many have had their final response
-  std::atomic<uint32_t> open;  // exchanges
-  StreamBytes* streams;        // HTTP/2: kStreams of each direction
-  HttpContext context;         // of an opaque TLS connection
-  uint64_t start_ticks;
-  Direction direction[2];  // by Way
-  Exchange exchanges[kPipeline];
-  char server_name[kMaxServerName];
-  char alpn[kMaxProtocol];
+  uint32_t asked;                    // how many requests have begun
+  uint32_t answered;                 // how many have had their final response
+  std::atomic<uint32_t> open;        // exchanges
+  std::atomic<uint32_t> first_open;  // the number of the first since none was open
+  Direction direction[2];            // by Way
+  Exchange exchange;                 // that of the number first_open
+  ConnectionRest* rest;
+  std::atomic<uint32_t> references;  // descriptors that are this connection
+  uint32_t number;                   // in the pool
+  StreamBytes* streams;              // HTTP/2: kStreams of each direction
+  uint64_t start_ticks;              // of an opaque TLS connection
+  int32_t send_error;                // errno of a send that failed
 };
 
 inline Direction& direction_of(Connection& connection, Way way) {
   return connection.direction[static_cast<int>(way)];
+}
+inline FrameReader& frame_of(Connection& connection, Way way) {
+  return connection.rest->frames[static_cast<int>(way)];
+}
+// A moment before: what the traffic will need is brought near while the kernel, or the TLS library,
+// is at work. (A server has many connections, and much else in its caches.)
+inline void expect_traffic(const Connection& connection, Way way) {
+  const Direction& direction = connection.direction[static_cast<int>(way)];
+  __builtin_prefetch(&connection, 1);
+  __builtin_prefetch(&direction, 1);
+  __builtin_prefetch(&direction.gathering, 1);
+  __builtin_prefetch(&connection.exchange, 1);
 }
 constexpr Way other(Way way) {
   return way == Way::kSent ? Way::kReceived : Way::kSent;

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "hooks/http/at_work.h"
+#include "hooks/http/http1_messages.h"
 #include "hooks/http/pools.h"
 #include "hooks/state.h"
 #include "shim/channel/syscall.h"
@@ -168,6 +169,22 @@ void descriptor_duplicated(int from, int to) {
     tag = connection->number + kConnection;
   }
   set(to, tag >= kLookedAt && connection == nullptr ? kIgnored : tag, HttpEndReason::kClosed);
+}
+
+void descriptor_awaited(int fd) {
+  const Connection* connection = connection_of_tag(descriptor_tag(fd));
+  if (connection != nullptr) expect_traffic(*connection, Way::kReceived);
+}
+
+uint64_t descriptor_sends(int fd) {
+  uint32_t tag = descriptor_tag(fd);
+  if (tag < kLookedAt) return 0;
+  Connection* connection = connection_of_tag(tag);
+  if (connection != nullptr) {
+    expect_traffic(*connection, Way::kSent);
+    if (sends_unrecorded(*connection)) return 0;
+  }
+  return read_ticks();
 }
 
 void descriptor_traffic(int fd, Way way, const void* data, uint64_t size, uint64_t call_ticks) {

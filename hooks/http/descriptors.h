@@ -43,6 +43,10 @@ void descriptor_closed(int fd);
 void descriptors_closed(uint32_t first, uint32_t last);
 void descriptor_duplicated(int from, int to);
 
+// They are about to be received (expect_traffic).
+void descriptor_awaited(int fd);
+// They are about to be sent: when, or 0 if nobody will ask.
+uint64_t descriptor_sends(int fd);
 // Bytes passed. `call_ticks`: when a call that sent them began.
 void descriptor_traffic(int fd, Way way, const void* data, uint64_t size, uint64_t call_ticks);
 void descriptor_traffic_vector(int fd, Way way, const void* iovecs, size_t count, uint64_t size,

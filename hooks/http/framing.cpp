@@ -38,7 +38,7 @@ Protocol protocol_of(const uint8_t* bytes, size_t size) {
 }
 
 size_t frame_as(Connection& connection, Protocol protocol, Way way, const uint8_t* data,
-                size_t size, uint64_t now) {
+                size_t size, const Moment& now) {
   switch (protocol) {
     case Protocol::kHttp1:
       return frame_http1(connection, way, data, size, now);
@@ -66,7 +66,7 @@ void decide(Connection& connection, Way way, Protocol found) {
 
 // Gathers the first bytes until they tell what they are, and then passes them on.
 size_t frame_first(Connection& connection, Way way, const uint8_t* data, size_t size,
-                   uint64_t now) {
+                   const Moment& now) {
   Direction& direction = direction_of(connection, way);
   if (direction.undecided_bytes == 0) direction.start_ticks = now;
   size_t taken = 0;
@@ -92,7 +92,8 @@ void replay(Connection& connection, Direction& direction, Way way) {
 
 }  // namespace
 
-void frame_bytes(Connection& connection, Way way, const uint8_t* data, size_t size, uint64_t now) {
+void frame_bytes(Connection& connection, Way way, const uint8_t* data, size_t size,
+                 const Moment& now) {
   Direction& direction = direction_of(connection, way);
   while (size > 0) {
     Protocol protocol = connection.protocol.load(std::memory_order_relaxed);
@@ -114,7 +115,7 @@ void frame_bytes(Connection& connection, Way way, const uint8_t* data, size_t si
   }
 }
 
-void frame_unseen(Connection& connection, Way way, uint64_t size, uint64_t now) {
+void frame_unseen(Connection& connection, Way way, uint64_t size, const Moment& now) {
   Direction& direction = direction_of(connection, way);
   switch (connection.protocol.load(std::memory_order_relaxed)) {
     case Protocol::kHttp1:
@@ -131,11 +132,11 @@ void frame_unseen(Connection& connection, Way way, uint64_t size, uint64_t now) 
   }
 }
 
-void frame_end_of_stream(Connection& connection, Way way, uint64_t now) {
+void frame_end_of_stream(Connection& connection, Way way, const Moment& now) {
   if (connection.protocol.load() == Protocol::kHttp1) end_of_http1(connection, way, now);
 }
 
-void frame_closed(Connection& connection, HttpEndReason reason, int error, uint64_t now) {
+void frame_closed(Connection& connection, HttpEndReason reason, int error, const Moment& now) {
   switch (connection.protocol.load()) {
     case Protocol::kHttp1:
       return close_http1(connection, reason, error, now);
@@ -149,7 +150,7 @@ void frame_closed(Connection& connection, HttpEndReason reason, int error, uint6
   }
 }
 
-void give_up(Connection& connection, uint64_t now) {
+void give_up(Connection& connection, const Moment& now) {
   frame_closed(connection, HttpEndReason::kUnparsed, 0, now);
   connection.protocol.store(Protocol::kOther);
 }
@@ -161,6 +162,7 @@ void switch_protocol(Connection& connection, Protocol protocol) {
     __builtin_memset(static_cast<void*>(&direction), 0, sizeof direction);
     direction.exchange = exchange;
   }
+  for (FrameReader& frame : connection.rest->frames) frame = {};
   connection.protocol.store(protocol);
 }
 

@@ -26,6 +26,12 @@ Parse& parse_of(http_parser* parser) {
   return *static_cast<Parse*>(parser->data);
 }
 
+void init_parser(http_parser* parser, http_parser_type type) {
+  http_parser_init(parser, type);
+  parser->lenient_http_headers = 1;
+  parser->allow_chunked_length = 1;
+}
+
 // ---- the parser's callbacks
 
 int stop(http_parser* parser, Event event) {
@@ -97,9 +103,7 @@ http_parser parser_at_chunks() {
   constexpr char kHead[] = "HTTP/1.1 200\r\nTransfer-Encoding:chunked\r\n\r\n";
   constexpr http_parser_settings kSilent = {};
   http_parser parser;
-  http_parser_init(&parser, HTTP_RESPONSE);
-  parser.lenient_http_headers = 1;
-  parser.allow_chunked_length = 1;
+  init_parser(&parser, HTTP_RESPONSE);
   size_t taken;
   guarded_execute(&parser, &kSilent, reinterpret_cast<const uint8_t*>(kHead), sizeof kHead - 1,
                   &taken);
@@ -111,6 +115,7 @@ http_parser parser_at_chunks() {
   return parser;
 }
 
+// As if the parser had read this head; what it needs to read on it has only where it has to.
 void set_parser(http_parser* parser, const Http1Head& head, bool bodiless) {
   if (head.chunked && !bodiless) {
     void* data = parser->data;
@@ -129,7 +134,7 @@ void set_parser(http_parser* parser, const Http1Head& head, bool bodiless) {
 
 // A message begins here. False: what passes makes no sense. *taken is 0 if the parser is needed.
 bool take_head(Connection& connection, Direction& direction, Way way, const uint8_t* data,
-               size_t size, uint64_t now, size_t* taken) {
+               size_t size, const Moment& now, size_t* taken) {
   *taken = 0;
   Http1Head head;
   auto type = static_cast<http_parser_type>(direction.parser.type);
@@ -142,7 +147,7 @@ bool take_head(Connection& connection, Direction& direction, Way way, const uint
   set_parser(&direction.parser, head, bodiless);
   *taken = head.size;
   Block block = {data, static_cast<uint32_t>(head.size - 1), false, !head.may_have_traceparent};
-  if (!head_complete(connection, direction, way, block)) return false;
+  if (!head_complete(connection, direction, way, block, now)) return false;
   direction.counted = !head.chunked;
   bool ends = head.chunked ? bodiless
                            : bodiless || head.content_length == 0 ||
@@ -152,7 +157,7 @@ bool take_head(Connection& connection, Direction& direction, Way way, const uint
 }
 
 // Of a body that is counted.
-size_t take_body(Connection& connection, Direction& direction, size_t size, uint64_t now) {
+size_t take_body(Connection& connection, Direction& direction, size_t size, const Moment& now) {
   http_parser& parser = direction.parser;
   if (parser.content_length == ~uint64_t{0}) {
     direction.bytes += size;
@@ -168,7 +173,7 @@ size_t take_body(Connection& connection, Direction& direction, size_t size, uint
 }  // namespace
 
 size_t frame_http1(Connection& connection, Way way, const uint8_t* data, size_t size,
-                   uint64_t now) {
+                   const Moment& now) {
   Direction& direction = direction_of(connection, way);
   Parse parse = {connection, direction};
   direction.parser.data = &parse;
@@ -182,7 +187,7 @@ size_t frame_http1(Connection& connection, Way way, const uint8_t* data, size_t 
         at++;
         continue;
       }
-      begin_message(connection, direction, way, now);
+      begin_message(connection, direction, way);
       mark = at;
       size_t head = 0;
       if (!take_head(connection, direction, way, at, static_cast<size_t>(end - at), now, &head)) {
@@ -191,6 +196,7 @@ size_t frame_http1(Connection& connection, Way way, const uint8_t* data, size_t 
       }
       at += head;
       if (head != 0) continue;
+      init_parser(&direction.parser, static_cast<http_parser_type>(direction.parser.type));
     }
     if (direction.stage == Stage::kBody && direction.counted) {
       at += take_body(connection, direction, static_cast<size_t>(end - at), now);
@@ -214,7 +220,7 @@ size_t frame_http1(Connection& connection, Way way, const uint8_t* data, size_t 
       case kHeadComplete: {
         Block block = part();
         to_http2 = direction.parser.status_code == 101 && upgrades_to_http2(block);
-        bool fits = head_complete(connection, direction, way, block);
+        bool fits = head_complete(connection, direction, way, block, now);
         drop_gathered(&direction.gathering);
         if (!fits) {
           give_up(connection, now);
@@ -244,6 +250,7 @@ size_t frame_http1(Connection& connection, Way way, const uint8_t* data, size_t 
     }
   }
   if (direction.stage == Stage::kHead || direction.stage == Stage::kTrailers) {
+    if (direction.start_ticks == 0) direction.start_ticks = now;
     gather(&direction.gathering, mark, static_cast<size_t>(end - mark));
   }
   return size;
@@ -251,7 +258,7 @@ size_t frame_http1(Connection& connection, Way way, const uint8_t* data, size_t 
 
 // A body whose bytes the program never had in hand (sendfile, splice). The parser's own count is
 // moved on, and the last byte, which ends the body or chunk, is played to it.
-void skip_http1(Connection& connection, Way way, uint64_t size, uint64_t now) {
+void skip_http1(Connection& connection, Way way, uint64_t size, const Moment& now) {
   Direction& direction = direction_of(connection, way);
   http_parser& parser = direction.parser;
   if (size == 0) return;
@@ -275,7 +282,7 @@ void skip_http1(Connection& connection, Way way, uint64_t size, uint64_t now) {
   frame_http1(connection, way, &last, 1, now);
 }
 
-void end_of_http1(Connection& connection, Way way, uint64_t now) {
+void end_of_http1(Connection& connection, Way way, const Moment& now) {
   Direction& direction = direction_of(connection, way);
   const http_parser& parser = direction.parser;
   if (direction.stage == Stage::kBody && ends_with_connection(parser)) {

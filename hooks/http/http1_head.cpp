@@ -32,23 +32,20 @@ __m128i between(__m128i bytes, char first, char last) {
                        _mm_cmplt_epi8(bytes, _mm_set1_epi8(static_cast<char>(last + 1))));
 }
 
+// What is shorter is left to the parser, so that the last bytes can always be loaded at once.
+constexpr size_t kLoad = sizeof(__m128i);
+
 // The first byte that is one of a kind; the end if there is none. A kind answers for 16 bytes at
-// once: what is left at the end is copied, and padded with zeros, which must not be of the kind
-// or lie behind the end.
+// once: at the end these are the last 16, of which some lie before `at`.
 template <typename Kind>
-inline const uint8_t* find(const uint8_t* at, const uint8_t* end, Kind kind) {
-  for (; end - at >= 16; at += 16) {
+[[gnu::always_inline]] inline const uint8_t* find(const uint8_t* at, const uint8_t* end,
+                                                  Kind kind) {
+  for (; static_cast<size_t>(end - at) >= kLoad; at += kLoad) {
     int mask = _mm_movemask_epi8(kind(load(at)));
     if (mask != 0) return at + first_set(mask);
   }
-  if (at == end) return end;
-  alignas(16) uint8_t rest[16] = {};
-  auto left = static_cast<size_t>(end - at);
-  for (size_t i = 0; i < left; i++) rest[i] = at[i];
-  int mask = _mm_movemask_epi8(kind(load(rest)));
-  if (mask == 0) return end;
-  unsigned first = first_set(mask);
-  return first < left ? at + first : end;
+  int mask = _mm_movemask_epi8(kind(load(end - kLoad))) >> (kLoad - static_cast<size_t>(end - at));
+  return mask != 0 ? at + first_set(mask) : end;
 }
 
 [[gnu::always_inline]] inline __m128i ends_line(__m128i bytes) {
@@ -60,6 +57,12 @@ inline const uint8_t* find(const uint8_t* at, const uint8_t* end, Kind kind) {
   __m128i other = _mm_or_si128(is(bytes, '-'), is(bytes, '_'));
   __m128i token = _mm_or_si128(_mm_or_si128(letter, other), between(bytes, '0', '9'));
   return _mm_cmpeq_epi8(token, _mm_setzero_si128());
+}
+
+// Of most names: no digit, no '_'.
+[[gnu::always_inline]] inline __m128i ends_usual_name(__m128i bytes) {
+  __m128i letter = between(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 'z');
+  return _mm_cmpeq_epi8(_mm_or_si128(letter, is(bytes, '-')), _mm_setzero_si128());
 }
 
 [[gnu::always_inline]] inline __m128i ends_target(__m128i bytes) {
@@ -79,13 +82,39 @@ inline const uint8_t* find(const uint8_t* at, const uint8_t* end, Kind kind) {
   return false;
 }
 
+uint64_t word_at(const void* at) {
+  uint64_t word;
+  __builtin_memcpy(&word, at, sizeof word);
+  return word;
+}
+
 // Without memcmp, which would be an import.
-bool take(Cursor* cursor, const char* text, size_t size) {
-  if (cursor->left() < size) return false;
-  for (size_t i = 0; i < size; i++) {
-    if (cursor->at[i] != static_cast<uint8_t>(text[i])) return false;
+bool equal(const uint8_t* bytes, const char* text, size_t size, uint64_t ignored_bits) {
+  constexpr size_t kWord = sizeof(uint64_t);
+  if (size < kWord) {
+    for (size_t i = 0; i < size; i++) {
+      auto ignored = static_cast<uint8_t>(ignored_bits);
+      if ((bytes[i] | ignored) != (static_cast<uint8_t>(text[i]) | ignored)) return false;
+    }
+    return true;
   }
+  // The last word lies over the one before.
+  for (size_t i = 0; i < size; i += kWord) {
+    size_t at = i + kWord <= size ? i : size - kWord;
+    if (((word_at(bytes + at) ^ word_at(text + at)) & ~ignored_bits) != 0) return false;
+  }
+  return true;
+}
+
+bool take(Cursor* cursor, const char* text, size_t size) {
+  if (cursor->left() < size || !equal(cursor->at, text, size, 0)) return false;
   cursor->at += size;
+  return true;
+}
+
+bool take(Cursor* cursor, char byte) {
+  if (cursor->left() == 0 || *cursor->at != static_cast<uint8_t>(byte)) return false;
+  cursor->at++;
   return true;
 }
 
@@ -95,8 +124,12 @@ bool is_digit(uint8_t byte) {
 
 // "HTTP/1.x"
 bool take_version(Cursor* cursor) {
-  if (!take(cursor, "HTTP/1.", 7) || cursor->left() == 0 || !is_digit(*cursor->at)) return false;
-  cursor->at++;
+  constexpr uint64_t kVersion = 0x2e312f50545448;  // "HTTP/1." in its low 7 bytes
+  constexpr uint64_t kSevenBytes = (uint64_t{1} << 56) - 1;
+  if (cursor->left() < sizeof(uint64_t)) return false;
+  uint64_t word = word_at(cursor->at);
+  if ((word & kSevenBytes) != kVersion || !is_digit(static_cast<uint8_t>(word >> 56))) return false;
+  cursor->at += sizeof word;
   return true;
 }
 
@@ -125,12 +158,12 @@ bool read_request_line(Cursor* cursor, Http1Head* head) {
   if (!take_method(cursor, &head->method)) return false;
   if (cursor->left() == 0 || *cursor->at != '/') return false;
   cursor->at = find(cursor->at, cursor->end, ends_target);
-  return take(cursor, " ", 1) && take_version(cursor) && take_line_end(cursor);
+  return take(cursor, ' ') && take_version(cursor) && take_line_end(cursor);
 }
 
 bool read_status_line(Cursor* cursor, Http1Head* head) {
   head->type = HTTP_RESPONSE;
-  if (!take_version(cursor) || !take(cursor, " ", 1) || cursor->left() < 4) return false;
+  if (!take_version(cursor) || !take(cursor, ' ') || cursor->left() < 4) return false;
   const uint8_t* code = cursor->at;
   if (!is_digit(code[0]) || !is_digit(code[1]) || !is_digit(code[2])) return false;
   head->status =
@@ -143,10 +176,8 @@ bool read_status_line(Cursor* cursor, Http1Head* head) {
 
 // `name` consists of letters, digits, '-' and '_'; so does `text`, in small letters.
 bool is_name(const uint8_t* name, const char* text, size_t size) {
-  for (size_t i = 0; i < size; i++) {
-    if ((name[i] | 0x20) != text[i]) return false;
-  }
-  return true;
+  constexpr uint64_t kSmallLetters = 0x2020202020202020;
+  return equal(name, text, size, kSmallLetters);
 }
 
 void skip_blanks(Cursor* value) {
@@ -190,25 +221,50 @@ bool read_field(const uint8_t* name, size_t size, const Cursor& value, Http1Head
   return size == kEncodingSize && read_transfer_encoding(value, head);
 }
 
+struct Field {
+  const uint8_t* name;
+  const uint8_t* colon;
+  const uint8_t* end;  // of the value, where the line ends
+};
+
+// False: there is no name, or no ':' behind it: a folded line, a '\r' alone.
+[[gnu::always_inline]] inline bool find_field(const Cursor& cursor, Field* field) {
+  const uint8_t* name = cursor.at;
+  field->name = name;
+  // One load finds the end of a usual name, and often that of the line.
+  if (cursor.left() >= kLoad) {
+    __m128i bytes = load(name);
+    int stops = _mm_movemask_epi8(ends_usual_name(bytes));
+    field->colon = stops != 0 ? name + first_set(stops) : name;
+    if (stops != 0 && field->colon != name && *field->colon == ':') {
+      int ends = _mm_movemask_epi8(ends_line(bytes));
+      field->end = ends != 0 ? name + first_set(ends) : find(name + kLoad, cursor.end, ends_line);
+      return true;
+    }
+  }
+  field->colon = find(name, cursor.end, ends_name);
+  if (field->colon == name || field->colon == cursor.end || *field->colon != ':') return false;
+  field->end = find(field->colon, cursor.end, ends_line);
+  return true;
+}
+
 }  // namespace
 
 bool read_http1_head(const uint8_t* data, size_t size, http_parser_type type, Http1Head* head) {
   *head = {};
   head->content_length = kNoLength;
+  if (size < kLoad) return false;
   Cursor cursor = {data, data + size};
-  bool response = size > 1 && data[0] == 'H' && data[1] == 'T';
-  if (size == 0 || type == (response ? HTTP_REQUEST : HTTP_RESPONSE)) return false;
+  bool response = data[0] == 'H' && data[1] == 'T';
+  if (type == (response ? HTTP_REQUEST : HTTP_RESPONSE)) return false;
   if (!(response ? read_status_line(&cursor, head) : read_request_line(&cursor, head)))
     return false;
   while (!take_line_end(&cursor)) {
-    const uint8_t* name = cursor.at;
-    cursor.at = find(name, cursor.end, ends_name);
-    auto name_size = static_cast<size_t>(cursor.at - name);
-    // An empty name: a folded line, or a '\r' alone.
-    if (name_size == 0 || !take(&cursor, ":", 1)) return false;
-    Cursor value = {cursor.at, find(cursor.at, cursor.end, ends_line)};
-    if (!read_field(name, name_size, value, head)) return false;
-    cursor.at = value.end;
+    Field field;
+    if (!find_field(cursor, &field)) return false;
+    auto name_size = static_cast<size_t>(field.colon - field.name);
+    if (!read_field(field.name, name_size, {field.colon + 1, field.end}, head)) return false;
+    cursor.at = field.end;
     if (!take_line_end(&cursor)) return false;
   }
   head->size = static_cast<size_t>(cursor.at - data);

@@ -1,5 +1,6 @@
 #include "hooks/http/http1_messages.h"
 
+#include "hooks/http/exclusive.h"
 #include "hooks/http/framing.h"
 #include "hooks/http/report.h"
 
@@ -7,17 +8,24 @@ namespace telinject {
 
 namespace {
 
+// Requests that come one after the other use the same place.
 Exchange& slot_of(Connection& connection, uint32_t number) {
-  return connection.exchanges[number % kPipeline];
+  uint32_t place = (number - connection.first_open.load(std::memory_order_acquire)) % kPipeline;
+  return place == 0 ? connection.exchange : connection.rest->exchanges[place - 1];
 }
 
 // The exchange of that number, begun now if it is not there; null if another is still there: more
 // requests are waiting than we remember.
 Exchange* exchange_of(Connection& connection, uint32_t number) {
+  // Where none is open as many were answered as were asked for: whichever side begins the next, it
+  // is of this number, and the other cannot be past it.
+  if (connection.open.load(std::memory_order_acquire) == 0) {
+    connection.first_open.store(number, std::memory_order_release);
+  }
   Exchange& exchange = slot_of(connection, number);
   uint32_t none = 0;
-  if (exchange.number.compare_exchange_strong(none, number)) {
-    connection.open.fetch_add(1, std::memory_order_relaxed);
+  if (exclusive::compare_exchange(&exchange.number, &none, number)) {
+    exclusive::fetch_add(&connection.open, 1);
     return &exchange;
   }
   return none == number ? &exchange : nullptr;
@@ -29,7 +37,8 @@ void end_exchange(Connection& connection, Exchange& exchange, HttpEndReason reas
   if ((flags & kRecorded) != 0) {
     HttpEndMessage end = {};
     bool sent = request_way(connection) == Way::kSent;
-    end.ticks = ticks;
+    // 0: its request was recorded after its response had passed, by another thread.
+    end.ticks = ticks != 0 ? ticks : read_ticks();
     end.sent_bytes = sent ? exchange.request_bytes : exchange.response_bytes;
     end.received_bytes = sent ? exchange.response_bytes : exchange.request_bytes;
     end.exchange = exchange.number.load();
@@ -42,23 +51,34 @@ void end_exchange(Connection& connection, Exchange& exchange, HttpEndReason reas
   exchange.request_bytes = exchange.response_bytes = exchange.response_ticks = 0;
   exchange.lane = nullptr;
   exchange.number.store(0, std::memory_order_release);
-  connection.open.fetch_sub(1, std::memory_order_relaxed);
+  exclusive::fetch_add(&connection.open, ~0u);
 }
 
 // Whichever side is done last ends the exchange.
 void side_done(Connection& connection, Exchange& exchange, uint32_t side) {
-  uint32_t before = exchange.flags.fetch_or(side, std::memory_order_acq_rel);
+  uint32_t before = exclusive::fetch_or(&exchange.flags, side);
   if (((before | side) & (kRequestDone | kResponseDone)) != (kRequestDone | kResponseDone)) return;
   bool upgraded = (before & kUpgraded) != 0;
   end_exchange(connection, exchange, upgraded ? HttpEndReason::kUpgraded : HttpEndReason::kComplete,
                0, exchange.response_ticks);
 }
 
+// Its request was asked for, and was not to be recorded.
+bool is_left_out(uint32_t exchange_flags) {
+  return (exchange_flags & (kAsked | kRecorded)) == kAsked;
+}
+
 bool is_interim(uint32_t status) {
   return status / 100 == 1 && status != 101;
 }
 
-bool request_begins(Connection& connection, Direction& direction, Way way, const Block& block) {
+// When the message began whose head is complete. The clock is read if a report asks.
+Moment start_of(const Direction& direction, const Moment& now) {
+  return direction.start_ticks != 0 ? Moment(direction.start_ticks) : now;
+}
+
+bool request_begins(Connection& connection, Direction& direction, Way way, const Block& block,
+                    const Moment& now) {
   uint32_t number = connection.asked + 1;
   Exchange* exchange = exchange_of(connection, number);
   if (exchange == nullptr) return false;
@@ -68,14 +88,17 @@ bool request_begins(Connection& connection, Direction& direction, Way way, const
   if (direction.parser.method == HTTP_HEAD) flags |= kHeadRequest;
   if (direction.parser.method == HTTP_CONNECT) flags |= kConnectRequest;
   // Before the report: the response may be there by now.
-  exchange->flags.fetch_or(flags, std::memory_order_acq_rel);
-  if (report_request(connection, *exchange, way, block, direction.start_ticks)) {
-    exchange->flags.fetch_or(kRecorded, std::memory_order_acq_rel);
+  exclusive::fetch_or(&exchange->flags, flags);
+  Moment start = start_of(direction, now);
+  if (report_request(connection, *exchange, way, block, start)) {
+    direction.start_ticks = start;
+    exclusive::fetch_or(&exchange->flags, kRecorded);
   }
   return true;
 }
 
-bool response_begins(Connection& connection, Direction& direction, Way way, const Block& block) {
+bool response_begins(Connection& connection, Direction& direction, Way way, const Block& block,
+                     const Moment& now) {
   uint32_t number = connection.answered + 1;
   Exchange* exchange = exchange_of(connection, number);
   if (exchange == nullptr) return false;
@@ -83,11 +106,12 @@ bool response_begins(Connection& connection, Direction& direction, Way way, cons
   direction.interim = is_interim(direction.parser.status_code);
   uint32_t flags = exchange->flags.load(std::memory_order_acquire);
   if (is_upgrade(direction.parser.status_code, flags)) {
-    exchange->flags.fetch_or(kUpgraded, std::memory_order_relaxed);
+    exclusive::fetch_or(&exchange->flags, kUpgraded);
   }
   // Where another thread has sent the request and is not done with it, it may be recorded yet: the
   // drain knows what to do with a response that has no request.
-  if ((flags & kAsked) == 0 || (flags & kRecorded) != 0) {
+  if (!is_left_out(flags)) {
+    direction.start_ticks = start_of(direction, now);
     report_response(connection, number, way, direction.interim ? kHttpInterim : 0, block,
                     direction.start_ticks);
   }
@@ -95,6 +119,13 @@ bool response_begins(Connection& connection, Direction& direction, Way way, cons
 }
 
 }  // namespace
+
+bool sends_unrecorded(Connection& connection) {
+  if (connection.protocol.load(std::memory_order_relaxed) != Protocol::kHttp1) return false;
+  if (direction_of(connection, Way::kSent).stage == Stage::kBody) return true;
+  return connection.role.load(std::memory_order_relaxed) == HttpRole::kServer &&
+         is_left_out(flags_to_answer(connection));
+}
 
 bool is_upgrade(uint32_t status, uint32_t exchange_flags) {
   return status == 101 || (status / 100 == 2 && (exchange_flags & kConnectRequest) != 0);
@@ -114,16 +145,14 @@ bool ends_with_connection(const http_parser& parser) {
          (parser.uses_transfer_encoding != 0 || parser.content_length == ~uint64_t{0});
 }
 
-void begin_message(Connection& connection, Direction& direction, Way way, uint64_t now) {
+void begin_message(Connection& connection, Direction& direction, Way way) {
   HttpRole role = connection.role.load(std::memory_order_relaxed);
   http_parser_type type = HTTP_BOTH;
   if (connection.open.load() != 0 || connection.asked != 0 || role != HttpRole::kUnknown) {
     type = request_way(connection) == way ? HTTP_REQUEST : HTTP_RESPONSE;
   }
-  http_parser_init(&direction.parser, type);
-  direction.parser.lenient_http_headers = 1;
-  direction.parser.allow_chunked_length = 1;
-  direction.start_ticks = direction.call_ticks != 0 ? direction.call_ticks : now;
+  direction.parser.type = static_cast<uint8_t>(type) & 3;
+  direction.start_ticks = direction.call_ticks;
   direction.bytes = 0;
   direction.in_chunk = false;
   direction.interim = false;
@@ -131,15 +160,16 @@ void begin_message(Connection& connection, Direction& direction, Way way, uint64
   direction.stage = Stage::kHead;
 }
 
-bool head_complete(Connection& connection, Direction& direction, Way way, Block block) {
+bool head_complete(Connection& connection, Direction& direction, Way way, Block block,
+                   const Moment& now) {
   bool request = direction.parser.type == HTTP_REQUEST;
   HttpRole role = request == (way == Way::kSent) ? HttpRole::kClient : HttpRole::kServer;
   if (connection.asked == 0 && connection.answered == 0) connection.role.store(role);
   if (connection.role.load() != role) return false;
   if (block.size > 0 && !block.truncated && block.data[block.size - 1] == '\r') block.size--;
   direction.stage = Stage::kBody;
-  return request ? request_begins(connection, direction, way, block)
-                 : response_begins(connection, direction, way, block);
+  return request ? request_begins(connection, direction, way, block, now)
+                 : response_begins(connection, direction, way, block, now);
 }
 
 void report_trailers(Connection& connection, Direction& direction, Way way, Block block) {
@@ -155,7 +185,7 @@ void report_trailers(Connection& connection, Direction& direction, Way way, Bloc
   }
 }
 
-void message_complete(Connection& connection, Direction& direction, uint64_t now) {
+void message_complete(Connection& connection, Direction& direction, const Moment& now) {
   direction.stage = Stage::kBetween;
   if (direction.interim) return;
   Exchange& exchange = slot_of(connection, direction.exchange);
@@ -168,7 +198,7 @@ void message_complete(Connection& connection, Direction& direction, uint64_t now
   }
   connection.answered = direction.exchange;
   exchange.response_bytes = bytes;
-  exchange.response_ticks = now;
+  if (!is_left_out(exchange.flags.load())) exchange.response_ticks = now;
   side_done(connection, exchange, kResponseDone);
 }
 
@@ -177,7 +207,7 @@ bool is_upgraded(Connection& connection, const Direction& direction) {
          (slot_of(connection, direction.exchange).flags.load() & kUpgraded) != 0;
 }
 
-void upgrade(Connection& connection, bool to_http2, uint64_t now) {
+void upgrade(Connection& connection, bool to_http2, const Moment& now) {
   bool client = connection.role.load() == HttpRole::kClient;
   bool tunnel = connection.direction[0].parser.status_code != 101 &&
                 connection.direction[1].parser.status_code != 101;
@@ -193,7 +223,7 @@ void upgrade(Connection& connection, bool to_http2, uint64_t now) {
   }
 }
 
-void close_http1(Connection& connection, HttpEndReason reason, int error, uint64_t now) {
+void close_http1(Connection& connection, HttpEndReason reason, int error, const Moment& now) {
   // A response that we sent and that ends with the connection is complete.
   Direction& sent = direction_of(connection, Way::kSent);
   if (reason == HttpEndReason::kClosed && sent.stage == Stage::kBody &&

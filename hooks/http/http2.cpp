@@ -78,7 +78,7 @@ void forget_body(Connection& connection, Way way, uint32_t stream) {
 
 // ---- what a frame meant, once all of it has passed
 
-void stream_half_ends(Connection& connection, Way way, uint32_t stream, uint64_t now) {
+void stream_half_ends(Connection& connection, Way way, uint32_t stream, const Moment& now) {
   HttpEndMessage end = {};
   end.ticks = now;
   uint64_t bytes = body_bytes(connection, way, stream);
@@ -92,7 +92,7 @@ void stream_half_ends(Connection& connection, Way way, uint32_t stream, uint64_t
 }
 
 void stream_is_reset(Connection& connection, Way way, uint32_t stream, uint32_t error,
-                     uint64_t now) {
+                     const Moment& now) {
   HttpEndMessage end = {};
   end.ticks = now;
   end.sent_bytes = body_bytes(connection, Way::kSent, stream);
@@ -106,8 +106,8 @@ void stream_is_reset(Connection& connection, Way way, uint32_t stream, uint32_t 
 }
 
 void block_complete(Connection& connection, Direction& direction, Way way, const Block& block,
-                    uint64_t now) {
-  FrameReader& frame = direction.frame;
+                    const Moment& now) {
+  FrameReader& frame = frame_of(connection, way);
   bool push = frame.block_type == kPush;
   uint32_t stream = push ? frame.promised : frame.block_stream;
   bool asks = push || request_way(connection) == way;
@@ -146,8 +146,7 @@ uint8_t fixed_bytes(uint8_t type, uint8_t flags) {
 }
 
 // The frame's head has passed. False: that is no HTTP/2.
-bool begin_frame(Direction& direction) {
-  FrameReader& frame = direction.frame;
+bool begin_frame(Direction& direction, FrameReader& frame) {
   frame.left = number(frame.head, 3);
   frame.type = frame.head[3];
   frame.flags = frame.head[4];
@@ -181,8 +180,8 @@ bool fixed_complete(FrameReader& frame) {
   return frame.padding <= frame.left;
 }
 
-void end_frame(Connection& connection, Direction& direction, Way way, uint64_t now) {
-  FrameReader& frame = direction.frame;
+void end_frame(Connection& connection, Way way, const Moment& now) {
+  FrameReader& frame = frame_of(connection, way);
   frame.head_bytes = 0;
   if (frame.type == kData && (frame.flags & kEndStream) != 0) {
     stream_half_ends(connection, way, frame.stream, now);
@@ -200,8 +199,8 @@ bool preface_passes(FrameReader& frame, const uint8_t* data, size_t size, size_t
 
 // A part of the payload: before the padding that comes last.
 void payload(Connection& connection, Direction& direction, Way way, const uint8_t* data,
-             size_t size, uint64_t now) {
-  FrameReader& frame = direction.frame;
+             size_t size, const Moment& now) {
+  FrameReader& frame = frame_of(connection, way);
   size_t proper = frame.left > frame.padding ? frame.left - frame.padding : 0;
   if (proper > size) proper = size;
   frame.left -= static_cast<uint32_t>(size);
@@ -219,19 +218,19 @@ void payload(Connection& connection, Direction& direction, Way way, const uint8_
 }  // namespace
 
 size_t frame_http2(Connection& connection, Way way, const uint8_t* data, size_t size,
-                   uint64_t now) {
+                   const Moment& now) {
   Direction& direction = direction_of(connection, way);
-  FrameReader& frame = direction.frame;
+  FrameReader& frame = frame_of(connection, way);
   size_t at = 0;
   bool sound = true;
   if (request_way(connection) == way) sound = preface_passes(frame, data, size, &at);
   while (sound && at < size) {
     if (frame.head_bytes < sizeof frame.head) {
       if (frame.head_bytes == 0)
-        frame.frame_ticks = direction.call_ticks != 0 ? direction.call_ticks : now;
+        frame.frame_ticks = direction.call_ticks != 0 ? direction.call_ticks : uint64_t{now};
       frame.head[frame.head_bytes++] = data[at++];
       if (frame.head_bytes < sizeof frame.head) continue;
-      sound = begin_frame(direction);
+      sound = begin_frame(direction, frame);
       if (sound && frame.fixed_wanted == 0) payload(connection, direction, way, data, 0, now);
     } else if (frame.fixed_bytes < frame.fixed_wanted) {
       frame.fixed[frame.fixed_bytes++] = data[at++];
@@ -246,7 +245,7 @@ size_t frame_http2(Connection& connection, Way way, const uint8_t* data, size_t 
     }
     if (sound && frame.left == 0 && frame.fixed_bytes == frame.fixed_wanted &&
         frame.head_bytes == sizeof frame.head) {
-      end_frame(connection, direction, way, now);
+      end_frame(connection, way, now);
     }
   }
   if (!sound) give_up(connection, now);
@@ -254,18 +253,18 @@ size_t frame_http2(Connection& connection, Way way, const uint8_t* data, size_t 
 }
 
 // Payload that the program never had in hand.
-void skip_http2(Connection& connection, Way way, uint64_t size, uint64_t now) {
+void skip_http2(Connection& connection, Way way, uint64_t size, const Moment& now) {
   Direction& direction = direction_of(connection, way);
-  FrameReader& frame = direction.frame;
+  FrameReader& frame = frame_of(connection, way);
   bool in_data = frame.head_bytes == sizeof frame.head && frame.type == kData &&
                  frame.fixed_bytes == frame.fixed_wanted && size <= frame.left;
   if (!in_data) return give_up(connection, now);
   payload(connection, direction, way, nullptr, static_cast<size_t>(size), now);
-  if (frame.left == 0) end_frame(connection, direction, way, now);
+  if (frame.left == 0) end_frame(connection, way, now);
 }
 
-void close_http2(Connection& connection, HttpEndReason reason, int error, uint64_t now) {
-  if (connection.direction[0].frame.sequence + connection.direction[1].frame.sequence == 0) return;
+void close_http2(Connection& connection, HttpEndReason reason, int error, const Moment& now) {
+  if (connection.rest->frames[0].sequence + connection.rest->frames[1].sequence == 0) return;
   HttpEndMessage end = {};
   end.ticks = now;
   end.error = error;

@@ -21,7 +21,8 @@ void hello_complete(Connection& connection, Direction& direction, Way way, Block
 
 }  // namespace
 
-size_t frame_tls(Connection& connection, Way way, const uint8_t* data, size_t size, uint64_t now) {
+size_t frame_tls(Connection& connection, Way way, const uint8_t* data, size_t size,
+                 const Moment& now) {
   Direction& direction = direction_of(connection, way);
   direction.bytes += size;
   if (connection.start_ticks != 0 || direction.stage == Stage::kBody) return size;
@@ -53,7 +54,7 @@ size_t frame_tls(Connection& connection, Way way, const uint8_t* data, size_t si
   return size;
 }
 
-void close_tls(Connection& connection, uint64_t now) {
+void close_tls(Connection& connection, const Moment& now) {
   if (connection.start_ticks == 0) return;
   Way way = request_way(connection);
   report_tls(connection, way, {nullptr, 0, false}, now);

@@ -33,6 +33,12 @@ class Pool {
     }
     return nullptr;
   }
+  // The object of that number, without taking it; null if there is no memory.
+  T* reach(uint32_t index) {
+    T* objects = objects_[index / 64].load(std::memory_order_acquire);
+    if (objects == nullptr) objects = map(index / 64);
+    return objects == nullptr ? nullptr : objects + index % 64;
+  }
   void give_back(uint32_t index) {
     if (index >= kObjects) return;
     taken_[index / 64].fetch_and(~(uint64_t{1} << index % 64), std::memory_order_acq_rel);
@@ -86,6 +92,7 @@ struct alignas(16) BlockBytes {
 };
 
 constinit Pool<Connection, kMaxConnections> g_connections{};
+constinit Pool<ConnectionRest, kMaxConnections> g_rests{};  // by the connection's number
 constinit Pool<BlockBytes, kMaxBlocks> g_blocks{};
 
 }  // namespace
@@ -94,7 +101,14 @@ Connection* new_connection() {
   uint32_t index;
   Connection* connection = g_connections.take(&index);
   if (connection == nullptr) return nullptr;
+  ConnectionRest* rest = g_rests.reach(index);
+  if (rest == nullptr) {
+    g_connections.give_back(index);
+    return nullptr;
+  }
   __builtin_memset(static_cast<void*>(connection), 0, sizeof *connection);
+  __builtin_memset(static_cast<void*>(rest), 0, sizeof *rest);
+  connection->rest = rest;
   connection->number = index + 1;
   connection->descriptor = -1;
   return connection;

@@ -4,6 +4,7 @@
 
 #include "hooks/attach.h"
 #include "hooks/context.h"
+#include "hooks/http/exclusive.h"
 #include "hooks/http/request_context.h"
 #include "hooks/http/tracestate.h"
 #include "hooks/messages.h"
@@ -105,8 +106,8 @@ void announce(Connection& connection) {
   }
   message.server_name_bytes = connection.server_name_bytes;
   message.protocol_bytes = connection.protocol_bytes;
-  add(connection.server_name, connection.server_name_bytes);
-  add(connection.alpn, connection.protocol_bytes);
+  add(connection.rest->server_name, connection.server_name_bytes);
+  add(connection.rest->alpn, connection.protocol_bytes);
   write(MessageType::kHttpConnection, &message, sizeof message, tail, tail_bytes);
 }
 
@@ -121,7 +122,7 @@ uint16_t flags_of(Way way, const Block& block) {
 bool take_request(Connection& connection, Exchange& exchange, Lane* lane) {
   exchange.lane = lane;
   stop_serving(lane);
-  return __atomic_fetch_add(&lane->served.open, 1, __ATOMIC_RELAXED) == 0 && connection.id != 0;
+  return exclusive::fetch_add(&lane->served.open, 1) == 0 && connection.id != 0;
 }
 
 // Then the drain is told of a request that is not sampled, too: what the thread calls for it is not
@@ -134,7 +135,7 @@ bool is_within_recorded_call(Lane* lane, uintptr_t sp) {
 }  // namespace
 
 bool report_request(Connection& connection, Exchange& exchange, Way way, const Block& block,
-                    uint64_t start_ticks) {
+                    const Moment& start) {
   uintptr_t sp = here();
   TraceContext carried = {};
   if (!block.no_traceparent) find_traceparent(block, &carried);
@@ -154,7 +155,7 @@ bool report_request(Connection& connection, Exchange& exchange, Way way, const B
   if (recorded) {
     announce(connection);
     message.connection = connection.id;
-    message.start_ticks = start_ticks;
+    message.start_ticks = start;
     message.transfer = t_transfer;
     message.exchange = exchange.number.load(std::memory_order_relaxed);
     message.flags = flags_of(way, block);
@@ -206,7 +207,7 @@ void report_headers(Connection& connection, Way way, uint32_t stream, uint32_t p
   message.transfer = t_transfer;
   message.stream = stream;
   message.promised = promised;
-  message.sequence = direction_of(connection, way).frame.sequence;
+  message.sequence = frame_of(connection, way).sequence;
   message.flags = flags;
   if (block.truncated) message.flags |= kHttpTruncated;
   message.block_bytes = static_cast<uint16_t>(block.size);
@@ -231,8 +232,7 @@ void exchange_over(Connection& connection, const Exchange& exchange) {
   Lane* lane = exchange.lane;
   if (lane == nullptr) return;
   uint32_t open = __atomic_load_n(&lane->served.open, __ATOMIC_RELAXED);
-  while (open > 0 && !__atomic_compare_exchange_n(&lane->served.open, &open, open - 1, false,
-                                                  __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  while (open > 0 && !exclusive::compare_exchange(&lane->served.open, &open, open - 1)) {
   }
   const ServedRequest& served = lane->served;
   if (!served.adopted || served.connection != connection.id ||
@@ -250,11 +250,11 @@ void report_tls(Connection& connection, Way hello_way, const Block& hello, uint6
   bool first = end_ticks == 0;
   if (first) {
     uintptr_t sp = here();
-    bool traced = hello_way == Way::kReceived ? server_context(sp, {}, &connection.context)
-                                              : client_context(sp, &connection.context);
-    if (!traced) connection.context.sampled = 0;
+    bool traced = hello_way == Way::kReceived ? server_context(sp, {}, &connection.rest->context)
+                                              : client_context(sp, &connection.rest->context);
+    if (!traced) connection.rest->context.sampled = 0;
   }
-  if (connection.context.sampled == 0) return;
+  if (connection.rest->context.sampled == 0) return;
   announce(connection);
   TlsConnectionMessage message = {};
   message.connection = connection.id;
@@ -262,7 +262,7 @@ void report_tls(Connection& connection, Way hello_way, const Block& hello, uint6
   message.end_ticks = end_ticks;
   message.sent_bytes = direction_of(connection, Way::kSent).bytes;
   message.received_bytes = direction_of(connection, Way::kReceived).bytes;
-  message.context = connection.context;
+  message.context = connection.rest->context;
   message.hello_bytes = static_cast<uint16_t>(hello.size);
   write(MessageType::kTlsConnection, &message, sizeof message, hello.data, hello.size);
 }

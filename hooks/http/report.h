@@ -9,7 +9,7 @@ namespace telinject {
 // A request's header block is complete. True if it is recorded: then its response and end are to be
 // reported, too. `exchange` has its number.
 bool report_request(Connection& connection, Exchange& exchange, Way way, const Block& block,
-                    uint64_t start_ticks);
+                    const Moment& start);
 void report_request_trailers(Connection& connection, uint32_t exchange, Way way, const Block& block,
                              uint64_t start_ticks);
 // `flags`: kHttpInterim, kHttpTrailers.

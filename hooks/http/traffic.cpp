@@ -1,8 +1,11 @@
 #include "hooks/http/traffic.h"
 
 #include "hooks/http/at_work.h"
+#include "hooks/http/connection.h"
 #include "hooks/http/descriptors.h"
+#include "hooks/http/exclusive.h"
 #include "hooks/http/framing.h"
+#include "hooks/http/http1_messages.h"
 #include "hooks/http/pools.h"
 #include "hooks/http/report.h"
 #include "hooks/http/request_context.h"
@@ -10,6 +13,8 @@
 #include "hooks/state.h"
 
 namespace telinject {
+
+__thread bool t_descriptor_wanted __attribute__((tls_model("initial-exec")));
 
 namespace {
 
@@ -69,13 +74,14 @@ class AtWork {
       if (lane_of_thread(here()) == nullptr) return;
       take_over(connection);
     }
-    uint32_t state = connection.state.fetch_or(bit_, std::memory_order_acquire);
+    uint32_t state = exclusive::fetch_or(&connection.state, bit_);
     if ((state & bit_) == 0) {
       entered_ = (state & (kClosing | kGiveUp)) == 0;
       if (!entered_) leave();
       return;
     }
-    if ((connection.state.fetch_or(kGiveUp) & kGiveUp) == 0) count_loss(LossReason::kQueueFull);
+    if ((exclusive::fetch_or(&connection.state, kGiveUp) & kGiveUp) == 0)
+      count_loss(LossReason::kQueueFull);
   }
   ~AtWork() {
     if (entered_) leave();
@@ -91,7 +97,7 @@ class AtWork {
         (state & (kReceiveBusy | kSendBusy)) == bit_) {
       give_up(connection_, read_ticks());
     }
-    state = connection_.state.fetch_and(~bit_, std::memory_order_acq_rel) & ~bit_;
+    state = exclusive::fetch_and(&connection_.state, ~bit_) & ~bit_;
     if ((state & kClosing) != 0 && (state & (kReceiveBusy | kSendBusy)) == 0) {
       finish(&connection_, HttpEndReason::kClosed);
     }
@@ -109,11 +115,11 @@ void end_connection(Connection* connection, HttpEndReason reason) {
     free_connection(connection);
     return;
   }
-  uint32_t state = connection->state.fetch_or(kClosing, std::memory_order_acq_rel);
+  uint32_t state = exclusive::fetch_or(&connection->state, kClosing);
   if ((state & (kClosing | kReceiveBusy | kSendBusy)) == 0) finish(connection, reason);
 }
 
-void frame(Connection& connection, Way way, const void* data, uint64_t size, uint64_t now) {
+void frame(Connection& connection, Way way, const void* data, uint64_t size, const Moment& now) {
   if (data == nullptr) return frame_unseen(connection, way, size, now);
   frame_bytes(connection, way, static_cast<const uint8_t*>(data), size, now);
 }
@@ -147,7 +153,7 @@ void traffic_at(Connection* connection, Way way, const void* data, uint64_t size
   AtWork at_work(*connection, way);
   if (!at_work.entered()) return;
   direction_of(*connection, way).call_ticks = call_ticks;
-  frame(*connection, way, data, size, read_ticks());
+  frame(*connection, way, data, size, Moment());
 }
 
 void traffic_vector_at(Connection* connection, Way way, const void* iovecs, size_t count,
@@ -160,7 +166,7 @@ void traffic_vector_at(Connection* connection, Way way, const void* iovecs, size
   AtWork at_work(*connection, way);
   if (!at_work.entered()) return;
   direction_of(*connection, way).call_ticks = call_ticks;
-  uint64_t now = read_ticks();
+  Moment now;
   const auto* part = static_cast<const Part*>(iovecs);
   for (size_t i = 0; i < count && size > 0; i++, part++) {
     uint64_t bytes = part->size < size ? part->size : size;
@@ -207,15 +213,19 @@ void connection_closed(Connection* connection) {
 
 // ---- layers
 
-TlsScope::TlsScope(Connection* connection) : outer_(t_tls_scope) {
+TlsScope::TlsScope(Connection* connection, Way way)
+    : outer_(t_tls_scope), outer_wanted_(t_descriptor_wanted) {
   if (connection == nullptr) return;
   t_tls_scope = connection;
-  t_call_ticks = read_ticks();
-  if (connection->descriptor < 0) t_tls_in_memory = connection;
+  expect_traffic(*connection, way);
+  t_call_ticks = way == Way::kSent && !sends_unrecorded(*connection) ? read_ticks() : 0;
+  t_descriptor_wanted = connection->descriptor < 0;
+  if (t_descriptor_wanted) t_tls_in_memory = connection;
 }
 
 TlsScope::~TlsScope() {
   t_tls_scope = outer_;
+  t_descriptor_wanted = outer_wanted_;
 }
 
 Connection* tls_scope() {
@@ -227,6 +237,7 @@ void adopt_descriptor(int fd, bool proxied) {
   if (connection->descriptor < 0) {
     connection->descriptor = fd;
     connection->announced = false;
+    t_descriptor_wanted = false;
   }
   if (proxied) connection->proxied = true;
 }
@@ -272,11 +283,11 @@ void connection_tls_facts(Connection* connection, uint16_t tls_version, const ch
   if (tls_version != 0) connection->tls_version = tls_version;
   if (server_name_bytes != 0) {
     connection->server_name_bytes = static_cast<uint8_t>(server_name_bytes);
-    __builtin_memcpy(connection->server_name, server_name, server_name_bytes);
+    __builtin_memcpy(connection->rest->server_name, server_name, server_name_bytes);
   }
   if (protocol_bytes != 0) {
     connection->protocol_bytes = static_cast<uint8_t>(protocol_bytes);
-    __builtin_memcpy(connection->alpn, protocol, protocol_bytes);
+    __builtin_memcpy(connection->rest->alpn, protocol, protocol_bytes);
   }
   connection->announced = false;
 }

@@ -35,17 +35,22 @@ void connection_closed(Connection* connection);
 
 // --- layers: what a lower layer does on behalf of an upper one is not looked at again ---
 
+// True where this thread is in a call on a TLS object whose descriptor is not known yet.
+extern __thread bool t_descriptor_wanted __attribute__((tls_model("initial-exec")));
+
 // As long as it lives, descriptors that this thread reads and writes belong to `connection` (they
-// give it its peer address); null changes nothing.
+// give it its peer address); null changes nothing. `way` is that of what the call is for: when a
+// message begins that is sent is when the call began.
 class TlsScope {
  public:
-  explicit TlsScope(Connection* connection);
+  TlsScope(Connection* connection, Way way);
   ~TlsScope();
   TlsScope(const TlsScope&) = delete;
   TlsScope& operator=(const TlsScope&) = delete;
 
  private:
   Connection* outer_;
+  bool outer_wanted_;
 };
 
 // Facts for the connection's message: after the handshake, once, if they are wanted still. What is

@@ -109,7 +109,7 @@ using heard::add;
 using heard::arrow;
 using heard::shown;
 
-bool report_request(Connection&, Exchange& exchange, Way way, const Block& block, uint64_t) {
+bool report_request(Connection&, Exchange& exchange, Way way, const Block& block, const Moment&) {
   add(arrow(way) + "request " + std::to_string(exchange.number.load()) + " " + shown(block));
   return true;
 }
@@ -133,7 +133,7 @@ void report_headers(Connection& connection, Way way, uint32_t stream, uint32_t p
   if (opens) line += " opens";
   if ((flags & kHttpEndOfStream) != 0) line += " ends";
   if ((flags & kHttpTrailers) != 0) line += " trailers";
-  line += " #" + std::to_string(direction_of(connection, way).frame.sequence);
+  line += " #" + std::to_string(frame_of(connection, way).sequence);
   add(line + " " + shown(block));
 }
 
