@@ -133,3 +133,33 @@ TEST_CASE("HTTP/1 head: the parser is asked") {
   INFO(text);
   CHECK_FALSE(read(text, &head));
 }
+
+TEST_CASE("HTTP/1 head: wherever the lines end") {
+  Http1Head head;
+  for (size_t length = 0; length < 200; length++) {
+    std::string fields =
+        "Some-Name: " + std::string(length, 'v') + "\r\nX_1:y\nContent-Length: 7\r\n";
+    std::string text = response(fields);
+    INFO(length << " bytes of value");
+    REQUIRE(read(text, &head));
+    CHECK(head.size == text.size());
+    CHECK(head.content_length == 7);
+    CHECK(read(text + "\rbody\r\r\n", &head));
+    CHECK(head.size == text.size());
+    // Not whole, and with a '\r' that ends no line.
+    for (size_t cut = 1; cut <= 4; cut++)
+      CHECK_FALSE(read(text.substr(0, text.size() - cut), &head));
+    std::string alone = text;
+    alone.insert(text.find(':') + 1 + length / 2, "\r");
+    CHECK_FALSE(read(alone, &head));
+    alone = text;
+    alone.insert(text.find("\r\nX_1"), "\r");
+    CHECK_FALSE(read(alone, &head));
+    // Names as long as that.
+    text = response(std::string(length + 1, 'n') + ": v\r\nTransfer-Encoding: chunked\r\n");
+    REQUIRE(read(text, &head));
+    CHECK(head.size == text.size());
+    CHECK(head.chunked);
+    CHECK_FALSE(read(response(std::string(length + 1, 'n') + "\r\nA: b\r\n"), &head));
+  }
+}
