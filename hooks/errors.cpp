@@ -2,6 +2,7 @@
 
 #include "hooks/attach.h"
 #include "hooks/messages.h"
+#include "hooks/pending.h"
 #include "hooks/record_writer.h"
 #include "hooks/services.h"
 #include "hooks/slow_path.h"
@@ -125,8 +126,11 @@ void note_throw(const void* exception, bool again, uintptr_t sp) {
     scratch.skip(bytes);
   }
   head->text_bytes = static_cast<uint16_t>(thrown.text_bytes);
-  if (!write_message(lane, MessageType::kThrow, lane->scratch, scratch.size(), type + kMaxTypeBytes,
-                     thrown.text_bytes)) {
+  uintptr_t bytes = message_records(scratch.size() + thrown.text_bytes) * kControlBytes;
+  bool fits = make_room(lane, pending_bytes(lane) + bytes, /*for_entry=*/false);
+  if (fits) write_pending(lane, ticks);
+  if (!fits || !write_message(lane, MessageType::kThrow, lane->scratch, scratch.size(),
+                              type + kMaxTypeBytes, thrown.text_bytes)) {
     count_loss(LossReason::kException);
   }
   publish_hook_state(lane);

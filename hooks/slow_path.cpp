@@ -11,6 +11,7 @@
 
 #include "hooks/attach.h"
 #include "hooks/context.h"
+#include "hooks/pending.h"
 #include "hooks/record_writer.h"
 #include "hooks/services.h"
 #include "hooks/space.h"
@@ -50,39 +51,6 @@ bool is_foreign_task(Lane* lane, uintptr_t sp) {
   t_hook.entry_limit = 0;
   t_hook.exit_limit = 0;
   return true;
-}
-
-bool has_pending(const Lane* lane) {
-  return lane->pending.lost != 0 || lane->pending.closed_sp != 0 ||
-         lane->announced != lane->current;
-}
-
-uintptr_t pending_bytes(const Lane* lane) {
-  return (lane->pending.lost != 0 ? kControlBytes : 0) +
-         (lane->pending.closed_sp != 0 ? kControlBytes : 0) +
-         (lane->announced != lane->current ? kControlBytes : 0);
-}
-
-// What must come before the next record: exits that were folded, calls that were lost, and which
-// stack the records stand on. The caller has made room.
-void write_pending(Lane* lane, uint64_t ticks) {
-  Pending& pending = lane->pending;
-  if (pending.closed_sp != 0) {
-    put_control(reserve(kControlBytes), ticks, ControlKind::kClosed, pending.closed_function,
-                pending.merged, pending.closed_sp);
-    pending.closed_sp = 0;
-    pending.merged = 0;
-  }
-  if (pending.lost != 0) {
-    put_control(reserve(kControlBytes), ticks, ControlKind::kLost, 0, 0, pending.lost);
-    pending.lost = 0;
-  }
-  if (lane->announced != lane->current) {
-    const Stack& stack = current_stack(lane);
-    put_control(reserve(kControlBytes), ticks, ControlKind::kStack, stack.hi - stack.lo, stack.lo,
-                0);
-    lane->announced = lane->current;
-  }
 }
 
 void lose_call(Lane* lane) {

@@ -91,6 +91,9 @@ struct Pending {
   uint64_t merged;           // exits folded into `closed_sp`
   uintptr_t closed_sp;       // frames up to here are gone; 0: nothing pending
   uint32_t closed_function;  // low half of the last exit's function; 0 after an unwind
+  // The first handler since the last record that an exception went to: unwind_word() or 0, pc, sp.
+  uint64_t landed_word;
+  uintptr_t landed_pc, landed_sp;
 };
 
 // The request that a thread serves, and whose span is its context (http/request_context.h).

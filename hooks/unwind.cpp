@@ -1,5 +1,6 @@
 #include "hooks/unwind.h"
 
+#include "hooks/pending.h"
 #include "hooks/record_writer.h"
 #include "hooks/slow_path.h"
 #include "hooks/space.h"
@@ -63,11 +64,21 @@ void void_abandoned(Lane* lane, uintptr_t target_sp) {
 }
 
 void write_or_fold(Lane* lane, uint64_t word, uintptr_t target_sp, uintptr_t pc) {
-  if (make_room(lane, kControlBytes, /*for_entry=*/false)) {
-    put_control(reserve(kControlBytes), read_ticks(), ControlKind::kUnwind, word, pc, target_sp);
-  } else {
-    lane->pending.closed_sp = target_sp;
-    lane->pending.closed_function = 0;
+  if (make_room(lane, pending_bytes(lane) + kControlBytes, /*for_entry=*/false)) {
+    uint64_t ticks = read_ticks();
+    write_pending(lane, ticks);
+    put_control(reserve(kControlBytes), ticks, ControlKind::kUnwind, word, pc, target_sp);
+    return;
+  }
+  Pending& pending = lane->pending;
+  pending.closed_sp = target_sp;
+  pending.closed_function = 0;
+  // Without it an exception that was recorded would never have been caught. Others since were not:
+  // what is pending comes before the next.
+  if (unwind_kind(word) == UnwindKind::kHandler && pending.landed_word == 0) {
+    pending.landed_word = word;
+    pending.landed_pc = pc;
+    pending.landed_sp = target_sp;
   }
 }
 

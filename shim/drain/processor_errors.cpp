@@ -150,7 +150,7 @@ Flight* Processor::flight_that_left(Thread* thread, FrameStack* stack, const Fra
   // It leaves the outermost traced call. The flight itself is needed once more.
   Flight copy = flight;
   end_flight(thread, Outcome::kLeft, 0, stack, frame, ns);
-  flights.clear();
+  while (!flights.empty()) end_flight(thread, Outcome::kUnknown, 0, stack, frame, ns);
   flights.push_back(std::move(copy));
   return &flights.back();
 }

@@ -54,6 +54,8 @@ def test_loss_of_exceptions_is_counted(tmp_path, figure):
     for event in result.events():
         if event["event_type"] == "exception_exit":
             counts["exception_exit"] += 1
+            # Where the record of the catch did not fit, too.
+            assert event["attributes"].get("telinject.caught") is True, event
         elif event["event_type"] == "function_entry" and event["function_name"] == "f5":
             counts["f5"] += 1
     lost = checker.lost

@@ -1,0 +1,46 @@
+#include "hooks/pending.h"
+
+#include "hooks/record_writer.h"
+#include "hooks/stacks.h"
+
+namespace telinject {
+
+bool has_pending(const Lane* lane) {
+  return lane->pending.lost != 0 || lane->pending.closed_sp != 0 ||
+         lane->pending.landed_word != 0 || lane->announced != lane->current;
+}
+
+uintptr_t pending_bytes(const Lane* lane) {
+  return (lane->pending.landed_word != 0 ? kControlBytes : 0) +
+         (lane->pending.closed_sp != 0 ? kControlBytes : 0) +
+         (lane->pending.lost != 0 ? kControlBytes : 0) +
+         (lane->announced != lane->current ? kControlBytes : 0);
+}
+
+void write_pending(Lane* lane, uint64_t ticks) {
+  Pending& pending = lane->pending;
+  // First: frames further up may have returned since.
+  if (pending.landed_word != 0) {
+    put_control(reserve(kControlBytes), ticks, ControlKind::kUnwind, pending.landed_word,
+                pending.landed_pc, pending.landed_sp);
+    pending.landed_word = 0;
+  }
+  if (pending.closed_sp != 0) {
+    put_control(reserve(kControlBytes), ticks, ControlKind::kClosed, pending.closed_function,
+                pending.merged, pending.closed_sp);
+    pending.closed_sp = 0;
+    pending.merged = 0;
+  }
+  if (pending.lost != 0) {
+    put_control(reserve(kControlBytes), ticks, ControlKind::kLost, 0, 0, pending.lost);
+    pending.lost = 0;
+  }
+  if (lane->announced != lane->current) {
+    const Stack& stack = lane->stacks[lane->current];
+    put_control(reserve(kControlBytes), ticks, ControlKind::kStack, stack.hi - stack.lo, stack.lo,
+                0);
+    lane->announced = lane->current;
+  }
+}
+
+}  // namespace telinject
