@@ -70,7 +70,8 @@ void Recorder::run() {
   }
   add_facts(/*last=*/true);
   writer_->anchor(ClockMap::take_anchor(clock_));
-  writer_->end();
+  // Not of one that could not even say what it lacks.
+  if (rest_.notices.empty()) writer_->end();
 }
 
 // Records that are missing would tear calls apart; so it is all up to some moment, or none. What

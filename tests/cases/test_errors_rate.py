@@ -3,7 +3,7 @@
 import pytest
 
 from teltest.check import check_tree
-from teltest.run import REPOSITORY, build, run
+from teltest.run import APPS, REPOSITORY, build, run
 
 THROWS = 6000
 FREELY = 100  # stacks that a thread takes in a third of a second, at least
@@ -64,3 +64,25 @@ def test_loss_of_exceptions_is_counted(tmp_path, figure):
     assert counts["exception_exit"] + lost.get("exception", 0) == 8 * THROWS
     if counts["f5"] < 8 * THROWS:
         assert lost.get("queue_full", 0) > 0
+
+
+@pytest.mark.parametrize("compiler", ("gcc", "clang"))
+def test_catches_that_do_not_fit(compiler, tmp_path, figure):
+    """The throw is the last record that fits: its exception is caught for all that, not lost or at large."""
+    rounds, throws = 100, 3000
+    full = build("full_lane", [APPS / "errors/full_lane.cpp"], compiler, ("-O2",))
+    result = run([full, rounds, throws], tmp_path / "events.jsonl", timeout=600,
+                 settings={"TELEMETRY_ON_FULL": "drop"})
+    assert result.status == 0
+    checker = check_tree(result.events_path)
+    assert not checker.problems, str(checker.problems)
+    told = 0
+    for event in result.events():
+        if event["event_type"] == "exception_exit":
+            told += 1
+            assert event["attributes"].get("telinject.caught") is True, event
+        elif event["event_type"] == "function_exit" and event["function_name"] == "main":
+            assert "error" not in event, event
+    figure(f"{told} of {rounds * throws} exceptions told")
+    assert checker.lost["exception"] > rounds  # the lane was full
+    assert told + checker.lost["exception"] == rounds * throws
