@@ -27,12 +27,14 @@ bool BatchQueue::spool(Waiting* waiting) {
 void BatchQueue::push(Batch batch) {
   Waiting waiting;
   waiting.batch = std::move(batch);
-  bool large;
+  bool to_disk;
   {
     std::lock_guard lock(mutex_);
-    large = bytes_ + waiting.batch.bytes > limit_bytes_ + extra_bytes_;
+    size_t limit = limit_bytes_ + extra_bytes_;
+    spilling_ = bytes_ + waiting.batch.bytes > limit || (spilling_ && bytes_ > limit / 2);
+    to_disk = spilling_;
   }
-  if (large && waiting.batch.bytes > 0 && spool_ != nullptr && spool_->has_room()) {
+  if (to_disk && waiting.batch.bytes > 0 && spool_ != nullptr && spool_->has_room()) {
     spool(&waiting);
   }
   std::lock_guard lock(mutex_);

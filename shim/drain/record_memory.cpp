@@ -2,7 +2,7 @@
 
 #include <sys/mman.h>
 
-#include <cstdlib>
+#include <cstdint>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -17,9 +17,22 @@ constexpr size_t kBlockBytes = RecordMemory::kMaxBytes;  // a huge page
 static_assert(kBlockBytes >= kMaxRingBytes + kSpillBytes, "a run fits in a block");
 constexpr size_t kKeptBlocks = 8;
 
+// Aligned to its size, or it would hold no huge page.
+std::byte* map_block() {
+  constexpr size_t kRoom = 2 * kBlockBytes;
+  void* room =
+      mmap(nullptr, kRoom, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (room == MAP_FAILED) throw std::bad_alloc();
+  auto* start = static_cast<std::byte*>(room);
+  size_t before = (kBlockBytes - reinterpret_cast<uintptr_t>(start) % kBlockBytes) % kBlockBytes;
+  if (before > 0) munmap(start, before);
+  munmap(start + before + kBlockBytes, kRoom - before - kBlockBytes);
+  return start + before;
+}
+
 }  // namespace
 
-std::byte* RecordMemory::Pool::take(size_t bytes) {
+std::byte* RecordMemory::Pool::take() {
   bool first;
   {
     std::lock_guard lock(mutex_);
@@ -29,13 +42,13 @@ std::byte* RecordMemory::Pool::take(size_t bytes) {
       return block;
     }
     first = std::exchange(first_, false);
+    mapped_++;
   }
-  void* block = std::aligned_alloc(bytes, bytes);
-  if (block == nullptr) throw std::bad_alloc();
+  std::byte* block = map_block();
   // A program that records little is not worth clearing a huge page for. Without them it is slower,
   // no more.
-  if (!first) madvise(block, bytes, MADV_HUGEPAGE);
-  return static_cast<std::byte*>(block);
+  if (!first) madvise(block, kBlockBytes, MADV_HUGEPAGE);
+  return block;
 }
 
 void RecordMemory::Pool::give(std::byte* block) {
@@ -45,17 +58,27 @@ void RecordMemory::Pool::give(std::byte* block) {
       free_.push_back(block);
       return;
     }
+    mapped_--;
   }
-  std::free(block);
+  munmap(block, kBlockBytes);
+}
+
+size_t RecordMemory::Pool::mapped() const {
+  std::lock_guard lock(mutex_);
+  return mapped_;
 }
 
 RecordMemory::Pool::~Pool() {
-  for (std::byte* block : free_) std::free(block);
+  for (std::byte* block : free_) munmap(block, kBlockBytes);
+}
+
+size_t RecordMemory::mapped_bytes() const {
+  return pool_->mapped() * kBlockBytes;
 }
 
 RecordBytes RecordMemory::reserve(size_t size, std::byte** place) {
   if (block_ == nullptr || used_ + size > kBlockBytes) {
-    block_ = std::shared_ptr<std::byte>(pool_->take(kBlockBytes),
+    block_ = std::shared_ptr<std::byte>(pool_->take(),
                                         [pool = pool_](std::byte* block) { pool->give(block); });
     used_ = 0;
   }

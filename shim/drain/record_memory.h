@@ -2,7 +2,8 @@
 //
 // The collector must copy faster than the program writes, and the first touch of a page costs as
 // much as copying ten. So the memory is taken in huge pages, filled one run behind the other, and
-// used again when all runs in it have been processed.
+// used again when all runs in it have been processed. It does not come from the heap, which would
+// give little of it back to the system.
 #pragma once
 
 #include <cstddef>
@@ -39,17 +40,22 @@ class RecordMemory {
   // To be filled through *place, before anybody else sees it.
   RecordBytes reserve(size_t size, std::byte** place);
 
+  // Of all blocks that the system has given, used or not. From any thread.
+  size_t mapped_bytes() const;
+
  private:
   // Blocks that nobody uses, for threads in any order. Outlives the memory as long as blocks do.
   class Pool {
    public:
-    std::byte* take(size_t bytes);
+    std::byte* take();
     void give(std::byte* block);
+    size_t mapped() const;
     ~Pool();
 
    private:
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::vector<std::byte*> free_;
+    size_t mapped_ = 0;  // blocks
     bool first_ = true;
   };
 

@@ -3,16 +3,33 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include <cstddef>
+#include <memory>
+
 namespace telinject {
 
 namespace {
+
+// Room for the worst case, of which little is used, and which is not cleared each time.
+class Room {
+ public:
+  char* at_least(size_t bytes) {
+    if (bytes > size_) {
+      memory_ = std::make_unique_for_overwrite<char[]>(bytes);
+      size_ = bytes;
+    }
+    return memory_.get();
+  }
+
+ private:
+  std::unique_ptr<char[]> memory_;
+  size_t size_ = 0;
+};
 
 class Zstd final : public Compressor {
  public:
   Zstd() {
     ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, 1);
-    // A damaged frame is noticed by its reader.
-    ZSTD_CCtx_setParameter(context_, ZSTD_c_checksumFlag, 1);
   }
   ~Zstd() override { ZSTD_freeCCtx(context_); }
   Zstd(const Zstd&) = delete;
@@ -20,15 +37,17 @@ class Zstd final : public Compressor {
 
   bool compress(std::string_view text, std::string* out) override {
     if (context_ == nullptr) return false;
-    out->resize(ZSTD_compressBound(text.size()));
-    size_t size = ZSTD_compress2(context_, out->data(), out->size(), text.data(), text.size());
+    size_t most = ZSTD_compressBound(text.size());
+    char* room = room_.at_least(most);
+    size_t size = ZSTD_compress2(context_, room, most, text.data(), text.size());
     if (ZSTD_isError(size) != 0) return false;
-    out->resize(size);
+    out->assign(room, size);
     return true;
   }
 
  private:
   ZSTD_CCtx* context_ = ZSTD_createCCtx();
+  Room room_;
 };
 
 class Gzip final : public Compressor {
@@ -46,18 +65,20 @@ class Gzip final : public Compressor {
 
   bool compress(std::string_view text, std::string* out) override {
     if (!good_ || deflateReset(&stream_) != Z_OK) return false;
-    out->resize(deflateBound(&stream_, text.size()));
+    size_t most = deflateBound(&stream_, text.size());
+    char* room = room_.at_least(most);
     stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
     stream_.avail_in = static_cast<uInt>(text.size());
-    stream_.next_out = reinterpret_cast<Bytef*>(out->data());
-    stream_.avail_out = static_cast<uInt>(out->size());
+    stream_.next_out = reinterpret_cast<Bytef*>(room);
+    stream_.avail_out = static_cast<uInt>(most);
     if (deflate(&stream_, Z_FINISH) != Z_STREAM_END) return false;
-    out->resize(stream_.total_out);
+    out->assign(room, stream_.total_out);
     return true;
   }
 
  private:
   z_stream stream_ = {};
+  Room room_;
   bool good_ = false;
 };
 

@@ -1,6 +1,7 @@
 // Records that wait on disk.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <string>
@@ -87,6 +88,26 @@ TEST_CASE("a queue that is full goes on in its spool, and comes out in order") {
   }
   CHECK(queue.empty());
   CHECK(queue.bytes() == 0);
+}
+
+TEST_CASE("what waits in memory keeps no more of it than the queue may hold") {
+  Workshop workshop;
+  constexpr size_t kLimit = 32 << 20, kBatch = 50000;
+  Spool spool(workshop.directory(), 1 << 30);
+  RecordMemory memory;
+  BatchQueue queue(kLimit, &spool);
+  size_t most = 0;
+  // Five come while one is taken.
+  for (char content = 0; content < 100; content++) {
+    for (int i = 0; i < 100; i++) queue.push(batch_of(content, kBatch, &memory));
+    for (int i = 0; i < 20; i++) queue.pop();
+    most = std::max(most, memory.mapped_bytes());
+  }
+  CHECK(queue.bytes() == 8000 * kBatch);
+  CHECK(most >= kLimit);
+  CHECK(most <= kLimit + kLimit / 2);
+  while (!queue.empty()) queue.pop();
+  CHECK(memory.mapped_bytes() <= kLimit);
 }
 
 TEST_CASE("a queue without room on disk is full at its limit") {
