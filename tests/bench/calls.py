@@ -1,16 +1,24 @@
 """What tracing adds to each call, program by program, against the floor and the peers."""
 
+import shutil
 import statistics
 
-from measure import LIBRARY, QUEUE_BYTES, DrainMemory, main_ns, spread
+from measure import LIBRARY, QUEUE_BYTES, DrainMemory, let_drains_finish, main_ns, spread, touch_memory
 from peers import Lttng, Uftrace, Xray
 from workloads import Workload
 
-FLOOR, OURS = "floor", "telinject"
+FLOOR, FLOOR_READ = "floor", "floor, its ring read"
+OURS, RECORDING = "telinject", "telinject, --record"
 TARGETS = {  # x the floor, or x glibc's stubs
+    RECORDING: (FLOOR, 1.10),
     OURS: (FLOOR, 1.10),
     "telinject, off": ("glibc's stubs", 1.10),
 }
+
+
+# The collector, which copies records out of the program's rings: millions a second.
+COLLECTING_TARGET = 40
+RECORD_BYTES = 48  # of a call and its return, at most
 
 
 def options(*more):
@@ -34,6 +42,8 @@ class Calls:
             "plain": lambda: self.main([*pinned.program, workload.plain, *workload.arguments]),
             "glibc's stubs": lambda: self.main([*pinned.program, *program]),
             FLOOR: hooks("RECORD"),
+            FLOOR_READ: hooks("READ"),
+            RECORDING: self.recording,
             OURS: traced("--on-full=block"),
             "telinject, dropping": traced("--on-full=drop"),
             "telinject, off": lambda: self.main([*pinned.program, *program], LD_PRELOAD=LIBRARY,
@@ -50,6 +60,13 @@ class Calls:
                                                                *workload.arguments])
                 self.bases[peer.name] = "plain, clang", workload.xray_calls
             self.made[peer.name] = lambda peer=peer: peer.measure(workload)
+
+    def recording(self):
+        """Nothing is lost and nothing encoded: the drain does no more than to keep up."""
+        recording = self.folder / "recording"
+        shutil.rmtree(recording, ignore_errors=True)
+        program = [self.workload.traced, *self.workload.arguments]
+        return self.main(self.pinned.telrun(["-q", "--on-full=block", f"--record={recording}"], program))
 
     def main(self, command, **settings):
         ns, kb, _ = main_ns(self.folder, command, **settings)
@@ -75,7 +92,9 @@ def measure_calls(workshop, pinned, workload: Workload, repetitions, folder, pee
     memory = {}
     for repetition in range(repetitions + 1):  # the first warms up
         for name, measure in calls.made.items():
+            touch_memory(2 * RECORD_BYTES * workload.calls)
             ns, kb = measure()
+            let_drains_finish()
             memory[name] = kb
             if repetition > 0:
                 times[name].append(ns)
@@ -94,12 +113,17 @@ def measure_calls(workshop, pinned, workload: Workload, repetitions, folder, pee
         written = peer.bytes_written()
         if peer.name in result["ns"] and written is not None:
             result["ns"][peer.name]["bytes_a_call"] = written / workload.calls
+    # With the program's own time.
+    collected = statistics.median(times[RECORDING]) / (2 * workload.calls)
+    result["ns"][RECORDING]["collected_m_per_s"] = 1000 / collected
     # Of the repetitions one by one: what slows the machine for a while slows both.
+    def ratios(name, base):
+        return spread([(ours - none) / (others - none)
+                       for ours, others, none in zip(times[name], times[base], times["plain"])])
+
     for name, (base, most) in TARGETS.items():
-        plain = times["plain"]
-        ratios = [(ours - none) / (others - none)
-                  for ours, others, none in zip(times[name], times[base], plain)]
-        result["ns"][name]["target"] = {"of": base, "most": most, "is": spread(ratios)}
+        result["ns"][name]["target"] = {"of": base, "most": most, "is": ratios(name, base)}
+    result["ns"][RECORDING]["of_floor_read"] = ratios(RECORDING, FLOOR_READ)
     return result
 
 
@@ -114,6 +138,10 @@ def print_calls(name, result):
         if "target" in value:
             target = value["target"]
             notes.append(f"{target['is']['median']:.2f} x {target['of']} (target {target['most']:.2f})")
+        if "of_floor_read" in value:
+            notes.append(f"{value['of_floor_read']['median']:.2f} x {FLOOR_READ}")
+        if "collected_m_per_s" in value:
+            notes.append(f"{value['collected_m_per_s']:.0f} M records/s taken (target {COLLECTING_TARGET})")
         if "lost" in value:
             notes.append(f"lost {value['lost']}, drain {value['drain_kb'] / 1000:.0f} MB")
         if "bytes_a_call" in value:

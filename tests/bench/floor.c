@@ -3,15 +3,22 @@
  *
  *     -DFLOOR_RECORD   read the TSC, store it and the function, 16 bytes, in a 1 MiB ring a thread;
  *                      what is older is overwritten, nobody reads it
- *     -DFLOOR_COUNT    count the calls and write the number to $FLOOR_COUNT_FILE at the end
- *     -DFLOOR_EMPTY    return at once
+ *     -DFLOOR_READ     the same, and nothing is lost: a thread on another core copies the records
+ * to memory that it has touched before, and clears their places, as a tracer's has to -DFLOOR_COUNT
+ * count the calls and write the number to $FLOOR_COUNT_FILE at the end -DFLOOR_EMPTY    return at
+ * once
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
@@ -38,7 +45,7 @@ __attribute__((destructor, no_instrument_function)) static void report(void) {
   fclose(file);
 }
 
-#elif defined(FLOOR_RECORD)
+#elif defined(FLOOR_RECORD) || defined(FLOOR_READ)
 
 #define RING_BYTES (1u << 20)
 
@@ -52,12 +59,82 @@ struct ring {
 
 THREAD struct ring* ring;
 
+__attribute__((no_instrument_function)) static struct record* new_memory(size_t bytes) {
+  return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1,
+              0);
+}
+
+#ifdef FLOOR_READ
+
+/* The ring is given back to the hook in parts. */
+#define PARTS 16
+#define PART (RING_BYTES / PARTS / sizeof(struct record))
+#define TAKEN_BYTES (64u << 20)
+#define NAP_NS 50000
+
+/* Of the one thread that the benchmark's programs have. */
+static struct record* written; /* the ring */
+static atomic_ulong parts_free;
+static unsigned long parts_used;
+
+__attribute__((no_instrument_function)) static void* take_records(void* ready) {
+  cpu_set_t others;
+  sched_getaffinity(0, sizeof others, &others);
+  CPU_CLR(atomic_load((atomic_int*)ready), &others);
+  if (CPU_COUNT(&others) > 0) sched_setaffinity(0, sizeof others, &others);
+  struct record *taken = new_memory(TAKEN_BYTES), *end = taken + TAKEN_BYTES / sizeof *taken,
+                *to = taken;
+  unsigned long read = 0, places = PARTS * PART;
+  atomic_store((atomic_int*)ready, -1);
+  for (;;) {
+    unsigned long from = read % places, until = from;
+    while (until < places && *(volatile uint64_t*)&written[until].ticks != 0) until++;
+    if (to + (until - from) > end) to = taken;
+    memcpy(to, written + from, (until - from) * sizeof *to);
+    memset(written + from, 0, (until - from) * sizeof *to);
+    to += until - from;
+    read += until - from;
+    atomic_store(&parts_free, PARTS + read / PART);
+    struct timespec nap = {0, NAP_NS};
+    if (until < places) nanosleep(&nap, NULL);
+  }
+  return NULL;
+}
+
+#endif
+
 __attribute__((noinline, cold, no_instrument_function)) static struct ring* new_ring(void) {
-  int protection = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
-  struct ring* made = mmap(NULL, sizeof *made, protection, flags, -1, 0);
-  made->start = made->next = mmap(NULL, RING_BYTES, protection, flags, -1, 0);
+  struct ring* made = (struct ring*)new_memory(sizeof *made);
+  made->start = made->next = new_memory(RING_BYTES);
   made->end = made->start + RING_BYTES / sizeof(struct record);
+#ifdef FLOOR_READ
+  static atomic_int core;
+  cpu_set_t own, all;
+  sched_getaffinity(0, sizeof own, &own);
+  memset(&all, 0xff, sizeof all);
+  atomic_store(&core, sched_getcpu());
+  sched_setaffinity(0, sizeof all, &all); /* which the reader inherits */
+  written = made->start;
+  made->end = made->start + PART;
+  parts_used = 1;
+  pthread_t reader;
+  if (pthread_create(&reader, NULL, take_records, &core) != 0) abort();
+  sched_setaffinity(0, sizeof own, &own);
+  while (atomic_load(&core) != -1) _mm_pause();
+#endif
   return ring = made;
+}
+
+/* At `end`: to the next part of the ring, or to its start. */
+__attribute__((noinline, cold, no_instrument_function)) static void go_on(struct ring* own) {
+#ifdef FLOOR_READ
+  while (parts_used == atomic_load(&parts_free)) _mm_pause();
+  unsigned long part = parts_used++ % PARTS;
+  own->next = own->start + part * PART;
+  own->end = own->next + PART;
+#else
+  own->next = own->start;
+#endif
 }
 
 static inline __attribute__((always_inline, no_instrument_function)) void record(void* function,
@@ -65,11 +142,19 @@ static inline __attribute__((always_inline, no_instrument_function)) void record
   struct ring* own = ring;
   if (__builtin_expect(own == NULL, 0)) own = new_ring();
   struct record* slot = own->next;
-  slot->ticks = __rdtsc();
+  uint64_t ticks = __rdtsc();
   slot->function_and_kind = (uint64_t)function | kind << 63;
+  slot->ticks = ticks;
   own->next = ++slot;
-  if (__builtin_expect(slot == own->end, 0)) own->next = own->start;
+  if (__builtin_expect(slot == own->end, 0)) go_on(own);
 }
+
+#ifdef FLOOR_READ
+/* Before main, whose time is taken. */
+__attribute__((constructor, no_instrument_function)) static void start(void) {
+  new_ring();
+}
+#endif
 
 HOOK __cyg_profile_func_enter(void* function, void* call_site) {
   record(function, 0);
@@ -79,5 +164,5 @@ HOOK __cyg_profile_func_exit(void* function, void* call_site) {
 }
 
 #else
-#error "one of FLOOR_RECORD, FLOOR_COUNT, FLOOR_EMPTY"
+#error "one of FLOOR_RECORD, FLOOR_READ, FLOOR_COUNT, FLOOR_EMPTY"
 #endif

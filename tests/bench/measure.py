@@ -1,5 +1,7 @@
 """What all parts of the benchmark share: running a command, the cores, medians."""
 
+import ctypes
+import mmap
 import os
 import statistics
 import subprocess
@@ -24,6 +26,15 @@ def run(command, **settings):
     if done.returncode != 0:
         sys.exit(f"bench: {' '.join(map(str, command))}: status {done.returncode}\n{done.stderr}")
     return done
+
+
+def touch_memory(size):
+    """So much free memory is there, not merely promised. A virtual machine gives what was free for some
+    seconds back to its host, and the next touch of a page then takes ten times as long (14 us, measured):
+    a drain would be measured by that, and one run in three."""
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    memory.madvise(mmap.MADV_HUGEPAGE)
+    ctypes.memset((ctypes.c_char * size).from_buffer(memory), 1, size)
 
 
 def timed(command, **settings):

@@ -5,9 +5,10 @@ One core has it all to do (taskset), so that a rate is that of a core.
 
 import os
 import shutil
+import sys
 import time
 
-from measure import TELINJECT, TELRUN, run, spread, timed
+from measure import TELINJECT, TELRUN, run, spread, timed, touch_memory
 
 TARGETS = {  # events a second, one core
     "to /dev/null": ("at least 5 M/s", 5e6),
@@ -38,12 +39,22 @@ def write_plainly(path, size):
     return took
 
 
+def convert(pinned, options, recording):
+    """Seconds. With -q it has nothing to say but what is wrong."""
+    start = time.monotonic_ns()
+    done = run([*pinned.program, TELINJECT, "convert", "-q", *options, recording])
+    took = (time.monotonic_ns() - start) / 1e9
+    if done.stderr:
+        sys.exit(f"bench: telinject convert {' '.join(map(str, options))}: {done.stderr}")
+    return took
+
+
 def measure_output(workload, pinned, repetitions, folder, to_files):
     recording, recorded = record(workload, folder)
     size = sum(path.stat().st_size for path in recording.iterdir())
     events = 2 * workload.calls
     kinds = {
-        NAMED: ["--min-duration=1h", "-o", "/dev/null"],
+        NAMED: ["--exclude=*", "-o", "/dev/null"],
         "to /dev/null": ["-o", "/dev/null"],
         "to /dev/null, lean": ["--detail=lean", "-o", "/dev/null"],
         "to a file.zst": ["-o", folder / "events.jsonl.zst"],
@@ -57,9 +68,10 @@ def measure_output(workload, pinned, repetitions, folder, to_files):
     nothing = folder / "nothing"
     run([TELRUN, "-q", f"--record={nothing}", "--", workload.traced, "1"])
     for _ in range(repetitions):
-        start_up.append(timed([*pinned.program, TELINJECT, "convert", "-q", "-o", "/dev/null", nothing]))
+        start_up.append(convert(pinned, ["-o", "/dev/null"], nothing))
         for name, options in kinds.items():
-            seconds[name].append(timed([*pinned.program, TELINJECT, "convert", "-q", *options, recording]))
+            touch_memory(64 << 20)
+            seconds[name].append(convert(pinned, options, recording))
             path = options[-1]
             if path != "/dev/null":
                 sizes[name] = path.stat().st_size

@@ -17,10 +17,10 @@ class Workshop:
     def __init__(self, folder):
         self.folder = folder
         self.hooks = {}
-        for kind in "RECORD", "COUNT", "EMPTY":
+        for kind in "RECORD", "READ", "COUNT", "EMPTY":
             self.hooks[kind] = folder / f"floor-{kind.lower()}.so"
             run(["gcc", "-O2", "-fPIC", "-shared", f"-DFLOOR_{kind}", SOURCES / "floor.c",
-                 "-o", self.hooks[kind]])
+                 "-o", self.hooks[kind], "-lpthread"])
         self.timer = folder / "time_main.o"
         run(["gcc", "-O2", "-c", SOURCES / "time_main.c", "-o", self.timer])
 
