@@ -130,7 +130,8 @@ class BatchQueue {
   size_t extra_bytes_ = 0;
   uint64_t spooled_ = 0, done_ = 0, in_hand_ = 0;
   // Since the limit was reached, until half of it is free. A batch in memory keeps the whole block
-  // that it lies in (RecordMemory): were every other one on disk, they would keep several times the limit.
+  // that it lies in (RecordMemory): were every other one on disk, they would keep several times the
+  // limit.
   bool spilling_ = false;
   size_t awaited_ = 0;  // batches
 };

@@ -20,8 +20,7 @@ constexpr size_t kKeptBlocks = 8;
 // Aligned to its size, or it would hold no huge page.
 std::byte* map_block() {
   constexpr size_t kRoom = 2 * kBlockBytes;
-  void* room =
-      mmap(nullptr, kRoom, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* room = mmap(nullptr, kRoom, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (room == MAP_FAILED) throw std::bad_alloc();
   auto* start = static_cast<std::byte*>(room);
   size_t before = (kBlockBytes - reinterpret_cast<uintptr_t>(start) % kBlockBytes) % kBlockBytes;

@@ -28,9 +28,7 @@ class Room {
 
 class Zstd final : public Compressor {
  public:
-  Zstd() {
-    ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, 1);
-  }
+  Zstd() { ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, 1); }
   ~Zstd() override { ZSTD_freeCCtx(context_); }
   Zstd(const Zstd&) = delete;
   Zstd& operator=(const Zstd&) = delete;
