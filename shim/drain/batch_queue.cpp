@@ -27,17 +27,15 @@ bool BatchQueue::spool(Waiting* waiting) {
 void BatchQueue::push(Batch batch) {
   Waiting waiting;
   waiting.batch = std::move(batch);
-  bool to_disk;
-  {
+  bool to_disk = false;
+  if (waiting.batch.bytes > 0 && spool_ != nullptr && spool_->has_room()) {
     std::lock_guard lock(mutex_);
-    size_t limit = limit_bytes_ + extra_bytes_;
-    spilling_ = bytes_ + waiting.batch.bytes > limit || (spilling_ && bytes_ > limit / 2);
+    spilling_ = bytes_ + waiting.batch.bytes > limit_bytes_ || must_spill();
     to_disk = spilling_;
   }
-  if (to_disk && waiting.batch.bytes > 0 && spool_ != nullptr && spool_->has_room()) {
-    spool(&waiting);
-  }
+  bool failed = to_disk && !spool(&waiting);
   std::lock_guard lock(mutex_);
+  if (failed) spilling_ = false;
   (waiting.spooled ? spooled_ : bytes_) += waiting.batch.bytes;
   awaited_ += telinject::is_awaited(waiting.batch);
   batches_.push_back(std::move(waiting));
@@ -52,7 +50,7 @@ Batch BatchQueue::pop() {
     waiting = std::move(batches_.front());
     batches_.pop_front();
     (waiting.spooled ? spooled_ : bytes_) -= waiting.batch.bytes;
-    extra_bytes_ = std::min(extra_bytes_, bytes_);
+    if (!waiting.spooled) extra_bytes_ -= std::min(extra_bytes_, waiting.batch.bytes);
     done_ += std::exchange(in_hand_, waiting.batch.bytes);
     awaited_ -= telinject::is_awaited(waiting.batch);
   }
@@ -69,7 +67,12 @@ Batch BatchQueue::pop() {
 
 bool BatchQueue::full() const {
   std::lock_guard lock(mutex_);
-  return bytes_ >= limit_bytes_ + extra_bytes_ && (spool_ == nullptr || !spool_->has_room());
+  return (bytes_ >= limit_bytes_ + extra_bytes_ || must_spill()) &&
+         (spool_ == nullptr || !spool_->has_room());
+}
+
+bool BatchQueue::must_spill() const {
+  return spilling_ && bytes_ > limit_bytes_ / 2;
 }
 
 void BatchQueue::hold() {

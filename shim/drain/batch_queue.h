@@ -98,9 +98,9 @@ class BatchQueue {
   bool full() const;
   bool empty() const;
 
-  // While the reader waits for something else, what arrives is held in memory besides: as much as
-  // the queue takes there anyway. When it goes on, it finds the queue as roomy as if it had not
-  // waited, and what it holds too much shrinks as it is taken out.
+  // While the reader waits for something else and there is no room on disk, what arrives is held in
+  // memory besides: as much as the queue takes there anyway. When it goes on, it finds the queue as
+  // roomy as if it had not waited, and what it holds too much shrinks as it is taken out.
   void hold();
   bool held_enough() const;
   void go_on();
@@ -119,6 +119,7 @@ class BatchQueue {
     std::vector<size_t> run_bytes;  // of each run, if spooled
   };
   bool spool(Waiting* waiting);
+  bool must_spill() const;  // with the lock held
 
   const size_t limit_bytes_;
   Spool* spool_;

@@ -26,7 +26,7 @@ constexpr unsigned long kTimerSlackNs = 1000;  // the default would double the s
 // round that has found much the nap is the shortest. Where there is little it grows: each waking is
 // time that the program may want, on a machine with few cores. Whoever writes much after all rings
 // the doorbell.
-constexpr uint64_t kShortestNapNs = 50000, kLongestNapNs = 10 * kMillisecond;
+constexpr uint64_t kShortestNapNs = 50000, kLongestNapNs = 50 * kMillisecond;
 constexpr size_t kLittleBytes = 16 * 1024, kMuchBytes = 64 * 1024;
 constexpr uint64_t kFullPauseNs = 200000;  // the queue has no room
 // Where a ring is smaller, it may be full before the bell is heard.

@@ -42,6 +42,21 @@ TEST_CASE("full at its limit, and notices get through all the same") {
   CHECK_FALSE(queue.full());
 }
 
+TEST_CASE("what was held while nobody took is no room for ever") {
+  BatchQueue queue(100, nullptr);
+  queue.hold();
+  int held = 0;
+  for (; !queue.full(); held++) queue.push(batch_of(1, 10));
+  CHECK(held == 20);
+  queue.go_on();
+  // As much comes as goes, whenever there is room.
+  for (int i = 0; i < 30; i++) {
+    queue.pop();
+    if (!queue.full()) queue.push(batch_of(1, 10));
+  }
+  CHECK(queue.bytes() == 100);
+}
+
 TEST_CASE("whoever takes waits for what comes") {
   BatchQueue queue(100, nullptr);
   constexpr uint64_t kBatches = 10000;
