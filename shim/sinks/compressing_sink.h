@@ -1,8 +1,8 @@
-// Events into a compressed file, by threads of its own: whoever encodes shall not wait for it. Several
-// compress side by side; what they make is appended in the order of the lines.
+// Events into a compressed file, by threads of its own: whoever encodes shall not wait for them.
+// Several compress side by side; what they make is appended in the order of the lines.
 //
-//   kept back   at most a megabyte of lines, at most a second, and two blocks of that, or for several
-//               threads one more than those; flush() writes them at once
+//   kept back   at most a megabyte of lines, at most a second; flush() writes them at once. Behind
+//               that wait blocks of as much, one more than there are threads
 //   valid       what is in the file is whole frames of whole lines, after each of them
 //   full disk   what does not fit is lost by whole lines and counted; the file stays valid
 #pragma once
