@@ -56,6 +56,10 @@ const Setting kSettings[kSettingCount] = {
      "WHAT",
      "lean: what is the same for all events of a process or a call site is written once and "
      "referred to; a third of the bytes (docs/output.md)"},
+    {kDrainThreads, "TELEMETRY_DRAIN_THREADS", nullptr, SettingType::kNumber, "1", "0..64", 0,
+     "drain-threads", "N",
+     "encode, and compress, with up to so many threads; 0: with one for each core that they may "
+     "run on"},
     {kMinDuration, "TELEMETRY_MIN_DURATION", nullptr, SettingType::kDuration, "0", "", 0,
      "min-duration", "TIME",
      "leave out calls shorter than this (10us, 1.5ms), and so all that they called"},

@@ -32,6 +32,7 @@ enum SettingId : uint32_t {
   kSpoolDirectory,
   kRecord,
   kDetail,
+  kDrainThreads,
   kMinDuration,
   kMaxDepth,
   kInclude,

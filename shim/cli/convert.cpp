@@ -68,6 +68,7 @@ bool convert_one(const std::string& path, Sink* sink, ConvertOptions* wanted) {
   options.sample_rate = facts->sample_rate;
   options.exact_totals = facts->exact_totals;
   options.summary = wanted->summary;
+  options.threads = wanted->threads;
   const OutputChoice& choice = facts->goes_on.has_value() ? *facts->goes_on : wanted->choice;
   options.lean = choice.lean;
   options.filter = filter_of(choice);

@@ -15,6 +15,7 @@ struct ConvertOptions {
   std::string output;     // the sink's file, for the summary's next command; "" if it is none
   bool summary = false;   // print one for each recording
   bool progress = false;  // standard error is a terminal
+  size_t threads = 1;     // that encode
   OutputChoice choice;    // for those that do not say themselves
   std::unique_ptr<DocumentFile> totals;  // null: not wanted; else there must be one recording only
 };

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -81,14 +82,25 @@ Settings read_own_settings(bool tell_problems) {
   return settings;
 }
 
-std::unique_ptr<Sink> open_sink(const Settings& settings, const std::string& file) {
+size_t drain_threads(const Settings& settings) {
+  uint64_t wanted = settings.number[kDrainThreads];
+  if (wanted != 0) return wanted;
+  constexpr int kMost = 64;  // as the setting has it
+  cpu_set_t cores;
+  // A machine may have more of them than the set.
+  if (sched_getaffinity(0, sizeof cores, &cores) != 0) return kMost;
+  return static_cast<size_t>(std::clamp(CPU_COUNT(&cores), 1, kMost));
+}
+
+std::unique_ptr<Sink> open_sink(const Settings& settings, const std::string& file,
+                                const Workers& workers) {
   if (settings.number[kOutput] == kOutputStderr) return open_stderr_sink();
   if (file.empty()) {
     complain("TELEMETRY_OUTPUT=file needs TELEMETRY_FILE=path; events go to standard error");
     return open_stderr_sink();
   }
   std::string problem;
-  std::unique_ptr<Sink> sink = open_file_sink(file, &problem);
+  std::unique_ptr<Sink> sink = open_file_sink(file, &problem, workers);
   if (sink != nullptr) return sink;
   complain(problem, "; no events are written, the program runs on: choose another file");
   return std::make_unique<NoSink>();
@@ -275,6 +287,7 @@ int run_drain(bool under_telrun) {
   options.lean = choice.lean;
   options.filter = filter_of(choice);
   options.slow_http_ns = static_cast<int64_t>(choice.slow_http_ns);
+  options.threads = drain_threads(settings);
   if (record.empty()) options.totals = open_totals(settings, directory);
   options.totals_when_flushed = !under_telrun;
   if (settings.number[kOutput] == kOutputFile) options.output = file;
@@ -282,7 +295,7 @@ int run_drain(bool under_telrun) {
   std::unique_ptr<RecordingWriter> recording;
   if (!record.empty()) recording = open_recording(record, session);
   if (record.empty()) {
-    sink = open_sink(settings, file);
+    sink = open_sink(settings, file, {.most = options.threads, .give_way = true});
   } else if (recording == nullptr) {
     sink = std::make_unique<NoSink>();
   }
@@ -366,14 +379,17 @@ int run_convert(int count, char** paths) {
   set_unpacking({.directory = absolute(settings.text[kSpoolDirectory], directory)});
   ConvertOptions options;
   options.choice = own_choice(settings);
+  options.threads = drain_threads(settings);
   options.totals = open_totals(settings, directory);
   if (settings.number[kOutput] == kOutputFile) options.output = file;
   options.summary = wants_summary(settings, terminal);
   // Not among events.
   bool on_terminal = to_stdout ? isatty(STDOUT_FILENO) : settings.number[kOutput] == kOutputStderr;
   options.progress = terminal && !on_terminal;
-  return convert(std::vector<std::string>(paths, paths + count),
-                 to_stdout ? open_stdout_sink() : open_sink(settings, file), std::move(options));
+  std::unique_ptr<Sink> sink =
+      to_stdout ? open_stdout_sink() : open_sink(settings, file, {.most = options.threads});
+  return convert(std::vector<std::string>(paths, paths + count), std::move(sink),
+                 std::move(options));
 }
 
 }  // namespace

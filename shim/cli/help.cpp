@@ -172,6 +172,9 @@ int print_convert_help() {
       "  -o, --file=PATH               append events to this file, compressed if it ends in .zst\n"
       "                                or .gz [TELEMETRY_FILE]\n"
       "  -O, --output=KIND             stderr or file [TELEMETRY_OUTPUT, default standard output]\n"
+      "      --drain-threads=N         encode, and compress, with up to so many threads; 0: with "
+      "one\n"
+      "                                for each core [TELEMETRY_DRAIN_THREADS, default 1]\n"
       "  -q, --quiet, --summary        no summary, or one in any case [TELEMETRY_SUMMARY]\n"
       "\n"
       "The status is 1 if something could not be read or written.\n",

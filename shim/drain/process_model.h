@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "shim/channel/layout.h"
@@ -107,8 +108,8 @@ struct Process {
   CodeMap code;
   SiteTable sites;
   SharedStacks stacks;
-  std::optional<ProcessText> text;  // made at its first event
-  bool counted = false;             // in the summary: it has made a call
+  std::shared_ptr<const ProcessText> text;  // made at its first event; encoders share it
+  bool counted = false;                     // in the summary: it has made a call
   std::shared_ptr<uint64_t> sequence = std::make_shared<uint64_t>(0);
   bool first = false;    // of its segment: what others are forked from
   bool exiting = false;  // said so itself, and when
@@ -126,11 +127,12 @@ struct Process {
   template <typename Archive>
   void io(Archive& a) {
     a(id, pid, os_pid, code, counted, first, exiting, exit_ticks, ended, end, said_status, crash);
-    bool told = text.has_value();
+    bool told = text != nullptr;
     a(told);
     if (told) {
-      if (!text.has_value()) text.emplace();
-      a(text->sampling, text->tail);
+      ProcessText copy = text != nullptr ? *text : ProcessText();
+      a(copy.sampling, copy.tail);
+      text = std::make_shared<ProcessText>(std::move(copy));
     }
   }
 };

@@ -1,11 +1,8 @@
 // Batches and notices: who comes, who ends, and why.
 #include "shim/drain/processor.h"
 
-#include <sched.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -48,6 +45,12 @@ Processor::Processor(BatchQueue* queue, ClockKeeper* clock, std::unique_ptr<Sink
   facts_.file = options_.output;
   facts_.sample_rate = options_.sample_rate;
   facts_.exact_totals = options_.exact_totals;
+  if (options_.threads > 1) {
+    Workers workers = {.most = options_.threads, .give_way = !options_.replay};
+    pool_ = std::make_unique<EncoderPool>(workers, options_.lean, [this](std::string_view lines) {
+      lose_in_sink(sink_->write(lines));
+    });
+  }
 }
 
 // To the collector above all, which has half a millisecond until a busy thread's ring is full, and
@@ -55,14 +58,9 @@ Processor::Processor(BatchQueue* queue, ClockKeeper* clock, std::unique_ptr<Sink
 // mode. Not before there is much to do: a short program waits for us at its end.
 void Processor::give_way(size_t bytes) {
   constexpr size_t kMuch = 1 << 20;
-  constexpr int kNicer = 10;
   size_t before = std::exchange(bytes_taken_, bytes_taken_ + bytes);
   if (options_.replay || before >= kMuch || bytes_taken_ < kMuch) return;
-  auto thread = static_cast<id_t>(gettid());
-  setpriority(PRIO_PROCESS, thread, getpriority(PRIO_PROCESS, thread) + kNicer);
-  // Nor is the program interrupted at the moment when there is something for us.
-  constexpr sched_param kNone = {};
-  sched_setscheduler(0, SCHED_BATCH, &kNone);
+  telinject::give_way();
 }
 
 std::optional<Batch> Processor::run(bool leave_when_stopped, std::optional<Batch> first) {

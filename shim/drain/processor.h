@@ -16,6 +16,7 @@
 #include "shim/channel/settings.h"
 #include "shim/drain/batch_queue.h"
 #include "shim/drain/clock_keeper.h"
+#include "shim/drain/encoder_pool.h"
 #include "shim/drain/http_spans.h"
 #include "shim/drain/losses.h"
 #include "shim/drain/process_model.h"
@@ -39,6 +40,7 @@ class Processor final : SpanWriter, HttpSpans::Writer {
     bool summary = false;
     bool replay = false;        // of a recording: nothing of it is to be looked up on this machine
     bool lean = false;          // TELEMETRY_DETAIL
+    size_t threads = 1;         // that encode, this one among them
     bool exact_totals = false;  // of all calls, though a sample is written
     SpanFilter filter;
     int64_t slow_http_ns = 1000000000;     // TELEMETRY_HTTP_SLOW
@@ -172,6 +174,7 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   void lose_in_sink(uint64_t lines);
   void pass_on();  // what is encoded, to the sink, which may keep it back
   void pass_on_if_large();
+  void pool_lines();
   void flush();  // to where it shall be in the end
   void print_summary();
   void write_totals();
@@ -215,6 +218,8 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   size_t bytes_taken_ = 0;
   bool metadata_found_ = false;
   bool over_ = false;
+  // Null where one thread encodes. Goes first: it refers to the sites' texts.
+  std::unique_ptr<EncoderPool> pool_;
 };
 
 }  // namespace telinject

@@ -1,5 +1,7 @@
 // Spans: as events, into the sink, and into the totals.
 #include <algorithm>
+#include <memory>
+#include <utility>
 
 #include "absl/strings/escaping.h"
 #include "shim/drain/complain.h"
@@ -78,7 +80,7 @@ const Metadata& Processor::metadata() {
 // Made when it is first needed, before the event that needs it has a number: the language is read
 // from the program's debug information. `ns` is that event's time.
 const ProcessText& Processor::text_of(Process* process, int64_t ns) {
-  if (process->text.has_value()) return *process->text;
+  if (process->text != nullptr) return *process->text;
   ProcessFacts facts;
   facts.pid = process->pid;
   if (const SegmentState* segment = segment_of(*process)) {
@@ -93,13 +95,14 @@ const ProcessText& Processor::text_of(Process* process, int64_t ns) {
     if (!runtime.version.empty()) facts.runtime_version = runtime.version;
   }
   facts.build_id = absl::BytesToHexString(process->code.main_build_id());
-  process->text = make_process_text(metadata(), facts, options_.sample_rate);
+  ProcessText text = make_process_text(metadata(), facts, options_.sample_rate);
   if (options_.lean) {
     EventPlace place = note_place(process, ns);
-    encoder_.telemetry_process(place, *process->text);
-    process->text = make_lean_process_text(place.span_id);
+    encoder_.telemetry_process(place, text);
+    text = make_lean_process_text(place.span_id);
     facts_.events++;
   }
+  process->text = std::make_shared<ProcessText>(std::move(text));
   count_process(process);
   return *process->text;
 }
@@ -135,7 +138,12 @@ void Processor::write_entry(Thread* thread, const Frame& frame) {
   }
   EventPlace place = {++*thread->process->sequence, frame.start_ns, frame.trace, frame.span_id,
                       frame.parent_span_id};
-  encoder_.function_entry(place, frame.site->text, thread->attributes_json, text);
+  if (pool_ == nullptr) {
+    encoder_.function_entry(place, frame.site->text, thread->attributes_json, text);
+  } else {
+    pool_lines();
+    pool_->function_entry(place, frame.site->text, thread->attributes_json, thread->process->text);
+  }
   facts_.spans++;
   facts_.events++;
 }
@@ -171,8 +179,14 @@ void Processor::write_exit(Thread* thread, const FrameStack& stack, const Frame&
                       frame.parent_span_id};
   facts_.events++;
   if (kind == ExitKind::kReturned && !upper_bound && flight == nullptr) {
-    encoder_.function_exit(place, duration, frame.site->text, thread->attributes_json, nullptr,
-                           text);
+    if (pool_ == nullptr) {
+      encoder_.function_exit(place, duration, frame.site->text, thread->attributes_json, nullptr,
+                             text);
+    } else {
+      pool_lines();
+      pool_->function_exit(place, duration, frame.site->text, thread->attributes_json,
+                           process->text);
+    }
     return;
   }
   ExitNote note;
@@ -251,8 +265,19 @@ void Processor::lose_in_sink(uint64_t lines) {
 }
 
 void Processor::pass_on() {
+  if (pool_ != nullptr) {
+    pool_lines();
+    pool_->flush();
+  } else if (lines_.size() != 0) {
+    lose_in_sink(sink_->write(lines_.text()));
+    lines_.clear();
+  }
+}
+
+// What was encoded here comes before what the pool is given from now on.
+void Processor::pool_lines() {
   if (lines_.size() == 0) return;
-  lose_in_sink(sink_->write(lines_.text()));
+  pool_->lines(lines_.text());
   lines_.clear();
 }
 
@@ -262,7 +287,12 @@ void Processor::flush() {
 }
 
 void Processor::pass_on_if_large() {
-  if (lines_.size() >= kFlushBytes) pass_on();
+  if (lines_.size() < kFlushBytes) return;
+  if (pool_ == nullptr) {
+    pass_on();
+  } else {
+    pool_lines();
+  }
 }
 
 }  // namespace telinject

@@ -195,7 +195,7 @@ void Processor::io(Archive& a) {
 #if defined(__GLIBCXX__) && defined(__x86_64__) && ABSL_LTS_RELEASE_VERSION == 20220623
   static_assert(is_as_known<sizeof(Frame), 104>());
   static_assert(is_as_known<sizeof(Thread), 584>());
-  static_assert(is_as_known<sizeof(Process), 488>());
+  static_assert(is_as_known<sizeof(Process), 432>());
   static_assert(is_as_known<sizeof(SegmentState), 152>());
   static_assert(is_as_known<sizeof(SummaryFacts), 232>());
   static_assert(is_as_known<sizeof(HttpState), 448>());

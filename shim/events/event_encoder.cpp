@@ -133,7 +133,8 @@ char* EventEncoder::ids(char* out, const EventPlace& place, const ProcessText& p
 }
 
 void EventEncoder::function_entry(const EventPlace& place, const FunctionText& function,
-                                  std::string_view thread, const ProcessText& process) {
+                                  uint64_t reference, std::string_view thread,
+                                  const ProcessText& process) {
   char* out = out_->begin_line(kFixedBytes + function.name.size() + function.entry.size() +
                                thread.size() + process.sampling.size() + process.tail.size());
   out = begin(out, place, ",\"event_type\":\"function_entry\",\"severity\":\"INFO\"");
@@ -142,14 +143,15 @@ void EventEncoder::function_entry(const EventPlace& place, const FunctionText& f
   out = put(out, lean_ ? kLeanAttributes : function.entry);
   out = put(out, thread);
   out = put(out, "}");
-  out = lean_ ? put_function_reference(out, function.reference)
+  out = lean_ ? put_function_reference(out, reference)
               : put_correlation_id(out, "func_", place.span_id);
   out_->end_line(put(out, process.tail));
 }
 
 void EventEncoder::function_exit(const EventPlace& place, int64_t duration_ns,
-                                 const FunctionText& function, std::string_view thread,
-                                 const ExitNote* note, const ProcessText& process) {
+                                 const FunctionText& function, uint64_t reference,
+                                 std::string_view thread, const ExitNote* note,
+                                 const ProcessText& process) {
   bool error = note != nullptr && !note->error_type.empty();
   size_t note_bytes = 0;
   if (note != nullptr) {
@@ -188,7 +190,7 @@ void EventEncoder::function_exit(const EventPlace& place, int64_t duration_ns,
   out = put(out, thread);
   out = put(out, "}");
   if (error) out = put_error(out, note->error_type, note->error_message, note->error_stack);
-  out = lean_ ? put_function_reference(out, function.reference)
+  out = lean_ ? put_function_reference(out, reference)
               : put_correlation_id(out, "func_", place.span_id);
   out_->end_line(put(out, process.tail));
 }

@@ -81,9 +81,19 @@ class EventEncoder {
 
   // `thread` are the thread's attributes, JSON members without a comma at the end.
   void function_entry(const EventPlace& place, const FunctionText& function,
+                      std::string_view thread, const ProcessText& process) {
+    function_entry(place, function, function.reference, thread, process);
+  }
+  void function_exit(const EventPlace& place, int64_t duration_ns, const FunctionText& function,
+                     std::string_view thread, const ExitNote* note, const ProcessText& process) {
+    function_exit(place, duration_ns, function, function.reference, thread, note, process);
+  }
+  // The same for who encodes while another thread may note references: it is a copy.
+  void function_entry(const EventPlace& place, const FunctionText& function, uint64_t reference,
                       std::string_view thread, const ProcessText& process);
   void function_exit(const EventPlace& place, int64_t duration_ns, const FunctionText& function,
-                     std::string_view thread, const ExitNote* note, const ProcessText& process);
+                     uint64_t reference, std::string_view thread, const ExitNote* note,
+                     const ProcessText& process);
   void exception_exit(const EventPlace& place, const ExceptionNote& note, std::string_view thread,
                       const ProcessText& process);
   void span_event(const EventPlace& place, const SpanEvent& event, std::string_view thread,

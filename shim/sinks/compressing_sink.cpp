@@ -6,6 +6,8 @@
 #include <deque>
 #include <mutex>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 
@@ -16,7 +18,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr size_t kBlockBytes = 1 << 20;
-constexpr size_t kBlocksWaiting = 2;
 constexpr std::chrono::seconds kKeptBack{1};
 // Below this much a block that does not fit on the disk is given up rather than cut in halves.
 constexpr size_t kSmallestPiece = 4096;
@@ -27,8 +28,15 @@ uint64_t count_lines(std::string_view text) {
 
 class CompressingSink final : public Sink {
  public:
-  CompressingSink(std::unique_ptr<AppendFile> file, std::unique_ptr<Compressor> compressor)
-      : file_(std::move(file)), compressor_(std::move(compressor)), worker_([this] { work(); }) {}
+  CompressingSink(std::unique_ptr<AppendFile> file,
+                  std::function<std::unique_ptr<Compressor>()> make_compressor,
+                  const Workers& workers)
+      : file_(std::move(file)),
+        make_compressor_(std::move(make_compressor)),
+        workers_(workers),
+        most_waiting_(workers.most + 1) {
+    threads_.emplace_back([this] { work(); });
+  }
 
   ~CompressingSink() override {
     flush();
@@ -36,8 +44,8 @@ class CompressingSink final : public Sink {
       std::lock_guard lock(mutex_);
       over_ = true;
     }
-    wake_worker_.notify_one();
-    worker_.join();
+    wake_worker_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
   }
 
   uint64_t write(std::string_view lines) override {
@@ -48,8 +56,9 @@ class CompressingSink final : public Sink {
     }
     filling_.append(lines);
     if (filling_.size() >= kBlockBytes) {
-      room_.wait(lock, [this] { return blocks_.size() < kBlocksWaiting; });
+      room_.wait(lock, [this] { return blocks_.size() < most_waiting_; });
       hand_over();
+      start_another();
     }
     return take_lost();
   }
@@ -57,20 +66,42 @@ class CompressingSink final : public Sink {
   uint64_t flush() override {
     std::unique_lock lock(mutex_);
     hand_over();
-    room_.wait(lock, [this] { return blocks_.empty() && !busy_; });
+    room_.wait(lock, [this] { return blocks_.empty() && busy_ == 0; });
     return take_lost();
   }
 
   std::string describe() const override { return absl::StrCat("file ", file_->path()); }
 
  private:
+  struct Block {
+    uint64_t number;
+    std::string lines;
+  };
+  // A worker's: what it has made of a block.
+  struct Frame {
+    std::unique_ptr<Compressor> compressor;
+    std::string bytes;
+    bool good = false;
+    void compress(std::string_view lines) { good = compressor->compress(lines, &bytes); }
+  };
+
   // All of these with the lock held.
   void hand_over() {
     if (filling_.empty()) return;
-    blocks_.push_back(std::move(filling_));
-    filling_ = std::move(spare_);
+    blocks_.push_back({next_number_++, std::move(filling_)});
+    if (!spare_.empty()) {
+      filling_ = std::move(spare_.back());
+      spare_.pop_back();
+    }
     filling_.clear();
     wake_worker_.notify_one();
+  }
+  // If there is a block that nobody has time for.
+  void start_another() {
+    if (blocks_.size() <= idle_ || !may_start_ || threads_.size() >= workers_.most) return;
+    std::thread thread = start_worker(workers_, [this] { work(); });
+    may_start_ = thread.joinable();
+    if (may_start_) threads_.push_back(std::move(thread));
   }
   uint64_t take_lost() {
     bytes_written_ = written_;
@@ -78,39 +109,51 @@ class CompressingSink final : public Sink {
   }
 
   void work() {
+    Frame frame;
+    frame.compressor = make_compressor_();
     std::unique_lock lock(mutex_);
     for (;;) {
       if (!blocks_.empty()) {
-        std::string block = std::move(blocks_.front());
+        Block block = std::move(blocks_.front());
         blocks_.pop_front();
-        busy_ = true;
+        busy_++;
         lock.unlock();
         room_.notify_all();
+        frame.compress(block.lines);
+        lock.lock();
+        turn_.wait(lock, [&] { return appended_ == block.number; });
+        lock.unlock();
         uint64_t bytes = 0;
-        uint64_t lost = write_out(block, &bytes);
+        uint64_t lost = append(block.lines, &frame, &bytes);
         lock.lock();
         written_ += bytes;
         lost_ += lost;
-        busy_ = false;
-        spare_ = std::move(block);
+        appended_++;
+        busy_--;
+        spare_.push_back(std::move(block.lines));
+        turn_.notify_all();
         room_.notify_all();
       } else if (over_) {
         return;
-      } else if (filling_.empty()) {
-        wake_worker_.wait(lock);
-      } else if (Clock::now() >= filling_since_ + kKeptBack) {
+      } else if (!filling_.empty() && Clock::now() >= filling_since_ + kKeptBack) {
         hand_over();
       } else {
-        wake_worker_.wait_until(lock, filling_since_ + kKeptBack);
+        idle_++;
+        if (filling_.empty()) {
+          wake_worker_.wait(lock);
+        } else {
+          wake_worker_.wait_until(lock, filling_since_ + kKeptBack);
+        }
+        idle_--;
       }
     }
   }
 
-  // Returns how many lines were lost.
-  uint64_t write_out(std::string_view lines, uint64_t* bytes) {
-    if (broken_ || !compressor_->compress(lines, &compressed_)) return count_lines(lines);
-    size_t done = file_->append(compressed_);
-    if (done == compressed_.size()) {
+  // By the worker whose turn it is: what `frame` has of the lines. Returns how many were lost.
+  uint64_t append(std::string_view lines, Frame* frame, uint64_t* bytes) {
+    if (broken_ || !frame->good) return count_lines(lines);
+    size_t done = file_->append(frame->bytes);
+    if (done == frame->bytes.size()) {
       *bytes += done;
       return 0;
     }
@@ -120,33 +163,42 @@ class CompressingSink final : public Sink {
     if (broken_ || lines.size() < kSmallestPiece || half + 1 >= lines.size()) {
       return count_lines(lines);
     }
-    uint64_t lost = write_out(lines.substr(0, half + 1), bytes);
-    return lost + (lost == 0 ? write_out(lines.substr(half + 1), bytes)
-                             : count_lines(lines.substr(half + 1)));
+    std::string_view first = lines.substr(0, half + 1), second = lines.substr(half + 1);
+    frame->compress(first);
+    uint64_t lost = append(first, frame, bytes);
+    if (lost != 0) return lost + count_lines(second);
+    frame->compress(second);
+    return append(second, frame, bytes);
   }
 
   std::unique_ptr<AppendFile> file_;
-  // The worker's.
-  std::unique_ptr<Compressor> compressor_;
-  std::string compressed_;
-  bool broken_ = false;  // a torn frame stands in the file: nothing behind it could be read
+  const std::function<std::unique_ptr<Compressor>()> make_compressor_;
+  const Workers workers_;
+  const size_t most_waiting_;
+  // Of the worker whose turn it is: a torn frame stands in the file, nothing behind it could be
+  // read.
+  bool broken_ = false;
 
   std::mutex mutex_;
-  std::condition_variable wake_worker_, room_;
-  std::string filling_, spare_;
+  std::condition_variable wake_worker_, turn_, room_;
+  std::string filling_;
   Clock::time_point filling_since_;
-  std::deque<std::string> blocks_;
-  bool busy_ = false, over_ = false;
+  std::deque<Block> blocks_;
+  std::vector<std::string> spare_;
+  uint64_t next_number_ = 0, appended_ = 0;  // blocks
+  size_t busy_ = 0, idle_ = 0;
+  bool may_start_ = true, over_ = false;
   uint64_t lost_ = 0, written_ = 0;
 
-  std::thread worker_;  // last: it uses all of the above
+  std::vector<std::thread> threads_;  // last: they use all of the above
 };
 
 }  // namespace
 
-std::unique_ptr<Sink> make_compressing_sink(std::unique_ptr<AppendFile> file,
-                                            std::unique_ptr<Compressor> compressor) {
-  return std::make_unique<CompressingSink>(std::move(file), std::move(compressor));
+std::unique_ptr<Sink> make_compressing_sink(
+    std::unique_ptr<AppendFile> file, std::function<std::unique_ptr<Compressor>()> make_compressor,
+    const Workers& workers) {
+  return std::make_unique<CompressingSink>(std::move(file), std::move(make_compressor), workers);
 }
 
 }  // namespace telinject

@@ -1,19 +1,25 @@
-// Events into a compressed file, by a thread of its own: whoever encodes shall not wait for it.
+// Events into a compressed file, by threads of its own: whoever encodes shall not wait for them.
+// Several compress side by side; what they make is appended in the order of the lines.
 //
-//   kept back   at most a megabyte of lines, at most a second; flush() writes them at once
+//   kept back   at most a megabyte of lines, at most a second; flush() writes them at once. Behind
+//               that wait blocks of as much, one more than there are threads
 //   valid       what is in the file is whole frames of whole lines, after each of them
 //   full disk   what does not fit is lost by whole lines and counted; the file stays valid
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "shim/sinks/append_file.h"
 #include "shim/sinks/compressor.h"
 #include "shim/sinks/sink.h"
+#include "shim/sinks/worker_thread.h"
 
 namespace telinject {
 
-std::unique_ptr<Sink> make_compressing_sink(std::unique_ptr<AppendFile> file,
-                                            std::unique_ptr<Compressor> compressor);
+// Each thread has a compressor of its own; all but the first are started when they are needed.
+std::unique_ptr<Sink> make_compressing_sink(
+    std::unique_ptr<AppendFile> file, std::function<std::unique_ptr<Compressor>()> make_compressor,
+    const Workers& workers);
 
 }  // namespace telinject

@@ -40,11 +40,16 @@ class FileSink : public Sink {
 
 }  // namespace
 
-std::unique_ptr<Sink> open_file_sink(const std::string& path, std::string* problem) {
+std::unique_ptr<Sink> open_file_sink(const std::string& path, std::string* problem,
+                                     const Workers& workers) {
   std::unique_ptr<AppendFile> file = AppendFile::open(path, problem);
   if (file == nullptr) return nullptr;
-  if (absl::EndsWith(path, ".zst")) return make_compressing_sink(std::move(file), make_zstd());
-  if (absl::EndsWith(path, ".gz")) return make_compressing_sink(std::move(file), make_gzip());
+  if (absl::EndsWith(path, ".zst")) {
+    return make_compressing_sink(std::move(file), make_zstd, workers);
+  }
+  if (absl::EndsWith(path, ".gz")) {
+    return make_compressing_sink(std::move(file), make_gzip, workers);
+  }
   return std::make_unique<FileSink>(std::move(file));
 }
 

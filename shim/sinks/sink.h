@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "shim/sinks/worker_thread.h"
+
 namespace telinject {
 
 class Sink {
@@ -38,8 +40,9 @@ class Sink {
 };
 
 // Appends to a file, made with mode 0644 if it is not there; compresses if its name ends in .zst or
-// .gz. Null, with one line of reason, if it cannot be opened.
-std::unique_ptr<Sink> open_file_sink(const std::string& path, std::string* problem);
+// .gz, with so many workers. Null, with one line of reason, if it cannot be opened.
+std::unique_ptr<Sink> open_file_sink(const std::string& path, std::string* problem,
+                                     const Workers& workers = {});
 
 std::unique_ptr<Sink> open_stderr_sink();
 std::unique_ptr<Sink> open_stdout_sink();

@@ -1,6 +1,7 @@
 """The way of the records behind the program: into a recording, and from there to events of each kind.
 
-One core has it all to do (taskset), so that a rate is that of a core.
+One core has it all to do (taskset), so that a rate is that of a core; but for the rows of two threads
+(--drain-threads), which have two cores, where the machine has them.
 """
 
 import os
@@ -16,6 +17,7 @@ TARGETS = {  # events a second, one core
 }
 PLAIN_WRITE = "a plain write of the same bytes"
 NAMED = "read, ordered, paired and named only"
+TWO_THREADS = ", 2 threads"
 
 
 def record(workload, folder):
@@ -39,10 +41,10 @@ def write_plainly(path, size):
     return took
 
 
-def convert(pinned, options, recording):
+def convert(start_by, options, recording):
     """Seconds. With -q it has nothing to say but what is wrong."""
     start = time.monotonic_ns()
-    done = run([*pinned.program, TELINJECT, "convert", "-q", *options, recording])
+    done = run([*start_by, TELINJECT, "convert", "-q", *options, recording])
     took = (time.monotonic_ns() - start) / 1e9
     if done.stderr:
         sys.exit(f"bench: telinject convert {' '.join(map(str, options))}: {done.stderr}")
@@ -63,15 +65,21 @@ def measure_output(workload, pinned, repetitions, folder, to_files):
     if to_files:
         kinds |= {"to a file": ["-o", folder / "events.jsonl"],
                   "to a file, lean": ["--detail=lean", "-o", folder / "events-lean.jsonl"]}
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    if len(cores) == 2:
+        kinds |= {f"{name}{TWO_THREADS}": ["--drain-threads=2", *kinds[name]]
+                  for name in ("to /dev/null", "to a file.zst")}
+    on_two_cores = ["taskset", "-c", ",".join(map(str, cores))]
     seconds, sizes = {name: [] for name in kinds}, {}
     start_up = []  # of a conversion that has nothing to do
     nothing = folder / "nothing"
     run([TELRUN, "-q", f"--record={nothing}", "--", workload.traced, "1"])
     for _ in range(repetitions):
-        start_up.append(convert(pinned, ["-o", "/dev/null"], nothing))
+        start_up.append(convert(pinned.program, ["-o", "/dev/null"], nothing))
         for name, options in kinds.items():
+            start = on_two_cores if name.endswith(TWO_THREADS) else pinned.program
             touch_memory(64 << 20)
-            seconds[name].append(convert(pinned, options, recording))
+            seconds[name].append(convert(start, options, recording))
             path = options[-1]
             if path != "/dev/null":
                 sizes[name] = path.stat().st_size
@@ -101,7 +109,7 @@ def measure_output(workload, pinned, repetitions, folder, to_files):
 
 
 def print_output(result):
-    print(f"\nbehind the program, one core: {result['events']:,} events "
+    print(f"\nbehind the program, one core (two for 2 threads): {result['events']:,} events "
           f"({result['recording_bytes'] / result['events']:.1f} bytes each in a recording, "
           f"{result['records_a_second_to_a_recording'] / 1e6:.1f} M/s with the program's own time)\n")
     print(f"  {'':40}{'M events/s':>11}{'min..max':>14}{'bytes':>7}")

@@ -1,4 +1,4 @@
-// split_convert RECORDING RECORDS (alone|relay) [full|lean] [MIN_DURATION_NS]
+// split_convert RECORDING RECORDS (alone|relay) [full|lean] [MIN_DURATION_NS [THREADS]]
 // split_convert RECORDING RECORDS leave INTO
 //
 // The events of a recording on standard output. Between every so many records, as they come by
@@ -28,8 +28,12 @@ namespace {
 class Relay {
  public:
   Relay(const RecordedFacts& facts, const std::vector<ClockAnchor>& anchors, bool lean,
-        int64_t min_duration_ns)
-      : facts_(facts), anchors_(anchors), lean_(lean), min_duration_ns_(min_duration_ns) {
+        int64_t min_duration_ns, size_t threads)
+      : facts_(facts),
+        anchors_(anchors),
+        lean_(lean),
+        min_duration_ns_(min_duration_ns),
+        threads_(threads) {
     start();
   }
 
@@ -67,6 +71,7 @@ class Relay {
     options.exact_totals = facts_.exact_totals;
     options.replay = true;
     options.lean = lean_;
+    options.threads = threads_;
     options.filter.min_duration_ns = min_duration_ns_;
     Processor::Hooks hooks = {[](int) {}, [] {}, &progress_};
     processor_ =
@@ -78,6 +83,7 @@ class Relay {
   const std::vector<ClockAnchor> anchors_;
   const bool lean_;
   const int64_t min_duration_ns_;
+  const size_t threads_;
   std::string lines_;
   std::unique_ptr<ClockKeeper> clock_;
   std::unique_ptr<Processor> processor_;
@@ -133,7 +139,7 @@ int main(int argc, char** argv) {
   size_t records = std::max<size_t>(strtoul(argv[2], nullptr, 10), 1), changes = 0;
   bool relay = std::string(argv[3]) == "relay", leaves = std::string(argv[3]) == "leave";
   Relay all(*facts, anchors, argc > 4 && std::string(argv[4]) == "lean",
-            argc > 5 ? atoll(argv[5]) : 0);
+            argc > 5 ? atoll(argv[5]) : 0, argc > 6 ? strtoul(argv[6], nullptr, 10) : 1);
   while (auto frame = reader->next()) {
     if (frame->anchor.has_value()) all.anchor(*frame->anchor);
     if (!frame->batch.has_value()) continue;

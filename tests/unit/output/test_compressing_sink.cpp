@@ -20,9 +20,12 @@ namespace {
 
 const std::string kSuffixes[] = {".zst", ".gz"};
 
-std::unique_ptr<Sink> open_sink(const std::string& path) {
+// So many threads that compress.
+constexpr size_t kWorkers[] = {1, 2, 5};
+
+std::unique_ptr<Sink> open_sink(const std::string& path, size_t workers = 1) {
   std::string problem;
-  std::unique_ptr<Sink> sink = open_file_sink(path, &problem);
+  std::unique_ptr<Sink> sink = open_file_sink(path, &problem, {.most = workers});
   CHECK(problem == "");
   REQUIRE(sink != nullptr);
   return sink;
@@ -74,32 +77,93 @@ TEST_CASE("lines are there after a flush, and after the end; a further run appen
   }
 }
 
-TEST_CASE("many megabytes, in pieces of all sizes, in order") {
-  for (const std::string& suffix : kSuffixes) {
-    Workshop workshop;
-    std::string name = "events" + suffix, all = noise(6 << 20);
-    {
-      std::unique_ptr<Sink> sink = open_sink(workshop.path(name));
-      size_t at = 0, piece = 1;
-      while (at < all.size()) {
-        size_t end = std::min(all.find('\n', std::min(at + piece, all.size() - 1)), all.size() - 1);
-        CHECK(sink->write(std::string_view(all).substr(at, end + 1 - at)) == 0);
-        at = end + 1;
-        piece = piece > (3 << 20) ? 1 : piece * 3;
-      }
-    }
-    CHECK((unpacked(workshop, name) == all));
+namespace {
+
+void write_in_pieces(std::string_view all, Sink* sink) {
+  size_t at = 0, piece = 1;
+  while (at < all.size()) {
+    size_t end = std::min(all.find('\n', std::min(at + piece, all.size() - 1)), all.size() - 1);
+    CHECK(sink->write(all.substr(at, end + 1 - at)) == 0);
+    at = end + 1;
+    piece = piece > (3 << 20) ? 1 : piece * 3;
   }
 }
 
-TEST_CASE("what is written last is in the file soon, without a flush") {
-  Workshop workshop;
-  std::unique_ptr<Sink> sink = open_sink(workshop.path("events.zst"));
-  CHECK(sink->write("one\n") == 0);
-  for (int i = 0; i < 600 && read_file(workshop.path("events.zst")).empty(); i++) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+}  // namespace
+
+TEST_CASE("many megabytes, in pieces of all sizes, in order") {
+  for (const std::string& suffix : kSuffixes) {
+    for (size_t workers : kWorkers) {
+      Workshop workshop;
+      // Easy and hard to compress in turn: who began first is not who is done first.
+      std::string name = "events" + suffix, all;
+      for (size_t i = 0; i < 4; i++) {
+        all += noise(3 << 19);
+        for (size_t j = 0; j < 1 << 17; j++) all += "an event\n";
+      }
+      write_in_pieces(all, open_sink(workshop.path(name), workers).get());
+      CHECK((unpacked(workshop, name) == all));
+    }
   }
-  CHECK(unpacked(workshop, "events.zst") == "one\n");
+}
+
+TEST_CASE("a flush waits for all that compress") {
+  Workshop workshop;
+  std::unique_ptr<Sink> sink = open_sink(workshop.path("events.zst"), 4);
+  std::string block = noise(1 << 20), all;
+  for (int i = 0; i < 3; i++) {
+    for (int j = 0; j <= 3 * i; j++) {
+      CHECK(sink->write(block) == 0);
+      all += block;
+    }
+    CHECK(sink->flush() == 0);
+    CHECK((unpacked(workshop, "events.zst") == all));
+    CHECK(sink->bytes_written() == read_file(workshop.path("events.zst")).size());
+  }
+}
+
+TEST_CASE("several that compress, and a disk that fills up: a valid file, and the rest counted") {
+  Workshop workshop;
+  std::string path = workshop.path("events.zst"), lines = noise(8 << 20);
+  size_t count = lines_of(lines).size();
+  int lost_percent = in_child([&] {
+    signal(SIGXFSZ, SIG_IGN);
+    rlimit limit = {1 << 20, 1 << 20};
+    if (setrlimit(RLIMIT_FSIZE, &limit) != 0) return 255;
+    std::string problem;
+    std::unique_ptr<Sink> sink = open_file_sink(path, &problem, {.most = 4});
+    if (sink == nullptr) return 254;
+    uint64_t lost = 0;
+    for (size_t at = 0; at < lines.size();) {
+      size_t end =
+          std::min(lines.find('\n', std::min(at + (1 << 20), lines.size() - 1)) + 1, lines.size());
+      lost += sink->write(std::string_view(lines).substr(at, end - at));
+      at = end;
+    }
+    lost += sink->flush();
+    return static_cast<int>(lost * 100 / count);
+  });
+  std::string written = unpacked(workshop, "events.zst");
+  size_t kept = lines_of(written).size();
+  CHECK(kept > 0);
+  CHECK(kept < count / 2);
+  CHECK(lost_percent == static_cast<int>((count - kept) * 100 / count));
+}
+
+TEST_CASE("what is written last is in the file soon, without a flush") {
+  for (size_t workers : kWorkers) {
+    Workshop workshop;
+    std::unique_ptr<Sink> sink = open_sink(workshop.path("events.zst"), workers);
+    std::string lines = noise(4 << 20);
+    write_in_pieces(lines, sink.get());
+    CHECK(sink->flush() == 0);
+    CHECK(sink->write("one\n") == 0);
+    auto all_is_there = [&] { return unpacked(workshop, "events.zst").size() > lines.size(); };
+    for (int i = 0; i < 600 && !all_is_there(); i++) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    CHECK((unpacked(workshop, "events.zst") == lines + "one\n"));
+  }
 }
 
 TEST_CASE("a full disk: whole lines, a valid file, and the rest counted") {

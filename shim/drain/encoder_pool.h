@@ -1,0 +1,95 @@
+// Events of plain calls, encoded by several threads and written in their order.
+//
+// Whoever orders events appends what one consists of to a chunk: numbers, and references to
+// prepared text. What is rarer he encodes himself and appends as lines. A full chunk is encoded by
+// a worker; finished ones are written by the appending thread, in their order, so the bytes are
+// those that one encoder would have written. With nothing else to do that thread encodes, too.
+//
+//   bounded     a few chunks for each worker; then the appending thread encodes rather than appends
+//   flush()     all that was appended has been written
+//   lifetimes   a chunk has copies of threads' attributes, which change and go, and owns a share of
+//               the processes' texts. FunctionText is referred to: it must stay as it is, but for
+//               its reference, which is copied, until the pool is gone
+//
+// Workers are started when there is a full chunk that nobody has time for: a short program never
+// waits for them.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "shim/events/event_encoder.h"
+#include "shim/sinks/worker_thread.h"
+
+namespace telinject {
+
+class EncoderPool {
+ public:
+  // Takes lines in their order, in the thread that appends.
+  using Write = std::function<void(std::string_view lines)>;
+
+  // Of `workers` the appending thread is one.
+  EncoderPool(const Workers& workers, bool lean, Write write);
+  // What has not been flushed is not written.
+  ~EncoderPool();
+  EncoderPool(const EncoderPool&) = delete;
+  EncoderPool& operator=(const EncoderPool&) = delete;
+
+  // As EventEncoder has them; an exit is one without a note.
+  void function_entry(const EventPlace& place, const FunctionText& function,
+                      std::string_view thread, const std::shared_ptr<const ProcessText>& process) {
+    append(Kind::kEntry, place, 0, function, thread, process);
+  }
+  void function_exit(const EventPlace& place, int64_t duration_ns, const FunctionText& function,
+                     std::string_view thread, const std::shared_ptr<const ProcessText>& process) {
+    append(Kind::kExit, place, duration_ns, function, thread, process);
+  }
+  // Whole lines, encoded already.
+  void lines(std::string_view text);
+
+  void flush();
+
+  size_t chunks_under_way() const { return under_way_.size(); }
+  size_t most_under_way() const { return most_under_way_; }
+
+ private:
+  enum class Kind : uint32_t { kEntry, kExit, kLines };
+  struct Chunk;
+
+  void append(Kind kind, const EventPlace& place, int64_t duration_ns, const FunctionText& function,
+              std::string_view thread, const std::shared_ptr<const ProcessText>& process);
+  void hand_over();
+  void push_filling();
+  void settle(std::unique_lock<std::mutex>* lock, size_t most);
+  void work();
+  bool encode_one(std::unique_lock<std::mutex>* lock, EventEncoder* encoder, LineBuffer* lines);
+
+  const Workers workers_;
+  const bool lean_;
+  const size_t most_under_way_;
+  const Write write_;
+  // The appending thread's.
+  std::unique_ptr<Chunk> filling_;
+  std::vector<std::unique_ptr<Chunk>> spare_;
+  std::deque<std::unique_ptr<Chunk>> under_way_;  // in order
+  std::vector<std::thread> threads_;
+  LineBuffer lines_;
+  EventEncoder encoder_;
+  bool may_start_ = true;
+
+  std::mutex mutex_;
+  std::condition_variable wake_workers_, finished_;
+  std::deque<Chunk*> waiting_;  // those that nobody has taken, in order
+  size_t idle_ = 0;
+  bool over_ = false;
+};
+
+}  // namespace telinject
