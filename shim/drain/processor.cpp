@@ -53,16 +53,6 @@ Processor::Processor(BatchQueue* queue, ClockKeeper* clock, std::unique_ptr<Sink
   }
 }
 
-// To the collector above all, which has half a millisecond until a busy thread's ring is full, and
-// to the program. Measured: with the drain on one core a call costs half as much in the blocking
-// mode. Not before there is much to do: a short program waits for us at its end.
-void Processor::give_way(size_t bytes) {
-  constexpr size_t kMuch = 1 << 20;
-  size_t before = std::exchange(bytes_taken_, bytes_taken_ + bytes);
-  if (options_.replay || before >= kMuch || bytes_taken_ < kMuch) return;
-  telinject::give_way();
-}
-
 std::optional<Batch> Processor::run(bool leave_when_stopped, std::optional<Batch> first) {
   leaves_ = leave_when_stopped;
   while (!over_) {
@@ -112,7 +102,7 @@ void Processor::finish_replay() {
 void Processor::take(Batch* batch) {
   clock_->keep_time();
   replay_ticks_ = std::max(replay_ticks_, batch->watermark);
-  give_way(batch->bytes);
+  if (!options_.replay) giving_way_.took(batch->bytes);
   std::vector<LaneStream*> streams;
   std::vector<std::tuple<SegmentState*, uint32_t, LaneTrack*>> lanes;
   for (LaneRun& run : batch->runs) {

@@ -26,6 +26,7 @@
 #include "shim/events/event_encoder.h"
 #include "shim/metadata/metadata_thread.h"
 #include "shim/sinks/sink.h"
+#include "shim/sinks/worker_thread.h"
 
 namespace telinject {
 
@@ -99,7 +100,6 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   };
 
   void take(Batch* batch);
-  void give_way(size_t bytes);
   uint64_t now_ns() const;
   void consume(SegmentState* segment, uint32_t lane_number, LaneTrack* lane, uint64_t until);
   void control_record(SegmentState* segment, uint32_t lane_number, LaneTrack* lane,
@@ -215,7 +215,7 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   bool leaves_ = false;  // when it is stopped, rather than to lose
   std::atomic<uint64_t> events_told_{0};
   uint64_t replay_ticks_ = 0;
-  size_t bytes_taken_ = 0;
+  GivingWay giving_way_;
   bool metadata_found_ = false;
   bool over_ = false;
   // Null where one thread encodes. Goes first: it refers to the sites' texts.

@@ -66,7 +66,9 @@ void Recorder::record(const Batch& batch) {
 void Recorder::run() {
   while (!over_) {
     keep_time();
-    record(queue_->pop());
+    Batch batch = queue_->pop();
+    giving_way_.took(batch.bytes);
+    record(batch);
   }
   add_facts(/*last=*/true);
   writer_->anchor(ClockMap::take_anchor(clock_));

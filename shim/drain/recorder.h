@@ -15,6 +15,7 @@
 #include "shim/drain/lane_merge.h"
 #include "shim/drain/message_assembler.h"
 #include "shim/drain/recording.h"
+#include "shim/sinks/worker_thread.h"
 
 namespace telinject {
 
@@ -78,6 +79,7 @@ class Recorder {
   Hooks hooks_;
   std::map<SegmentId, Segment> segments_;
   std::map<std::pair<SegmentId, uint32_t>, Newcomer> lanes_;
+  GivingWay giving_way_;
   uint64_t next_anchor_ns_ = 0;
   // No room, and no time to wait for it: only what has been lost by that, and what happens besides
   // records, is to be written still.

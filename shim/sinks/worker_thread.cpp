@@ -10,6 +10,8 @@
 
 namespace telinject {
 
+namespace {
+
 void give_way() {
   constexpr int kNicer = 10;
   auto thread = static_cast<id_t>(gettid());
@@ -19,6 +21,20 @@ void give_way() {
   sched_setscheduler(0, SCHED_BATCH, &kNone);
 }
 
+bool has_given_way() {
+  return sched_getscheduler(0) == SCHED_BATCH;
+}
+
+}  // namespace
+
+void GivingWay::took(size_t bytes) {
+  constexpr size_t kMuch = 1 << 20;
+  if (gives_) return;
+  taken_ += bytes;
+  gives_ = taken_ >= kMuch;
+  if (gives_ && !has_given_way()) give_way();
+}
+
 std::thread start_worker(const Workers& workers, std::function<void()> work) {
   // A thread begins with the mask and the priority of whoever starts it.
   sigset_t all, before;
@@ -26,7 +42,7 @@ std::thread start_worker(const Workers& workers, std::function<void()> work) {
   pthread_sigmask(SIG_SETMASK, &all, &before);
   std::thread thread;
   try {
-    bool has_to = workers.give_way && sched_getscheduler(0) != SCHED_BATCH;
+    bool has_to = workers.give_way && !has_given_way();
     thread = std::thread([has_to, work = std::move(work)] {
       if (has_to) give_way();
       work();

@@ -12,8 +12,18 @@ struct Workers {
   bool give_way = false;  // to a program that is being traced
 };
 
-// The calling thread comes after the program and the collector from now on.
-void give_way();
+// Of a thread that works off what the collector brings. Once that is much it comes after the
+// others: after the collector above all, which has half a millisecond until a busy thread's ring is
+// full, and after the program. Measured: with the drain on one core a call costs half as much in
+// the blocking mode. Not before: a short program waits at its end for what is left.
+class GivingWay {
+ public:
+  void took(size_t bytes);
+
+ private:
+  size_t taken_ = 0;
+  bool gives_ = false;
+};
 
 // A thread that no signal is delivered to. Where the system allows no more threads it is not
 // joinable, and whoever wanted it goes on without.

@@ -86,7 +86,7 @@ def lua(workshop, **options):
     folder = fetched("lua5.4", "src/lua.c") / "src"
     sources = sorted(path for path in folder.glob("*.c") if path.name not in ("luac.c", "ltests.c"))
     # Without a seed of its own its tables differ from run to run, and so do the calls.
-    return Workload(workshop, "lua", sources, ["-O2", "-DLUA_USE_LINUX", "-Dluai_makeseed()=42"],
+    return Workload(workshop, "lua", sources, ["-O2", "-DLUA_USE_LINUX", "-Dluai_makeseed(L)=42"],
                     ["-lm", "-ldl"], [SOURCES / "work.lua", 12000], **options)
 
 
