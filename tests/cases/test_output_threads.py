@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 from teltest.check import check_tree
+from teltest.events import normalised
 from teltest.run import APPS, REPOSITORY, build, build_directory, clean_environment, run, tool
 from teltest.web.processes import free_ports
 
@@ -101,20 +102,6 @@ def test_any_moment_will_do(recording, options):
     alone = split("alone", 1)
     assert split("relay", 3) == alone
     assert split("alone", 3) == alone
-
-
-def normalised(path):
-    """The events without what differs from run to run, in an order that does not."""
-    events = []
-    for line in path.read_text().splitlines():
-        event = json.loads(line)
-        for name in ("timestamp", "timestamp_ns", "sequence", "trace_id", "span_id", "parent_span_id",
-                     "duration_ns", "duration_ms", "message", "correlation_id"):
-            event.pop(name, None)
-        event["attributes"].pop("thread_id", None)
-        event["process"].pop("pid")
-        events.append(json.dumps(event, sort_keys=True))
-    return sorted(events)
 
 
 @pytest.mark.parametrize("mode", ["telrun", "preload"])

@@ -11,6 +11,7 @@ import pytest
 from small_disk import needs_mounts, small_disk
 from teltest import schema
 from teltest.check import check_tree
+from teltest.events import normalised
 from teltest.exact import check_exact
 from teltest.programs import lua
 from teltest.run import APPS, COMPILERS, build, clean_environment, convert, library, run, tool
@@ -19,20 +20,6 @@ from teltest.run import APPS, COMPILERS, build, clean_environment, convert, libr
 @pytest.fixture(scope="module", params=COMPILERS)
 def program(request):
     return build("recorded", [APPS / "recorded.c"], request.param, ("-O0",), ("-pthread",))
-
-
-def normalised(path):
-    """The events without what differs from run to run, in an order that does not."""
-    events = []
-    for line in path.read_text().splitlines():
-        event = json.loads(line)
-        for name in ("timestamp", "timestamp_ns", "sequence", "trace_id", "span_id", "parent_span_id",
-                     "duration_ns", "duration_ms", "message", "correlation_id"):
-            event.pop(name, None)
-        event["attributes"].pop("thread_id", None)
-        event["process"].pop("pid")
-        events.append(json.dumps(event, sort_keys=True))
-    return sorted(events)
 
 
 @pytest.mark.parametrize("mode", ["telrun", "preload"])

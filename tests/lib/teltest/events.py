@@ -76,3 +76,17 @@ def read_events(path):
             yield expander.full(event)
         except UnknownReference as error:
             raise BadLine(number, str(error)) from None
+
+
+def normalised(path):
+    """The events without what differs from run to run, in an order that does not."""
+    events = []
+    for line in path.read_text().splitlines():
+        event = json.loads(line)
+        for name in ("timestamp", "timestamp_ns", "sequence", "trace_id", "span_id", "parent_span_id",
+                     "duration_ns", "duration_ms", "message", "correlation_id"):
+            event.pop(name, None)
+        event["attributes"].pop("thread_id", None)
+        event["process"].pop("pid")
+        events.append(json.dumps(event, sort_keys=True))
+    return sorted(events)
