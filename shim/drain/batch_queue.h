@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "shim/drain/lane_reader.h"
+#include "shim/drain/record_packing.h"
 #include "shim/drain/segment_view.h"
 #include "shim/drain/spool.h"
 
@@ -82,11 +83,14 @@ struct Batch {
   size_t bytes = 0;             // of all runs
 };
 
+// A run's records, wherever they are packed.
+Run unpacked(const Run& run, RecordUnpacker* unpacker, RecordMemory* memory);
+
 // Somebody waits until this has been worked off: the program's end, or a flush.
 bool is_awaited(const Batch& batch);
 
-// Holds at most `limit_bytes` of records in memory, and what the spool takes on disk. One thread
-// pushes, one pops.
+// Holds at most `limit_bytes` of records in memory, packed (record_packing.h), and what the spool
+// takes on disk. One thread pushes, one pops.
 class BatchQueue {
  public:
   BatchQueue(size_t limit_bytes, Spool* spool) : limit_bytes_(limit_bytes), spool_(spool) {}
@@ -95,6 +99,7 @@ class BatchQueue {
   // through.
   void push(Batch batch);
   Batch pop();
+  Batch pop_packed();  // the runs as they waited
   bool full() const;
   bool empty() const;
 
@@ -105,31 +110,41 @@ class BatchQueue {
   bool held_enough() const;
   void go_on();
 
-  uint64_t bytes() const;  // of all that waits, in memory and on disk
+  // Of all that waits, in memory and on disk, unpacked.
+  uint64_t bytes() const;
   // The last batch that was taken out is done when the next one is.
   uint64_t done_bytes() const;
   uint64_t left_bytes() const;
   bool is_awaited() const;  // anything that waits
+  size_t mapped_bytes() const { return packed_memory_.mapped_bytes(); }
 
  private:
   struct Waiting {
     Batch batch;
+    size_t packed_bytes = 0;
     bool spooled = false;
-    uint64_t offset = 0;            // in the spool: the runs' bytes, one behind the other
-    std::vector<size_t> run_bytes;  // of each run, if spooled
+    uint64_t offset = 0;            // in the spool: the runs, one behind the other
+    std::vector<size_t> run_bytes;  // of each run, packed
   };
-  bool spool(Waiting* waiting);
+  void pack(Waiting* waiting);
+  void keep_packed(Waiting* waiting);
+  void fetch(Waiting* waiting);
   bool must_spill() const;  // with the lock held
 
   const size_t limit_bytes_;
   Spool* spool_;
-  RecordMemory memory_;  // for what comes back from disk
+  // Of who pushes.
+  RecordPacker packer_;
+  RecordMemory packed_memory_;
+  // Of who pops.
+  RecordUnpacker unpacker_;
+  RecordMemory memory_;
   mutable std::mutex mutex_;
   std::condition_variable filled_;
   std::deque<Waiting> batches_;
-  size_t bytes_ = 0;  // in memory
+  size_t packed_bytes_ = 0;  // in memory
   size_t extra_bytes_ = 0;
-  uint64_t spooled_ = 0, done_ = 0, in_hand_ = 0;
+  uint64_t waiting_ = 0, done_ = 0, in_hand_ = 0;  // bytes unpacked
   // Since the limit was reached, until half of it is free. A batch in memory keeps the whole block
   // that it lies in (RecordMemory): were every other one on disk, they would keep several times the
   // limit.

@@ -15,6 +15,8 @@ struct Run {
   uint64_t position = 0;  // of the first record; the others follow
   RecordBytes bytes;
   bool messages = false;  // some of them are of messages
+  // 0: `bytes` are the records; else they are packed (record_packing.h), so many bytes of them.
+  size_t unpacked_bytes = 0;
 };
 
 class LaneReader {

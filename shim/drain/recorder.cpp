@@ -66,7 +66,7 @@ void Recorder::record(const Batch& batch) {
 void Recorder::run() {
   while (!over_) {
     keep_time();
-    Batch batch = queue_->pop();
+    Batch batch = queue_->pop_packed();
     giving_way_.took(batch.bytes);
     record(batch);
   }
@@ -93,7 +93,9 @@ void Recorder::write(const Batch& batch) {
     if (!broken_) nanosleep(&kPause, nullptr);
   }
   if (!broken_) return;
-  for (const LaneRun& run : batch.runs) lost_calls_ += count_entries(run.run);
+  for (const LaneRun& run : batch.runs) {
+    lost_calls_ += count_entries(unpacked(run.run, &unpacker_, &memory_));
+  }
   rest_.watermark = batch.watermark;
   for (const Notice& each : batch.notices) {
     if (rest_.notices.size() < kMaxKept) rest_.notices.push_back(each);
@@ -129,7 +131,7 @@ void Recorder::look_for_processes(const LaneRun& run) {
   Newcomer& lane = lanes_[{run.segment, run.lane}];
   if (lane.known) return;
   Segment& segment = segments_[run.segment];
-  lane.stream.append(run.run);
+  lane.stream.append(unpacked(run.run, &unpacker_, &memory_));
   while (const uint64_t* record = lane.stream.peek()) {
     if (!is_exit(*record) && is_control(record[1])) {
       ControlKind kind = control_kind(record[1]);

@@ -74,6 +74,8 @@ class Recorder {
   void notice(const Notice& notice);
 
   BatchQueue* queue_;
+  RecordUnpacker unpacker_;
+  RecordMemory memory_;
   ClockKind clock_;
   std::unique_ptr<RecordingWriter> writer_;
   Hooks hooks_;

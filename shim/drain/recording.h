@@ -1,13 +1,13 @@
 // A recording: all that a processor needs, in a file, for later or for another machine.
 //
-//   "TELREC1\n", then frames: { u32 kind, u32 0, u64 bytes } and that many bytes
+//   "TELREC2\n", then frames: { u32 kind, u32 0, u64 bytes } and that many bytes
 //     kFacts    JSON, first: what the drain knew of where it ran; again when it knows more
 //     kAnchor   ClockAnchor: two before the first batch, one ten milliseconds later, then one a
 //               second
-//     kBatch    a batch (batch_queue.h): numbers, texts, and the records themselves
+//     kBatch    a batch (batch_queue.h): numbers, texts, and the records themselves, packed
+//               (record_packing.h)
 //     kState    before the first batch: the state of the processor that has made events of what
-//     came
-//               before (processor_state.cpp); this goes on from there
+//               came before (processor_state.cpp); this goes on from there
 //     kLost     u64: calls for which there was no room
 //     kEnd      nothing: all that there was is here
 //
@@ -17,6 +17,8 @@
 // drain that was killed): what comes before is good, and so are the records of a batch that are
 // there.
 #pragma once
+
+#include <sys/uio.h>
 
 #include <cstdint>
 #include <memory>
@@ -58,6 +60,7 @@ class RecordingWriter {
   RecordingWriter(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
   bool frame(uint32_t kind, std::vector<iovec> pieces);
 
+  RecordPacker packer_;
   int fd_;
   int reserve_fd_ = -1;  // a file without a name; -1: the file system has none
   const std::string path_;
@@ -107,6 +110,8 @@ class RecordingReader {
   int fd_;
   uint64_t size_, offset_ = 0;
   RecordMemory memory_;
+  RecordUnpacker unpacker_;
+  std::vector<std::byte> packed_;
   std::string problem_;
   bool still_written_ = false, ended_ = false;
 };

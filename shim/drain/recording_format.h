@@ -6,8 +6,9 @@
 
 namespace telinject::recording {
 
-constexpr char kMagic[] = "TELREC1\n";
+constexpr char kMagic[] = "TELREC2\n";
 constexpr size_t kMagicBytes = sizeof kMagic - 1;
+constexpr size_t kMagicOfAnyVersion = 6;  // bytes
 
 enum FrameKind : uint32_t { kFacts = 1, kAnchor = 2, kBatch = 3, kState = 4, kLost = 5, kEnd = 6 };
 

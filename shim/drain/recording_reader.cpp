@@ -122,8 +122,14 @@ std::unique_ptr<RecordingReader> RecordingReader::open(const std::string& path,
       new RecordingReader(fd, static_cast<uint64_t>(status.st_size)));
   char magic[kMagicBytes];
   if (!S_ISREG(status.st_mode) || !reader->read(0, magic, sizeof magic) ||
-      memcmp(magic, kMagic, sizeof magic) != 0) {
+      memcmp(magic, kMagic, kMagicOfAnyVersion) != 0) {
     *problem = absl::StrCat(path, " is no recording of telinject");
+    return nullptr;
+  }
+  if (memcmp(magic, kMagic, sizeof magic) != 0) {
+    *problem = absl::StrCat(path,
+                            " is a recording of another version of telinject, in another format: "
+                            "convert it with that version");
     return nullptr;
   }
   reader->offset_ = kMagicBytes;
@@ -252,17 +258,21 @@ std::optional<Batch> RecordingReader::read_batch(uint64_t offset, uint64_t bytes
     run.segment = in.get<SegmentId>();
     run.lane = in.get<uint32_t>();
     run.run.position = in.get<uint64_t>();
-    auto size = in.get<uint64_t>();
-    if (size > RecordMemory::kMaxBytes || size % kUnitBytes != 0 || size > end - at) {
+    auto size = in.get<uint64_t>(), packed = in.get<uint64_t>();
+    if (size > RecordMemory::kMaxBytes || size % kUnitBytes != 0 ||
+        packed > std::min<uint64_t>(end - at, size)) {
       return std::nullopt;
     }
-    uint64_t take = std::min(size, (end_there - at) / kUnitBytes * kUnitBytes);
-    std::byte* place;
-    run.run.bytes = memory_.reserve(take, &place);
-    if (!read(at, place, take)) return std::nullopt;
+    uint64_t take = std::min(packed, end_there - at);
+    if (packed_.size() < take) packed_.resize(take);
+    if (!read(at, packed_.data(), take)) return std::nullopt;
     at += take;
-    size = take;
-    batch.bytes += size;
+    std::byte* place;
+    RecordBytes room = memory_.reserve(size, &place);
+    size_t unpacked = unpacker_.unpack({packed_.data(), take}, packed, place, size);
+    if (take == packed && unpacked != size) return std::nullopt;
+    run.run.bytes = room.part(0, unpacked);
+    batch.bytes += unpacked;
     batch.runs.push_back(std::move(run));
   }
   for (uint32_t i = 0; i < notices && in.good() && there == bytes; i++) {

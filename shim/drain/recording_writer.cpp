@@ -163,18 +163,28 @@ bool RecordingWriter::batch(const Batch& batch) {
   meta.put(batch.watermark);
   meta.put(static_cast<uint32_t>(batch.runs.size()));
   meta.put(static_cast<uint32_t>(batch.notices.size()));
+  packer_.clear();
+  std::vector<size_t> packed;
   for (const LaneRun& run : batch.runs) {
+    const RecordBytes& bytes = run.run.bytes;
+    bool already = run.run.unpacked_bytes != 0;
+    packed.push_back(already ? bytes.size() : packer_.pack(bytes.data(), bytes.size()));
     meta.put(run.segment);
     meta.put(run.lane);
     meta.put(run.run.position);
-    meta.put(static_cast<uint64_t>(run.run.bytes.size()));
+    meta.put(static_cast<uint64_t>(already ? run.run.unpacked_bytes : bytes.size()));
+    meta.put(static_cast<uint64_t>(packed.back()));
   }
   for (const Notice& notice : batch.notices) put_notice(&meta, notice);
   uint64_t meta_bytes = meta.text().size();
   std::vector<iovec> pieces = {piece(&meta_bytes, sizeof meta_bytes),
                                piece(meta.text().data(), meta.text().size())};
-  for (const LaneRun& run : batch.runs) {
-    pieces.push_back(piece(run.run.bytes.data(), run.run.bytes.size()));
+  const std::byte* here = packer_.packed().data();
+  for (size_t i = 0; i < packed.size(); i++) {
+    const Run& run = batch.runs[i].run;
+    bool already = run.unpacked_bytes != 0;
+    pieces.push_back(piece(already ? run.bytes.data() : here, packed[i]));
+    if (!already) here += packed[i];
   }
   return frame(kBatch, std::move(pieces));
 }

@@ -1,11 +1,9 @@
 #include "shim/drain/spool.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 
 #include "shim/drain/complain.h"
@@ -48,52 +46,38 @@ bool Spool::open() {
   return fd_ >= 0;
 }
 
-bool Spool::write(std::vector<iovec> pieces, uint64_t* offset) {
+bool Spool::write(std::span<const std::byte> bytes, uint64_t* offset) {
   if (!open()) return false;
-  size_t size = 0;
-  for (const iovec& piece : pieces) size += piece.iov_len;
   {
     std::lock_guard lock(mutex_);
     if (left_ == 0) end_ = 0;  // all was read, and its space given back
     *offset = end_;
-    end_ += size;
-    left_ += size;
+    end_ += bytes.size();
+    left_ += bytes.size();
   }
-  auto at = static_cast<off_t>(*offset);
-  for (size_t first = 0; first < pieces.size();) {
-    iovec* next = pieces.data() + first;
-    auto count = static_cast<int>(std::min<size_t>(pieces.size() - first, IOV_MAX));
-    ssize_t n = pwritev(fd_, next, count, at);
+  for (size_t done = 0; done < bytes.size();) {
+    ssize_t n =
+        pwrite(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(*offset + done));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
       give_up("write", n < 0 ? errno : ENOSPC);
       std::lock_guard lock(mutex_);
-      left_ -= size;
+      left_ -= bytes.size();
       return false;
     }
-    at += n;
-    auto done = static_cast<size_t>(n);
-    for (; first < pieces.size() && done >= pieces[first].iov_len; first++) {
-      done -= pieces[first].iov_len;
-    }
-    if (done == 0) continue;
-    pieces[first].iov_base = static_cast<std::byte*>(pieces[first].iov_base) + done;
-    pieces[first].iov_len -= done;
+    done += static_cast<size_t>(n);
   }
   return true;
 }
 
-RecordBytes Spool::read(uint64_t offset, size_t size, RecordMemory* memory) {
-  std::byte* place;
-  RecordBytes bytes = memory->reserve(size, &place);
+size_t Spool::read(uint64_t offset, size_t size, std::byte* to) {
   size_t done = 0;
   while (done < size) {
-    ssize_t n = pread(fd_, place + done, size - done, static_cast<off_t>(offset + done));
+    ssize_t n = pread(fd_, to + done, size - done, static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
       complain("cannot read the spool file in ", directory_, ": ", strerror(n < 0 ? errno : EIO),
-               "; ", size - done, " bytes of records are lost");
-      memset(place + done, 0, size - done);
+               "; ", size - done, " bytes of packed records are lost");
       break;
     }
     done += static_cast<size_t>(n);
@@ -102,7 +86,7 @@ RecordBytes Spool::read(uint64_t offset, size_t size, RecordMemory* memory) {
             static_cast<off_t>(size));
   std::lock_guard lock(mutex_);
   left_ -= size;
-  return bytes;
+  return done;
 }
 
 }  // namespace telinject

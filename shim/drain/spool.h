@@ -1,17 +1,14 @@
-// Records that do not fit in the drain's memory wait in a file.
+// What does not fit in the drain's memory waits in a file.
 //
 // The file has no name, so that nothing is left behind however the drain ends. Its space is given
 // back as records are read.
 #pragma once
 
-#include <sys/uio.h>
-
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <span>
 #include <string>
-#include <vector>
-
-#include "shim/drain/record_memory.h"
 
 namespace telinject {
 
@@ -27,14 +24,13 @@ class Spool {
   // There is room for more, as far as is known. From any thread.
   bool has_room() const;
 
-  // Appends the pieces one behind the other. False if that was not possible (a full disk, a folder
-  // that cannot be written), and then there is no room any more, which is told to the user once.
-  // One thread at a time.
-  bool write(std::vector<iovec> pieces, uint64_t* offset);
+  // Appends them. False if that was not possible (a full disk, a folder that cannot be written),
+  // and then there is no room any more, which is told to the user once. One thread at a time.
+  bool write(std::span<const std::byte> bytes, uint64_t* offset);
 
-  // What was written there, for the first and last time; a failure gives bytes of zero, which are
-  // no records. At most RecordMemory::kMaxBytes. One thread at a time.
-  RecordBytes read(uint64_t offset, size_t size, RecordMemory* memory);
+  // What was written there, for the first and last time. Returns how much of it there is: all, but
+  // for a failure, which is told. One thread at a time.
+  size_t read(uint64_t offset, size_t size, std::byte* to);
 
   uint64_t bytes() const;  // that wait
 

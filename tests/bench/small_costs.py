@@ -1,5 +1,7 @@
 """Instructions of a call, microseconds of a throw, milliseconds of a start."""
 
+import os
+import subprocess
 import time
 
 from measure import LIBRARY, QUEUE_BYTES, SOURCES, TELRUN, run, spread
@@ -68,6 +70,8 @@ def print_throws(times):
 
 
 def measure_start_up(repetitions):
+    """Until it has ended, and until nobody has its output open any more: the drain of a preloaded
+    program keeps stderr until it has started, for what it may have to say."""
     bare = {"LD_PRELOAD": LIBRARY, "TELEMETRY_OUTPUT": "file", "TELEMETRY_FILE": "/dev/null"}
     commands = {
         "alone": (["/bin/true"], {}),
@@ -75,18 +79,26 @@ def measure_start_up(repetitions):
         "preloaded": (["/bin/true"], bare),
         "telrun": ([TELRUN, "-q", "-o", "/dev/null", "/bin/true"], {}),
     }
-    times = {name: [] for name in commands}
+    ends = {"to its end": {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL},
+            "to its output's end": {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}}
+    times = {name: {end: [] for end in ends} for name in commands}
     for _ in range(repetitions):
-        for name, (command, settings) in commands.items():
-            start = time.monotonic_ns()
-            run(command, **settings)
-            times[name].append((time.monotonic_ns() - start) / 1e6)
-    return {name: spread(values) for name, values in times.items()}
+        for end, files in ends.items():
+            for name, (command, settings) in commands.items():
+                environment = {**os.environ, **{key: str(value) for key, value in settings.items()}}
+                start = time.monotonic_ns()
+                subprocess.run([str(word) for word in command], env=environment, check=True,
+                               stdin=subprocess.DEVNULL, **files)
+                times[name][end].append((time.monotonic_ns() - start) / 1e6)
+                time.sleep(0.02)  # its drain has a core for itself, too, and ends
+    return {name: {end: spread(values) for end, values in each.items()} for name, each in times.items()}
 
 
 def print_start_up(times):
-    alone = times["alone"]["median"]
-    print(f"\nstart-up: /bin/true takes {alone:.2f} ms from a Python parent;", end=" ")
-    print(", ".join(f"{name} adds {value['median'] - alone:.2f} ms"
-                    for name, value in times.items() if name != "alone"),
-          "(targets: preloaded at most 1 ms, telrun 10 ms)")
+    print("\nstart-up: milliseconds that are added to /bin/true, which takes", end=" ")
+    print(f"{times['alone']['to its end']['median']:.2f} (targets: preloaded at most 1, telrun 10)")
+    for name, each in times.items():
+        if name != "alone":
+            print(f"  {name:20}", end="")
+            print(", ".join(f"{value['median'] - times['alone'][end]['median']:6.2f} {end}"
+                            for end, value in each.items()))

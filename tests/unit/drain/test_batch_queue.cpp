@@ -1,6 +1,7 @@
 // The one bounded queue.
 #include <catch2/catch.hpp>
 
+#include <string>
 #include <thread>
 
 #include "shim/drain/batch_queue.h"
@@ -9,29 +10,37 @@
 namespace telinject::test {
 namespace {
 
+constexpr size_t kUnit = 16;
+
+// Of so many bytes which packing does not make fewer.
 Batch batch_of(uint64_t watermark, size_t bytes) {
   Batch batch;
   batch.watermark = watermark;
   batch.bytes = bytes;
+  if (bytes == 0) return batch;
+  std::string text(bytes, 'x');
+  RecordMemory memory;
+  const auto* records = reinterpret_cast<const std::byte*>(text.data());
+  batch.runs.push_back({1, 0, {0, memory.copy(records, bytes)}});
   return batch;
 }
 
 }  // namespace
 
 TEST_CASE("batches come out in the order they went in") {
-  BatchQueue queue(100, nullptr);
+  BatchQueue queue(100 * kUnit, nullptr);
   CHECK(queue.empty());
-  for (uint64_t i = 0; i < 5; i++) queue.push(batch_of(i, 1));
+  for (uint64_t i = 0; i < 5; i++) queue.push(batch_of(i, kUnit));
   CHECK_FALSE(queue.empty());
   for (uint64_t i = 0; i < 5; i++) CHECK(queue.pop().watermark == i);
   CHECK(queue.empty());
 }
 
 TEST_CASE("full at its limit, and notices get through all the same") {
-  BatchQueue queue(100, nullptr);
-  queue.push(batch_of(1, 99));
+  BatchQueue queue(100 * kUnit, nullptr);
+  queue.push(batch_of(1, 99 * kUnit));
   CHECK_FALSE(queue.full());
-  queue.push(batch_of(2, 1));
+  queue.push(batch_of(2, kUnit));
   CHECK(queue.full());
   queue.push(batch_of(3, 0));
   queue.pop();
@@ -43,25 +52,25 @@ TEST_CASE("full at its limit, and notices get through all the same") {
 }
 
 TEST_CASE("what was held while nobody took is no room for ever") {
-  BatchQueue queue(100, nullptr);
+  BatchQueue queue(100 * kUnit, nullptr);
   queue.hold();
   int held = 0;
-  for (; !queue.full(); held++) queue.push(batch_of(1, 10));
+  for (; !queue.full(); held++) queue.push(batch_of(1, 10 * kUnit));
   CHECK(held == 20);
   queue.go_on();
   // As much comes as goes, whenever there is room.
   for (int i = 0; i < 30; i++) {
     queue.pop();
-    if (!queue.full()) queue.push(batch_of(1, 10));
+    if (!queue.full()) queue.push(batch_of(1, 10 * kUnit));
   }
-  CHECK(queue.bytes() == 100);
+  CHECK(queue.bytes() == 100 * kUnit);
 }
 
 TEST_CASE("whoever takes waits for what comes") {
-  BatchQueue queue(100, nullptr);
+  BatchQueue queue(100 * kUnit, nullptr);
   constexpr uint64_t kBatches = 10000;
   std::thread producer([&] {
-    for (uint64_t i = 0; i < kBatches; i++) queue.push(batch_of(i, 3));
+    for (uint64_t i = 0; i < kBatches; i++) queue.push(batch_of(i, 3 * kUnit));
   });
   uint64_t wrong = 0;
   for (uint64_t i = 0; i < kBatches; i++) wrong += queue.pop().watermark != i;

@@ -152,7 +152,7 @@ TEST_CASE("of a batch that breaks off the records that are there are read, and n
     REQUIRE(writer->batch(batch));
   }
   std::string whole = read_file(path);
-  // Records are the last that is in a frame.
+  // Records are the last that is in a frame; these are such as are not packed.
   for (size_t missing = 0; missing <= 80; missing++) {
     CAPTURE(missing);
     auto reader = RecordingReader::open(
@@ -199,8 +199,10 @@ TEST_CASE("a recording with any byte changed is survived") {
   }
 }
 
-TEST_CASE("what is no recording is said to be none") {
+TEST_CASE("what is no recording is said to be none, and of which kind one is that cannot be read") {
   Workshop workshop;
+  CHECK(batches_in(workshop.write("other", "TELREC1\n")).second.find("another version") !=
+        std::string::npos);
   CHECK(batches_in(workshop.path("nothing")).second.find("No such file") != std::string::npos);
   CHECK(batches_in(workshop.directory()).second.find("is no recording") != std::string::npos);
   CHECK(batches_in(workshop.write("text", "hello, world")).second.find("is no recording") !=
