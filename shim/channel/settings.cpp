@@ -41,7 +41,7 @@ const Setting kSettings[kSettingCount] = {
      nullptr, nullptr, "telrun's summary on stderr; auto: when that is a terminal"},
     {kQueueBytes, "TELEMETRY_QUEUE_BYTES", nullptr, SettingType::kNumber, "134217728",
      "1048576..17179869184", 0, "queue-bytes", "BYTES",
-     "memory in which the drain keeps records, packed, that are not encoded yet"},
+     "memory in which the drain keeps records that are not encoded yet"},
     {kSpoolMax, "TELEMETRY_SPOOL_MAX", nullptr, SettingType::kNumber, "1073741824",
      "0..1099511627776", 0, "spool-max", "BYTES",
      "disk on which the drain keeps records beyond that; what comes then is dropped, or waits"},

@@ -22,44 +22,43 @@ bool is_awaited(const Batch& batch) {
   });
 }
 
-void BatchQueue::pack(Waiting* waiting) {
-  packer_.clear();
-  for (const LaneRun& run : waiting->batch.runs) {
-    const RecordBytes& bytes = run.run.bytes;
-    waiting->run_bytes.push_back(packer_.pack(bytes.data(), bytes.size()));
+bool BatchQueue::spool(Waiting* waiting) {
+  packed_.clear();
+  std::vector<size_t> run_bytes;
+  for (const LaneRun& each : waiting->batch.runs) {
+    const RecordBytes& bytes = each.run.bytes;
+    std::span<const std::byte> packed = {bytes.data(), bytes.size()};
+    if (each.run.unpacked_bytes == 0) {
+      packer_.pack(bytes.data(), bytes.size());
+      packed = packer_.packed();
+    }
+    packed_.insert(packed_.end(), packed.begin(), packed.end());
+    run_bytes.push_back(packed.size());
   }
-  waiting->packed_bytes = packer_.packed().size();
-}
-
-// In the packer's place, which is used again; so that the collector's memory is free for its next
-// round, too.
-void BatchQueue::keep_packed(Waiting* waiting) {
-  const std::byte* packed = packer_.packed().data();
-  for (size_t i = 0; i < waiting->run_bytes.size(); i++) {
-    Run& run = waiting->batch.runs[i].run;
-    run.unpacked_bytes = run.bytes.size();
-    run.bytes = {};
-    if (!waiting->spooled && run.unpacked_bytes > 0)
-      run.bytes = packed_memory_.copy(packed, waiting->run_bytes[i]);
-    packed += waiting->run_bytes[i];
+  if (!spool_->write(packed_, &waiting->offset)) return false;
+  for (LaneRun& each : waiting->batch.runs) {
+    each.run.unpacked_bytes = each.run.size();
+    each.run.bytes = {};
   }
+  waiting->run_bytes = std::move(run_bytes);
+  waiting->memory_bytes = 0;
+  return waiting->spooled = true;
 }
 
 void BatchQueue::push(Batch batch) {
   Waiting waiting;
   waiting.batch = std::move(batch);
-  pack(&waiting);
+  for (const LaneRun& run : waiting.batch.runs) waiting.memory_bytes += run.run.bytes.size();
   bool to_disk = false;
-  if (waiting.packed_bytes > 0 && spool_ != nullptr && spool_->has_room()) {
+  if (waiting.memory_bytes > 0 && spool_ != nullptr && spool_->has_room()) {
     std::lock_guard lock(mutex_);
-    spilling_ = packed_bytes_ + waiting.packed_bytes > limit_bytes_ || must_spill();
+    spilling_ = bytes_ + waiting.memory_bytes > limit_bytes_ || must_spill();
     to_disk = spilling_;
   }
-  waiting.spooled = to_disk && spool_->write(packer_.packed(), &waiting.offset);
-  keep_packed(&waiting);
+  bool failed = to_disk && !spool(&waiting);
   std::lock_guard lock(mutex_);
-  if (to_disk && !waiting.spooled) spilling_ = false;
-  if (!waiting.spooled) packed_bytes_ += waiting.packed_bytes;
+  if (failed) spilling_ = false;
+  bytes_ += waiting.memory_bytes;
   waiting_ += waiting.batch.bytes;
   awaited_ += telinject::is_awaited(waiting.batch);
   batches_.push_back(std::move(waiting));
@@ -80,7 +79,7 @@ void BatchQueue::fetch(Waiting* waiting) {
   }
 }
 
-Batch BatchQueue::pop_packed() {
+Batch BatchQueue::pop_as_is() {
   Waiting waiting;
   {
     std::unique_lock lock(mutex_);
@@ -88,10 +87,8 @@ Batch BatchQueue::pop_packed() {
     waiting = std::move(batches_.front());
     batches_.pop_front();
     waiting_ -= waiting.batch.bytes;
-    if (!waiting.spooled) {
-      packed_bytes_ -= waiting.packed_bytes;
-      extra_bytes_ -= std::min(extra_bytes_, waiting.packed_bytes);
-    }
+    bytes_ -= waiting.memory_bytes;
+    extra_bytes_ -= std::min(extra_bytes_, waiting.memory_bytes);
     done_ += std::exchange(in_hand_, waiting.batch.bytes);
     awaited_ -= telinject::is_awaited(waiting.batch);
   }
@@ -100,19 +97,24 @@ Batch BatchQueue::pop_packed() {
 }
 
 Batch BatchQueue::pop() {
-  Batch batch = pop_packed();
+  Batch batch = pop_as_is();
   for (LaneRun& run : batch.runs) run.run = unpacked(run.run, &unpacker_, &memory_);
   return batch;
 }
 
 bool BatchQueue::full() const {
   std::lock_guard lock(mutex_);
-  return (packed_bytes_ >= limit_bytes_ + extra_bytes_ || must_spill()) &&
+  return (bytes_ >= limit_bytes_ + extra_bytes_ || must_spill()) &&
          (spool_ == nullptr || !spool_->has_room());
 }
 
+bool BatchQueue::wants_packed() const {
+  std::lock_guard lock(mutex_);
+  return bytes_ >= limit_bytes_ / 2;
+}
+
 bool BatchQueue::must_spill() const {
-  return spilling_ && packed_bytes_ > limit_bytes_ / 2;
+  return spilling_ && bytes_ > limit_bytes_ / 2;
 }
 
 void BatchQueue::hold() {
@@ -122,12 +124,12 @@ void BatchQueue::hold() {
 
 bool BatchQueue::held_enough() const {
   std::lock_guard lock(mutex_);
-  return packed_bytes_ >= limit_bytes_;
+  return bytes_ >= limit_bytes_;
 }
 
 void BatchQueue::go_on() {
   std::lock_guard lock(mutex_);
-  extra_bytes_ = std::min(extra_bytes_, packed_bytes_);
+  extra_bytes_ = std::min(extra_bytes_, bytes_);
 }
 
 bool BatchQueue::empty() const {

@@ -99,8 +99,11 @@ class BatchQueue {
   // through.
   void push(Batch batch);
   Batch pop();
-  Batch pop_packed();  // the runs as they waited
+  Batch pop_as_is();  // some runs may be packed
   bool full() const;
+  // Much waits: what comes next should be packed. (Not before: copying is faster, and a burst is
+  // over soon.)
+  bool wants_packed() const;
   bool empty() const;
 
   // While the reader waits for something else and there is no room on disk, what arrives is held in
@@ -116,18 +119,16 @@ class BatchQueue {
   uint64_t done_bytes() const;
   uint64_t left_bytes() const;
   bool is_awaited() const;  // anything that waits
-  size_t mapped_bytes() const { return packed_memory_.mapped_bytes(); }
 
  private:
   struct Waiting {
     Batch batch;
-    size_t packed_bytes = 0;
+    size_t memory_bytes = 0;  // of the runs, as they are
     bool spooled = false;
     uint64_t offset = 0;            // in the spool: the runs, one behind the other
-    std::vector<size_t> run_bytes;  // of each run, packed
+    std::vector<size_t> run_bytes;  // of each run, packed, if spooled
   };
-  void pack(Waiting* waiting);
-  void keep_packed(Waiting* waiting);
+  bool spool(Waiting* waiting);
   void fetch(Waiting* waiting);
   bool must_spill() const;  // with the lock held
 
@@ -135,14 +136,14 @@ class BatchQueue {
   Spool* spool_;
   // Of who pushes.
   RecordPacker packer_;
-  RecordMemory packed_memory_;
+  std::vector<std::byte> packed_;
   // Of who pops.
   RecordUnpacker unpacker_;
   RecordMemory memory_;
   mutable std::mutex mutex_;
   std::condition_variable filled_;
   std::deque<Waiting> batches_;
-  size_t packed_bytes_ = 0;  // in memory
+  size_t bytes_ = 0;  // in memory
   size_t extra_bytes_ = 0;
   uint64_t waiting_ = 0, done_ = 0, in_hand_ = 0;  // bytes unpacked
   // Since the limit was reached, until half of it is free. A batch in memory keeps the whole block

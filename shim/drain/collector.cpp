@@ -178,6 +178,7 @@ void Collector::find_new_lanes(OpenSegment* segment) {
 size_t Collector::read_segment(SegmentId id, OpenSegment* segment, Batch* batch) {
   find_new_lanes(segment);
   size_t bytes = 0;
+  RecordPacker* packer = queue_->wants_packed() ? &packer_ : nullptr;
   std::vector<Run> runs;
   std::vector<uint32_t> ended;
   for (auto& [lane, open_lane] : segment->lanes) {
@@ -187,7 +188,7 @@ size_t Collector::read_segment(SegmentId id, OpenSegment* segment, Batch* batch)
       continue;
     }
     runs.clear();
-    bytes += open_lane.reader.read(&runs);
+    bytes += open_lane.reader.read(&runs, packer);
     for (Run& run : runs) batch->runs.push_back({id, lane, std::move(run)});
     if (open_lane.reader.is_stuck()) open_lane.reader.skip_hole();
   }

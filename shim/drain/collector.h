@@ -83,6 +83,7 @@ class Collector {
   ClockKind clock_;
   const std::atomic<uint64_t>* progress_;
   RecordMemory memory_;
+  RecordPacker packer_;
   HttpRecords http_;
   RobustList robust_list_{SegmentView::kWordDistance};
   std::map<SegmentId, OpenSegment> segments_;

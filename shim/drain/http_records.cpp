@@ -98,7 +98,7 @@ void HttpRecords::digest(Batch* batch) {
     }
     batch->runs = std::move(runs);
     batch->bytes = 0;
-    for (const LaneRun& run : batch->runs) batch->bytes += run.run.bytes.size();
+    for (const LaneRun& run : batch->runs) batch->bytes += run.run.size();
   }
   for (const Notice& notice : batch->notices) {
     if (notice.kind == Notice::Kind::kLaneEnded) open_.erase({notice.segment, notice.lane});

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "shim/channel/record.h"
 
@@ -48,27 +49,48 @@ uint64_t LaneReader::limit() const {
   return released_lap_ < lap_ ? released_offset_ : end_;
 }
 
-// Copies what lies in the current lap; true if it ended with a Wrap record.
-bool LaneReader::read_lap(std::vector<Run>* out) {
-  uint64_t at = offset_, end = limit();
-  bool wrapped = false, messages = false;
-  while (at + kUnitBytes <= end) {
-    uint64_t first = first_word(at);
+// False if there are messages, which whoever takes them from here wants as they are.
+bool LaneReader::pack_lap(RecordPacker* packer, Run* run, uint64_t* at, bool* wrapped) {
+  uint64_t end = limit();
+  if (end <= offset_) return false;
+  RecordPacker::Written written = packer->pack_written(ring_ + offset_, end - offset_);
+  if (written.message) return false;
+  *wrapped = written.wraps;
+  *at = offset_ + written.size;
+  run->unpacked_bytes = written.size;
+  if (written.size > 0) {
+    run->bytes = memory_->copy(packer->packed().data(), packer->packed().size());
+  }
+  return true;
+}
+
+void LaneReader::copy_lap(Run* run, uint64_t* at, bool* wrapped) {
+  uint64_t end = limit();
+  while (*at + kUnitBytes <= end) {
+    uint64_t first = first_word(*at);
     if (first == 0) break;
     size_t bytes = record_bytes(first);
-    if (at + bytes > end) break;
-    if (const uint64_t* record = words(at); bytes == kControlBytes && is_control(record[1])) {
+    if (*at + bytes > end) break;
+    if (const uint64_t* record = words(*at); bytes == kControlBytes && is_control(record[1])) {
       ControlKind kind = control_kind(record[1]);
-      wrapped = kind == ControlKind::kWrap;
-      if (wrapped) break;
-      messages = messages || kind == ControlKind::kMessage || kind == ControlKind::kMessageData;
+      *wrapped = kind == ControlKind::kWrap;
+      if (*wrapped) break;
+      run->messages =
+          run->messages || kind == ControlKind::kMessage || kind == ControlKind::kMessageData;
     }
-    at += bytes;
+    *at += bytes;
   }
-  if (at > offset_) {
-    out->push_back(
-        {lane_position(lap_, offset_), memory_->copy(ring_ + offset_, at - offset_), messages});
-  }
+  if (*at > offset_) run->bytes = memory_->copy(ring_ + offset_, *at - offset_);
+}
+
+// Takes what lies in the current lap; true if it ended with a Wrap record.
+bool LaneReader::read_lap(RecordPacker* packer, std::vector<Run>* out) {
+  uint64_t at = offset_;
+  bool wrapped = false;
+  Run run = {lane_position(lap_, offset_), {}, false};
+  bool packed = packer != nullptr && pack_lap(packer, &run, &at, &wrapped);
+  if (!packed) copy_lap(&run, &at, &wrapped);
+  if (at > offset_) out->push_back(std::move(run));
   offset_ = at;
   if (wrapped) {
     // What is not given back lies in this lap or the one before, never further behind: what was
@@ -81,10 +103,10 @@ bool LaneReader::read_lap(std::vector<Run>* out) {
   return wrapped;
 }
 
-size_t LaneReader::read(std::vector<Run>* out) {
+size_t LaneReader::read(std::vector<Run>* out, RecordPacker* packer) {
   size_t first = out->size(), bytes = 0;
-  if (read_lap(out)) read_lap(out);
-  for (size_t i = first; i < out->size(); i++) bytes += (*out)[i].bytes.size();
+  if (read_lap(packer, out)) read_lap(packer, out);
+  for (size_t i = first; i < out->size(); i++) bytes += (*out)[i].size();
   if (offset_ >= history_bytes_) {
     release_to(lap_, offset_ - history_bytes_);
   } else if (lap_ > released_lap_) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "shim/drain/record_memory.h"
+#include "shim/drain/record_packing.h"
 #include "shim/drain/segment_view.h"
 
 namespace telinject {
@@ -17,6 +18,8 @@ struct Run {
   bool messages = false;  // some of them are of messages
   // 0: `bytes` are the records; else they are packed (record_packing.h), so many bytes of them.
   size_t unpacked_bytes = 0;
+
+  size_t size() const { return unpacked_bytes != 0 ? unpacked_bytes : bytes.size(); }
 };
 
 class LaneReader {
@@ -25,8 +28,11 @@ class LaneReader {
   LaneReader(SegmentView* segment, uint32_t lane, RecordMemory* memory);
 
   // Appends what has been written since the last call, one run for each lap of the ring it lies in.
-  // Returns the bytes appended; at most a ring full.
-  size_t read(std::vector<Run>* out);
+  // Returns the bytes
+  // of the records; at most a ring full.
+  // With a packer, runs without messages are packed: in one pass, for what a thread at full speed
+  // writes has to be taken as fast.
+  size_t read(std::vector<Run>* out, RecordPacker* packer = nullptr);
 
   // The thread has ended: what is there is all there will be. Reads on behind holes that its hooks
   // left (counted in lost_records()), then makes the lane ready for its next owner.
@@ -47,7 +53,9 @@ class LaneReader {
   const uint64_t* words(uint64_t offset) const;
   uint64_t first_word(uint64_t offset) const;
   uint64_t limit() const;
-  bool read_lap(std::vector<Run>* out);
+  bool read_lap(RecordPacker* packer, std::vector<Run>* out);
+  bool pack_lap(RecordPacker* packer, Run* run, uint64_t* at, bool* wrapped);
+  void copy_lap(Run* run, uint64_t* at, bool* wrapped);
   bool find_written(uint64_t from, uint64_t to, uint64_t* found) const;
   void release_to(uint64_t lap, uint64_t offset);
   void zero(uint64_t from, uint64_t to);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "shim/channel/layout.h"
+#include "shim/channel/record.h"
 
 namespace telinject {
 
@@ -82,7 +83,8 @@ RecordBytes RecordMemory::reserve(size_t size, std::byte** place) {
     used_ = 0;
   }
   *place = block_.get() + used_;
-  used_ += size;
+  // Whatever lies before it, a record is aligned.
+  used_ += (size + kUnitBytes - 1) / kUnitBytes * kUnitBytes;
   return {std::shared_ptr<const std::byte>(block_, *place), size};
 }
 

@@ -1,8 +1,8 @@
 #include "shim/drain/record_packing.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
-#include <utility>
 
 namespace telinject {
 
@@ -128,70 +128,125 @@ void SeenEntries::add(uint64_t function, uint64_t call_site, uint64_t step) {
 
 }  // namespace packing
 
+namespace {
+
+// A run on its way into a packer's buffer, where there is room for it.
+class Packing {
+ public:
+  Packing(std::byte* out, packing::SeenEntries* seen) : out_(out), seen_(seen) {
+    seen->begin_run();
+  }
+  std::byte* end() const { return out_; }
+
+  // Of one unit: an exit, or what else is there.
+  [[gnu::always_inline]] void unit(const uint64_t* record) {
+    uint64_t ticks = record[0] ^ kExitBit;
+    if (record[1] == known_.open.last() && ticks <= kTicksMask) {
+      uint64_t later = take_time(ticks, kMostOfExit);
+      out_ = put(out_, static_cast<uint16_t>(later << 1 | 1));
+      known_.open.pop();
+      return;
+    }
+    out_ = put_as_it_is(out_, kUnit, record, kUnitBytes);
+    if (is_exit(record[0])) known_.learn_exit(record);
+  }
+  void control(const uint64_t* record) {
+    out_ = put_as_it_is(out_, kTwoUnits, record, kControlBytes);
+    known_.time = record[0];
+  }
+  [[gnu::always_inline]] void entry(const uint64_t* record) {
+    size_t slot = seen_->find(record[1], record[2], known_.open.step(record[3]));
+    if (slot == packing::SeenEntries::kSlots) {
+      out_ = put_as_it_is(out_, kTwoUnits, record, kEntryBytes);
+      known_.learn_entry(record, seen_);
+      return;
+    }
+    uint64_t later = take_time(record[0], kMostOfEntry);
+    out_ = put(out_, static_cast<uint32_t>(slot << 2 | kEntry | later << 16));
+    known_.open.push(record[1], record[3]);
+  }
+
+ private:
+  [[gnu::always_inline]] uint64_t take_time(uint64_t ticks, uint64_t most) {
+    uint64_t later = ticks - known_.time;
+    known_.time = ticks;
+    if (later <= most) return later;
+    out_ = put(put<uint16_t>(out_, kLater), later);
+    return 0;
+  }
+
+  std::byte* out_;
+  packing::SeenEntries* seen_;
+  Known known_;
+};
+
+}  // namespace
+
 void RecordPacker::make_room(size_t size) {
-  if (room_ - used_ >= size) return;
-  room_ = std::max(used_ + size, 2 * room_);
-  auto larger = std::make_unique_for_overwrite<std::byte[]>(room_);
-  if (used_ > 0) memcpy(larger.get(), buffer_.get(), used_);
-  buffer_ = std::move(larger);
+  if (room_ >= size) return;
+  room_ = size;
+  buffer_ = std::make_unique_for_overwrite<std::byte[]>(size);
 }
 
-size_t RecordPacker::pack(const std::byte* records, size_t size) {
-  if (size == 0) return 0;
+void RecordPacker::end_run(const std::byte* records, size_t size, const std::byte* end) {
+  used_ = static_cast<size_t>(end - buffer_.get());
+  if (used_ < size) return;
+  used_ = size;
+  if (size > 0) memcpy(buffer_.get(), records, size);
+}
+
+void RecordPacker::pack(const std::byte* records, size_t size) {
   make_room(size / kUnitBytes * kMostOfUnit);
-  std::byte* out = buffer_.get() + used_;
-  Known known;
-  seen_.begin_run();
+  Packing packing(buffer_.get(), &seen_);
   for (size_t at = 0; at < size;) {
     uint64_t record[4];
     memcpy(record, records + at, kUnitBytes);
     bool two_units = record[0] >> 62 == 0 && size - at >= kEntryBytes;
     at += kUnitBytes;
     if (!two_units) {
-      uint64_t ticks = record[0] ^ kExitBit, later = ticks - known.time;
-      if (record[1] == known.open.last() && ticks <= kTicksMask) {
-        if (later > kMostOfExit) {
-          out = put(put<uint16_t>(out, kLater), later);
-          later = 0;
-        }
-        out = put(out, static_cast<uint16_t>(later << 1 | 1));
-        known.time = ticks;
-        known.open.pop();
-      } else {
-        out = put_as_it_is(out, kUnit, record, kUnitBytes);
-        if (is_exit(record[0])) known.learn_exit(record);
-      }
+      packing.unit(record);
       continue;
     }
     memcpy(record + 2, records + at, kUnitBytes);
     at += kUnitBytes;
+    is_control(record[1]) ? packing.control(record) : packing.entry(record);
+  }
+  end_run(records, size, packing.end());
+}
+
+RecordPacker::Written RecordPacker::pack_written(const std::byte* records, size_t room) {
+  make_room(room / kUnitBytes * kMostOfUnit);
+  Packing packing(buffer_.get(), &seen_);
+  Written written = {};
+  size_t& at = written.size;
+  while (at + kUnitBytes <= room) {
+    uint64_t record[4];
+    const auto* place = reinterpret_cast<const uint64_t*>(records + at);
+    record[0] =
+        reinterpret_cast<const std::atomic<uint64_t>*>(place)->load(std::memory_order_acquire);
+    if (record[0] == 0) break;
+    record[1] = place[1];
+    if (record[0] >> 62 != 0) {
+      packing.unit(record);
+      at += kUnitBytes;
+      continue;
+    }
+    if (at + kEntryBytes > room) break;
+    record[2] = place[2];
+    record[3] = place[3];
     if (is_control(record[1])) {
-      out = put_as_it_is(out, kTwoUnits, record, kControlBytes);
-      known.time = record[0];
-      continue;
+      ControlKind kind = control_kind(record[1]);
+      written.wraps = kind == ControlKind::kWrap;
+      written.message = kind == ControlKind::kMessage || kind == ControlKind::kMessageData;
+      if (written.wraps || written.message) break;
+      packing.control(record);
+    } else {
+      packing.entry(record);
     }
-    size_t slot = seen_.find(record[1], record[2], known.open.step(record[3]));
-    if (slot == packing::SeenEntries::kSlots) {
-      out = put_as_it_is(out, kTwoUnits, record, kEntryBytes);
-      known.learn_entry(record, &seen_);
-      continue;
-    }
-    uint64_t later = record[0] - known.time;
-    if (later > kMostOfEntry) {
-      out = put(put<uint16_t>(out, kLater), later);
-      later = 0;
-    }
-    out = put(out, static_cast<uint32_t>(slot << 2 | kEntry | later << 16));
-    known.time = record[0];
-    known.open.push(record[1], record[3]);
+    at += kEntryBytes;
   }
-  auto packed = static_cast<size_t>(out - buffer_.get()) - used_;
-  if (packed >= size) {
-    packed = size;
-    memcpy(buffer_.get() + used_, records, size);
-  }
-  used_ += packed;
-  return packed;
+  end_run(records, at, packing.end());
+  return written;
 }
 
 size_t RecordUnpacker::unpack(std::span<const std::byte> there, size_t packed_bytes, std::byte* to,

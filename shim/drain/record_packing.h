@@ -58,14 +58,23 @@ class SeenEntries {
 
 class RecordPacker {
  public:
-  // Appends a run to packed(); returns how many bytes that makes, at most `size`: if it would not
-  // become smaller it stays as it is. `size` is a multiple of kUnitBytes.
-  size_t pack(const std::byte* records, size_t size);
+  // Replaces packed() by that run; if it would not become smaller it stays as it is. `size` is a
+  // multiple of kUnitBytes.
+  void pack(const std::byte* records, size_t size);
+
+  // The same of what a thread has written to its lane by now, as far as these are whole records:
+  // up to a Wrap record or one of a message, or `room`.
+  struct Written {
+    size_t size;          // of the records
+    bool wraps, message;  // what comes next
+  };
+  Written pack_written(const std::byte* records, size_t room);
+
   std::span<const std::byte> packed() const { return {buffer_.get(), used_}; }
-  void clear() { used_ = 0; }
 
  private:
   void make_room(size_t size);
+  void end_run(const std::byte* records, size_t size, const std::byte* end);
 
   packing::SeenEntries seen_;
   std::unique_ptr<std::byte[]> buffer_;

@@ -66,7 +66,7 @@ void Recorder::record(const Batch& batch) {
 void Recorder::run() {
   while (!over_) {
     keep_time();
-    Batch batch = queue_->pop_packed();
+    Batch batch = queue_->pop_as_is();
     giving_way_.took(batch.bytes);
     record(batch);
   }

@@ -60,7 +60,9 @@ class RecordingWriter {
   RecordingWriter(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
   bool frame(uint32_t kind, std::vector<iovec> pieces);
 
+  // For runs that are not packed yet.
   RecordPacker packer_;
+  RecordMemory memory_;
   int fd_;
   int reserve_fd_ = -1;  // a file without a name; -1: the file system has none
   const std::string path_;

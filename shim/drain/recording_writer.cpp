@@ -163,29 +163,26 @@ bool RecordingWriter::batch(const Batch& batch) {
   meta.put(batch.watermark);
   meta.put(static_cast<uint32_t>(batch.runs.size()));
   meta.put(static_cast<uint32_t>(batch.notices.size()));
-  packer_.clear();
-  std::vector<size_t> packed;
-  for (const LaneRun& run : batch.runs) {
-    const RecordBytes& bytes = run.run.bytes;
-    bool already = run.run.unpacked_bytes != 0;
-    packed.push_back(already ? bytes.size() : packer_.pack(bytes.data(), bytes.size()));
-    meta.put(run.segment);
-    meta.put(run.lane);
-    meta.put(run.run.position);
-    meta.put(static_cast<uint64_t>(already ? run.run.unpacked_bytes : bytes.size()));
-    meta.put(static_cast<uint64_t>(packed.back()));
+  std::vector<RecordBytes> packed;
+  for (const LaneRun& each : batch.runs) {
+    Run run = each.run;
+    size_t size = run.size();
+    if (run.unpacked_bytes == 0 && size > 0) {
+      packer_.pack(run.bytes.data(), size);
+      run.bytes = memory_.copy(packer_.packed().data(), packer_.packed().size());
+    }
+    meta.put(each.segment);
+    meta.put(each.lane);
+    meta.put(run.position);
+    meta.put(static_cast<uint64_t>(size));
+    meta.put(static_cast<uint64_t>(run.bytes.size()));
+    packed.push_back(run.bytes);
   }
   for (const Notice& notice : batch.notices) put_notice(&meta, notice);
   uint64_t meta_bytes = meta.text().size();
   std::vector<iovec> pieces = {piece(&meta_bytes, sizeof meta_bytes),
                                piece(meta.text().data(), meta.text().size())};
-  const std::byte* here = packer_.packed().data();
-  for (size_t i = 0; i < packed.size(); i++) {
-    const Run& run = batch.runs[i].run;
-    bool already = run.unpacked_bytes != 0;
-    pieces.push_back(piece(already ? run.bytes.data() : here, packed[i]));
-    if (!already) here += packed[i];
-  }
+  for (const RecordBytes& bytes : packed) pieces.push_back(piece(bytes.data(), bytes.size()));
   return frame(kBatch, std::move(pieces));
 }
 

@@ -1,6 +1,7 @@
 // A lane whose producer does anything at any time, read in rounds as the collector does.
 #include <vector>
 
+#include "shim/drain/batch_queue.h"
 #include "shim/drain/lane_merge.h"
 #include "shim/drain/lane_reader.h"
 #include "shim/drain/segment_view.h"
@@ -18,6 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::require(view != nullptr);
   LaneWriter writer(&segment, 0);
   RecordMemory memory;
+  RecordPacker packer;
+  RecordUnpacker unpacker;
   auto reader = std::make_unique<LaneReader>(view.get(), 0, &memory);
   LaneStream stream;
   constexpr uint64_t kEnd = kMinRingBytes + kSpillBytes;
@@ -53,8 +56,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         break;
       case 8: {
         std::vector<Run> runs;
-        reader->read(&runs);
-        for (Run& run : runs) stream.append(std::move(run));
+        reader->read(&runs, input.byte() % 2 == 0 ? &packer : nullptr);
+        for (const Run& run : runs) stream.append(unpacked(run, &unpacker, &memory));
         if (reader->is_stuck()) reader->skip_hole();
         break;
       }

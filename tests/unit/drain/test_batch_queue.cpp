@@ -1,8 +1,10 @@
 // The one bounded queue.
 #include <catch2/catch.hpp>
 
+#include <cstring>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "shim/drain/batch_queue.h"
 #include "shim/drain/losses.h"
@@ -49,6 +51,42 @@ TEST_CASE("full at its limit, and notices get through all the same") {
   CHECK(queue.pop().watermark == 3);
   CHECK(queue.empty());
   CHECK_FALSE(queue.full());
+}
+
+TEST_CASE("what comes is to be packed once half of the room is taken") {
+  BatchQueue queue(100 * kUnit, nullptr);
+  queue.push(batch_of(1, 49 * kUnit));
+  CHECK_FALSE(queue.wants_packed());
+  queue.push(batch_of(2, kUnit));
+  CHECK(queue.wants_packed());
+  queue.pop();
+  CHECK_FALSE(queue.wants_packed());
+}
+
+TEST_CASE("packed runs wait as they are, and are unpacked when they are taken") {
+  std::vector<uint64_t> words;
+  for (uint64_t i = 0; i < 100; i++) {
+    words.insert(words.end(), {i, 0x1000, 0x2000 | kSecondUnit, 0x3000});
+    words.insert(words.end(), {i | kExitBit, 0x1000 | uint64_t{0x3000} << 32});
+  }
+  RecordPacker packer;
+  RecordMemory memory;
+  packer.pack(reinterpret_cast<const std::byte*>(words.data()), words.size() * 8);
+  size_t packed = packer.packed().size();
+  Batch batch;
+  batch.bytes = words.size() * 8;
+  Run run = {0, memory.copy(packer.packed().data(), packed)};
+  run.unpacked_bytes = batch.bytes;
+  batch.runs.push_back({1, 0, run});
+  BatchQueue queue(packed + kUnit, nullptr);
+  queue.push(batch);
+  CHECK_FALSE(queue.full());
+  CHECK(queue.bytes() == words.size() * 8);
+  CHECK(queue.pop_as_is().runs[0].run.bytes.size() == packed);
+  queue.push(batch);
+  RecordBytes bytes = queue.pop().runs[0].run.bytes;
+  REQUIRE(bytes.size() == words.size() * 8);
+  CHECK(std::memcmp(bytes.data(), words.data(), bytes.size()) == 0);
 }
 
 TEST_CASE("what was held while nobody took is no room for ever") {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "segment.h"
+#include "shim/drain/batch_queue.h"
 #include "shim/drain/lane_merge.h"
 #include "shim/drain/lane_reader.h"
 #include "shim/drain/segment_view.h"
@@ -40,23 +41,27 @@ struct Lane {
   // Ticks of what is there, read by the reader and walked through as the drain does.
   std::vector<uint64_t> read(bool rest = false) {
     std::vector<Run> runs;
-    if (rest) {
-      reader->read_rest(&runs);
-    } else {
-      reader->read(&runs);
-    }
+    size_t bytes = rest ? reader->read_rest(&runs) : reader->read(&runs, packs ? &packer : nullptr);
     std::vector<uint64_t> ticks;
-    for (Run& run : runs) {
+    for (const Run& run : runs) {
+      bytes -= run.size();
+      packed_runs += run.unpacked_bytes != 0;
       LaneStream stream;
-      stream.append(std::move(run));
+      stream.append(unpacked(run, &unpacker, &memory));
       while (const uint64_t* record = stream.peek()) {
         positions[*record & kTicksMask] = stream.position();
         ticks.push_back(*record & kTicksMask);
         stream.next();
       }
     }
+    CHECK(bytes == 0);
     return ticks;
   }
+  // Whatever is tested here holds of both.
+  bool packs = GENERATE(false, true);
+  int packed_runs = 0;
+  RecordPacker packer;
+  RecordUnpacker unpacker;
   std::map<uint64_t, uint64_t> positions;
 
   uint64_t put(uint64_t ticks) { return writer.entry(ticks, 0x1000, 0x2000, 0x7000, 0x1004); }
@@ -86,6 +91,25 @@ TEST_CASE("records are read once, in order, at their positions") {
   lane.put(3);
   CHECK(lane.read() == Ticks{3});
   CHECK(lane.reader->lost_records() == 0);
+}
+
+TEST_CASE("runs are packed if they are wanted so, but those with messages") {
+  Lane lane;
+  for (uint64_t i = 1; i < 20; i += 2) {
+    lane.put(i);
+    lane.writer.exit(i + 1, 0x1000, 0x7000);
+  }
+  CHECK(lane.read().size() == 20);
+  CHECK(lane.packed_runs == (lane.packs ? 1 : 0));
+  lane.put(21);
+  lane.writer.message(22, MessageType::kHttpEnd, "anything", 8);
+  lane.put(23);
+  std::vector<Run> runs;
+  lane.reader->read(&runs, lane.packs ? &lane.packer : nullptr);
+  REQUIRE(runs.size() == 1);
+  CHECK(runs[0].unpacked_bytes == 0);
+  CHECK(runs[0].messages);
+  CHECK(runs[0].size() == lane.writer.offset() - 10 * (kEntryBytes + kExitBytes));
 }
 
 TEST_CASE("a record that is not written yet keeps back those behind it, for a while") {

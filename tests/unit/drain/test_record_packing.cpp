@@ -24,11 +24,9 @@ void exit(Words* to, uint64_t ticks, uint64_t function, uint64_t sp) {
 }
 
 std::string pack(RecordPacker* packer, const Words& words) {
-  packer->clear();
-  size_t size = packer->pack(reinterpret_cast<const std::byte*>(words.data()), words.size() * 8);
-  CHECK(size == packer->packed().size());
-  CHECK(size <= words.size() * 8);
-  return {reinterpret_cast<const char*>(packer->packed().data()), size};
+  packer->pack(reinterpret_cast<const std::byte*>(words.data()), words.size() * 8);
+  CHECK(packer->packed().size() <= words.size() * 8);
+  return {reinterpret_cast<const char*>(packer->packed().data()), packer->packed().size()};
 }
 
 // The first `there` bytes of what is packed.
@@ -86,14 +84,45 @@ TEST_CASE("no records are no bytes") {
 TEST_CASE("each run can be unpacked by itself") {
   RecordPacker packer;
   Words first = calls_of_fib(5), second = calls_of_fib(9);
-  packer.clear();
-  size_t a = packer.pack(reinterpret_cast<const std::byte*>(first.data()), first.size() * 8);
-  size_t b = packer.pack(reinterpret_cast<const std::byte*>(second.data()), second.size() * 8);
-  std::string both(reinterpret_cast<const char*>(packer.packed().data()), packer.packed().size());
-  REQUIRE(both.size() == a + b);
+  std::string a = pack(&packer, first), b = pack(&packer, second);
   RecordUnpacker unpacker;
-  CHECK(unpack(&unpacker, both.substr(a), second.size() * 8) == second);
-  CHECK(unpack(&unpacker, both.substr(0, a), first.size() * 8) == first);
+  CHECK(unpack(&unpacker, b, second.size() * 8) == second);
+  CHECK(unpack(&unpacker, a, first.size() * 8) == first);
+}
+
+TEST_CASE("of a lane what is written is packed, up to a hole, a wrap or a message") {
+  RecordPacker packer;
+  RecordUnpacker unpacker;
+  Words calls = calls_of_fib(4);
+  auto packed_of = [&](const Words& lane, RecordPacker::Written expected) {
+    RecordPacker::Written written =
+        packer.pack_written(reinterpret_cast<const std::byte*>(lane.data()), lane.size() * 8);
+    CHECK(written.size == expected.size);
+    CHECK(written.wraps == expected.wraps);
+    CHECK(written.message == expected.message);
+    std::string packed(reinterpret_cast<const char*>(packer.packed().data()),
+                       packer.packed().size());
+    CHECK(unpack(&unpacker, packed, written.size) == calls);
+  };
+  size_t size = calls.size() * 8;
+  packed_of(calls, {size, false, false});
+  auto followed_by = [&](Words next) {
+    Words lane = calls;
+    lane.insert(lane.end(), next.begin(), next.end());
+    uint64_t ticks = 100;
+    fib(&lane, 3, &ticks, 0x1000, 1);
+    return lane;
+  };
+  packed_of(followed_by({0, 0}), {size, false, false});
+  packed_of(followed_by({5, control_word(ControlKind::kWrap, 0), kSecondUnit, 0}),
+            {size, true, false});
+  packed_of(followed_by({5, control_word(ControlKind::kMessage, 1), kSecondUnit, 0}),
+            {size, false, true});
+  packed_of(followed_by({5, control_word(ControlKind::kMessageData, 1), kSecondUnit, 0}),
+            {size, false, true});
+  Words cut = calls;
+  cut.insert(cut.end(), {7, 8});  // half an entry
+  packed_of(cut, {size, false, false});
 }
 
 TEST_CASE("long pauses, times that go back, and exits without entries come back as they were") {
