@@ -51,6 +51,8 @@ class Lttng:
         home = folder / "lttng"
         home.mkdir(exist_ok=True)
         self.trace = home / "trace"
+        # A run that was killed leaves one in a daemon that lives on.
+        self.session = f"telinject-bench-{os.getpid()}"
         self.settings = {"LTTNG_HOME": home}
         self.pid = None
         # Of root there is one for the whole machine; it may be there already.
@@ -72,7 +74,7 @@ class Lttng:
 
     def measure(self, workload):
         shutil.rmtree(self.trace, ignore_errors=True)
-        self.lttng("create", "bench", f"--output={self.trace}")
+        self.lttng("create", self.session, f"--output={self.trace}")
         self.lttng("enable-channel", "-u", "calls", "--subbuf-size=4M", "--num-subbuf=8",
                    "--blocking-timeout=inf")
         self.lttng("enable-event", "-u", "-c", "calls", "lttng_ust_cyg_profile*:*")
@@ -82,7 +84,7 @@ class Lttng:
                                 LTTNG_UST_ALLOW_BLOCKING=1, **self.settings)
         finally:
             self.lttng("stop")
-            self.lttng("destroy", "bench")
+            self.lttng("destroy", self.session)
         return ns, kb
 
     def bytes_written(self):
