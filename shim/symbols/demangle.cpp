@@ -37,10 +37,35 @@ bool is_rust(std::string_view symbol) {
   return starts(symbol, "_R") || (starts(symbol, "_ZN") && symbol.find("17h") != symbol.npos);
 }
 
+bool is_base62(unsigned char c) {
+  return std::isalnum(c) != 0;
+}
+
+// A Rust type may name lifetimes of its own: F or D, G, their number in base 62, "_". libiberty
+// counts up to that number, also where it prints nothing, so that append() could not stop it. Three
+// digits already are more than any program has. An identifier may look like that, too
+// ("PDFGenerator"), so the G's in question are made something that is allowed in an identifier, and
+// not as a type: what then still can be demangled has no such number.
+bool counts_without_end(const std::string& symbol, int options) {
+  std::string probe = symbol;
+  bool looks_like = false;
+  for (size_t at = symbol.find('G', 1); at != symbol.npos; at = symbol.find('G', at + 1)) {
+    size_t end = at + 1;
+    while (end < symbol.size() && is_base62(symbol[end])) end++;
+    if (end - at < 4 || end == symbol.size() || symbol[end] != '_') continue;
+    if (symbol[at - 1] != 'F' && symbol[at - 1] != 'D') continue;
+    probe[at] = 'g';
+    looks_like = true;
+  }
+  std::string name;
+  return looks_like && rust_demangle_callback(probe.c_str(), options, append, &name) == 0;
+}
+
 std::string demangle_here(const std::string& symbol, int options) {
   std::string name;
   try {
-    if (is_rust(symbol) && rust_demangle_callback(symbol.c_str(), options, append, &name) != 0) {
+    if (is_rust(symbol) && !counts_without_end(symbol, options) &&
+        rust_demangle_callback(symbol.c_str(), options, append, &name) != 0) {
       return name;
     }
     name.clear();

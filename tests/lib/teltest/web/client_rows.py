@@ -7,7 +7,7 @@ from teltest.web.row import (Row, compare_counters, compare_output, keys, look_a
 
 def client_row(place, nginx, program, layer, command, expected, *, tap=None, clean=lambda text: text,
                injects=None, environment=None, settings=None, before=None, after=None, version=None,
-               statuses_known=True, logged=None, opaque=False, chunks_vary=False, cwd=None):
+               statuses_known=True, logged=None, opaque=False, chunks_vary=False, cwd=None, succeeds=False):
     """Runs `command` without us and with us and compares.
 
     command: words, or a function that makes them. expected: pairs, and entries in nginx's log.
@@ -15,21 +15,31 @@ def client_row(place, nginx, program, layer, command, expected, *, tap=None, cle
     before(): prepares a run. after(): what a run has left, to be compared. version: of HTTP. opaque: nobody
     decrypts these connections: each is one event. logged: entries in the log, where they are not the pairs.
     chunks_vary: how the server cuts its answer depends on time, so that lengths of answers say nothing; what
-    the client makes of them does.
+    the client makes of them does. succeeds: a run without us that fails has nothing to compare with, and is
+    repeated, twice at most.
     """
     row = Row(program, layer, expected=expected)
     words = command if callable(command) else lambda: command
     outcomes, entries, pieces, left = [], [], [], []
     events = place.events_file()
     logged = expected if logged is None else logged
-    for traced in (False, True):
+
+    def run(traced):
         if before:
             before()
         nginx.entries()
         if tap:
             tap.taken()
-        outcomes.append(place.run(words(), events if traced else None, environment,
-                                  settings if traced else None, cwd))
+        return place.run(words(), events if traced else None, environment, settings if traced else None, cwd)
+
+    for traced in (False, True):
+        outcome = run(traced)
+        for _ in range(2 if succeeds and not traced else 0):
+            if outcome.status == 0:
+                break
+            print(f"{program}: failed without us, again: {outcome}")
+            outcome = run(traced)
+        outcomes.append(outcome)
         entries.append(nginx.settled(logged))
         pieces.append(tap.taken() if tap else None)
         left.append(after() if after else None)
