@@ -89,8 +89,9 @@ Run unpacked(const Run& run, RecordUnpacker* unpacker, RecordMemory* memory);
 // Somebody waits until this has been worked off: the program's end, or a flush.
 bool is_awaited(const Batch& batch);
 
-// Holds at most `limit_bytes` of records in memory, packed (record_packing.h), and what the spool
-// takes on disk. One thread pushes, one pops.
+// Holds at most `limit_bytes` of runs in memory, as the collector made them: as they are, or packed
+// (record_packing.h) once half of that is taken; and what the spool takes on disk, packed. One
+// thread pushes, one pops.
 class BatchQueue {
  public:
   BatchQueue(size_t limit_bytes, Spool* spool) : limit_bytes_(limit_bytes), spool_(spool) {}

@@ -1,4 +1,4 @@
-// Records packed for the disk: they come back as they were, whatever they are, and a program's
+// Records packed while they wait: they come back as they were, whatever they are, and a program's
 // plain calls take an eighth of their room.
 #include <catch2/catch.hpp>
 
@@ -238,7 +238,7 @@ TEST_CASE("what makes no sense ends the run") {
   RecordPacker packer;
   Words words = calls_of_fib(6);
   std::string packed = pack(&packer, words);
-  for (size_t size = packed.size() + 16 & ~size_t{15}; size < words.size() * 8; size += 16) {
+  for (size_t size = (packed.size() + 16) & ~size_t{15}; size < words.size() * 8; size += 16) {
     CHECK(unpack(&unpacker, packed, size).size() * 8 <= size);  // says that they are fewer
   }
 }

@@ -204,8 +204,8 @@ class Site:
 
     def apt_row(self):
         """update (InRelease and Release.gpg are not there, Release and Packages are), then a download of six
-        packages, which apt asks for in one go (pipelining). On a busy machine apt was once seen to refuse one of
-        them, and to exit with 100, with nobody there to trace it.
+        packages, which apt asks for in one go (pipelining). On a busy machine apt was once seen to refuse one
+        of them, and to exit with 100, with nobody there to trace it.
         """
         root = self.place.folder / "apt"
 
