@@ -85,6 +85,7 @@ bool current_context(uintptr_t sp, TraceContext* out) {
     *out = t_birth.context;
     return out->valid != 0;
   }
+  note_context_asked(lane);
   const Stack& stack = stack_at(lane, sp);
   const Root& root = stack.root;
   if (lane->served.adopted) settle_served(lane);

@@ -21,10 +21,14 @@ bool current_context(uintptr_t sp, TraceContext* out);
 RecordRef mark_record(ControlKind kind, uintptr_t sp);
 
 // A thread that serves a request has its span as its context, as long as the request is open; then
-// the lane's own again. settle: looks whether another thread has ended it.
+// the lane's own again. settle: looks whether another thread has ended it. note_context_asked: the
+// end of a request matters from now on, as it does to everybody who asks for a thread's context.
 void serve(Lane* lane, const TraceContext& context, uint64_t position, uint64_t connection,
            uint32_t exchange);
 void stop_serving(Lane* lane);
+inline void note_context_asked(const Lane* lane) {
+  if (lane->served.ever) g_process.context_asked.store(true, std::memory_order_relaxed);
+}
 inline void settle_served(Lane* lane) {
   if (__atomic_load_n(&lane->served.over, __ATOMIC_ACQUIRE) != 0) stop_serving(lane);
 }

@@ -97,6 +97,7 @@ bool starts_root(const Root& root, const Call& call) {
 // Where a trace starts, or goes on from another thread, process or stack. The decision to sample is
 // made here and holds for all below.
 uint64_t open_root(Lane* lane, const Call& call) {
+  note_context_asked(lane);
   if (lane->served.adopted) settle_served(lane);
   Stack& stack = current_stack(lane);
   Root& root = stack.root;

@@ -104,6 +104,7 @@ struct ServedRequest {
   uint64_t connection;
   uint32_t exchange;
   bool adopted;
+  bool ever;      // the thread has taken a request
   uint32_t over;  // atomic: another thread has ended it
   uint32_t open;  // atomic: requests that this thread has taken and that are open
 };
@@ -185,6 +186,7 @@ struct Process {
   std::atomic<uint32_t> recorded;     // a call has been: there is something to wait for at the end
   std::atomic<uint32_t> drain_gone;   // noticed by a producer: never wait again
   std::atomic<uint32_t> lanes_short;  // all lanes are taken, and waiting for one was in vain
+  std::atomic<bool> context_asked;    // by a thread that serves requests: which trace it is in
   int32_t pid;
   uint64_t id, parent_id;  // ThreadMessage::process and parent_process
   TraceContext inherited;  // from TRACEPARENT

@@ -14,6 +14,7 @@ namespace telinject {
 namespace {
 
 [[gnu::noinline]] void sent(int fd, const void* data, ssize_t result, uint64_t began) {
+  if (began == kUnread) return;
   if (result > 0) {
     return descriptor_traffic(fd, Way::kSent, data, static_cast<uint64_t>(result), began);
   }
@@ -21,7 +22,7 @@ namespace {
 }
 
 [[gnu::noinline]] void sent(int fd, const Parts& parts, ssize_t result, uint64_t began) {
-  if (result <= 0) return sent(fd, nullptr, result, began);
+  if (result <= 0 || began == kUnread) return sent(fd, nullptr, result, began);
   descriptor_traffic_vector(fd, Way::kSent, parts.data, parts.count, static_cast<uint64_t>(result),
                             began);
 }

@@ -61,6 +61,7 @@ struct Block {
   uint32_t size;
   bool truncated;
   bool no_traceparent = false;  // there is none, as is known already
+  bool no_upgrade = false;      // likewise
 };
 
 // Where in HTTP/1 a direction is.
@@ -106,6 +107,8 @@ struct Direction {
   bool in_chunk;  // the data of a chunk comes next
   bool interim;   // the message is a 1xx
   bool counted;   // its body is, without the parser
+  bool unread;    // an answer passes that nobody needs (unread_answers.h)
+  bool astray;    // since then something has passed that begins no answer, though one is due
   uint8_t undecided_bytes;
   uint8_t undecided[9];  // the first bytes, while they are too few to say what they are
   Gathering gathering;
@@ -120,6 +123,7 @@ enum ExchangeFlags : uint32_t {
   kHeadRequest = 16,     // its response has no body
   kConnectRequest = 32,  // a 2xx makes a tunnel
   kUpgraded = 64,
+  kAnswerUnneeded = 128,  // nobody will ask where its response ends
 };
 
 struct Exchange {
@@ -160,6 +164,7 @@ struct alignas(64) Connection {
   bool announced;  // its kHttpConnection is written, as it is now
   bool ever_announced;
   bool tls_announced;
+  bool pipelines;  // requests have been sent before the one before was answered
   uint16_t tls_version;
   uint8_t server_name_bytes, protocol_bytes;
   uint32_t asked;                    // how many requests have begun
@@ -177,6 +182,9 @@ struct alignas(64) Connection {
 };
 
 inline Direction& direction_of(Connection& connection, Way way) {
+  return connection.direction[static_cast<int>(way)];
+}
+inline const Direction& direction_of(const Connection& connection, Way way) {
   return connection.direction[static_cast<int>(way)];
 }
 inline FrameReader& frame_of(Connection& connection, Way way) {

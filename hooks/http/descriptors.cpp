@@ -6,6 +6,7 @@
 #include "hooks/http/at_work.h"
 #include "hooks/http/http1_messages.h"
 #include "hooks/http/pools.h"
+#include "hooks/http/unread_answers.h"
 #include "hooks/state.h"
 #include "shim/channel/syscall.h"
 
@@ -181,6 +182,7 @@ uint64_t descriptor_sends(int fd) {
   if (tag < kLookedAt) return 0;
   Connection* connection = connection_of_tag(tag);
   if (connection != nullptr) {
+    if (is_unread(*connection) && tls_scope() == nullptr) return kUnread;
     expect_traffic(*connection, Way::kSent);
     if (sends_unrecorded(*connection)) return 0;
   }

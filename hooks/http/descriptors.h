@@ -45,7 +45,9 @@ void descriptor_duplicated(int from, int to);
 
 // They are about to be received (expect_traffic).
 void descriptor_awaited(int fd);
-// They are about to be sent: when, or 0 if nobody will ask.
+// They are about to be sent: when, 0 if nobody will ask, or kUnread: descriptor_traffic() and
+// descriptor_failed() need not be called.
+inline constexpr uint64_t kUnread = ~uint64_t{0};
 uint64_t descriptor_sends(int fd);
 // Bytes passed. `call_ticks`: when a call that sent them began.
 void descriptor_traffic(int fd, Way way, const void* data, uint64_t size, uint64_t call_ticks);

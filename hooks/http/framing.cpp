@@ -1,6 +1,7 @@
 #include "hooks/http/framing.h"
 
 #include "hooks/http/pools.h"
+#include "hooks/http/unread_answers.h"
 
 namespace telinject {
 
@@ -64,10 +65,15 @@ void decide(Connection& connection, Way way, Protocol found) {
   connection.protocol.compare_exchange_strong(unknown, found);
 }
 
-// Gathers the first bytes until they tell what they are, and then passes them on.
+// Gathers the first bytes until they tell what they are, and then passes them on. The usual ones
+// need not be gathered, and so are read in one piece with what follows them.
 size_t frame_first(Connection& connection, Way way, const uint8_t* data, size_t size,
                    const Moment& now) {
   Direction& direction = direction_of(connection, way);
+  if (direction.undecided_bytes == 0 && protocol_of(data, size) == Protocol::kHttp1) {
+    decide(connection, way, Protocol::kHttp1);
+    return 0;
+  }
   if (direction.undecided_bytes == 0) direction.start_ticks = now;
   size_t taken = 0;
   while (taken < size && direction.undecided_bytes < sizeof direction.undecided) {
@@ -94,6 +100,7 @@ void replay(Connection& connection, Direction& direction, Way way) {
 
 void frame_bytes(Connection& connection, Way way, const uint8_t* data, size_t size,
                  const Moment& now) {
+  if (way == Way::kSent && leave_unread(connection, data, size)) return;
   Direction& direction = direction_of(connection, way);
   while (size > 0) {
     Protocol protocol = connection.protocol.load(std::memory_order_relaxed);
@@ -116,6 +123,7 @@ void frame_bytes(Connection& connection, Way way, const uint8_t* data, size_t si
 }
 
 void frame_unseen(Connection& connection, Way way, uint64_t size, const Moment& now) {
+  if (way == Way::kSent && leave_unread(connection, nullptr, size)) return;
   Direction& direction = direction_of(connection, way);
   switch (connection.protocol.load(std::memory_order_relaxed)) {
     case Protocol::kHttp1:

@@ -146,7 +146,8 @@ bool take_head(Connection& connection, Direction& direction, Way way, const uint
   bool bodiless = response && is_bodiless(head.status, flags);
   set_parser(&direction.parser, head, bodiless);
   *taken = head.size;
-  Block block = {data, static_cast<uint32_t>(head.size - 1), false, !head.may_have_traceparent};
+  Block block = {data, static_cast<uint32_t>(head.size - 1), false, !head.may_have_traceparent,
+                 !head.may_upgrade};
   if (!head_complete(connection, direction, way, block, now)) return false;
   direction.counted = !head.chunked;
   bool ends = head.chunked ? bodiless

@@ -208,12 +208,13 @@ bool read_transfer_encoding(Cursor value, Http1Head* head) {
 bool read_field(const uint8_t* name, size_t size, const Cursor& value, Http1Head* head) {
   constexpr char kLength[] = "content-length", kEncoding[] = "transfer-encoding";
   constexpr size_t kLengthSize = sizeof kLength - 1, kEncodingSize = sizeof kEncoding - 1;
-  constexpr size_t kTraceparentSize = 11;
+  constexpr size_t kTraceparentSize = 11, kUpgradeSize = 7;
   uint8_t first = *name | 0x20;
   if (first == 'c') {
     if (size != kLengthSize || !is_name(name, kLength, size)) return true;
     return read_content_length(value, head);
   }
+  if (first == 'u' && size == kUpgradeSize) head->may_upgrade = true;
   if (first != 't') return true;
   if (size == kTraceparentSize) head->may_have_traceparent = true;
   // A longer name that begins like this counts with the parser, too.

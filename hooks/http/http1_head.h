@@ -24,6 +24,7 @@ struct Http1Head {
   uint64_t content_length;  // ~0: none
   bool chunked;
   bool may_have_traceparent;  // there is a field of that length and first letter
+  bool may_upgrade;           // likewise
 };
 
 // `type`: what it must be, or HTTP_BOTH. False: ask the parser.

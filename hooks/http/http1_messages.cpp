@@ -3,16 +3,11 @@
 #include "hooks/http/exclusive.h"
 #include "hooks/http/framing.h"
 #include "hooks/http/report.h"
+#include "hooks/http/unread_answers.h"
 
 namespace telinject {
 
 namespace {
-
-// Requests that come one after the other use the same place.
-Exchange& slot_of(Connection& connection, uint32_t number) {
-  uint32_t place = (number - connection.first_open.load(std::memory_order_acquire)) % kPipeline;
-  return place == 0 ? connection.exchange : connection.rest->exchanges[place - 1];
-}
 
 // The exchange of that number, begun now if it is not there; null if another is still there: more
 // requests are waiting than we remember.
@@ -22,7 +17,7 @@ Exchange* exchange_of(Connection& connection, uint32_t number) {
   if (connection.open.load(std::memory_order_acquire) == 0) {
     connection.first_open.store(number, std::memory_order_release);
   }
-  Exchange& exchange = slot_of(connection, number);
+  Exchange& exchange = exchange_at(connection, number);
   uint32_t none = 0;
   if (exclusive::compare_exchange(&exchange.number, &none, number)) {
     exclusive::fetch_add(&connection.open, 1);
@@ -54,15 +49,6 @@ void end_exchange(Connection& connection, Exchange& exchange, HttpEndReason reas
   exclusive::fetch_add(&connection.open, ~0u);
 }
 
-// Whichever side is done last ends the exchange.
-void side_done(Connection& connection, Exchange& exchange, uint32_t side) {
-  uint32_t before = exclusive::fetch_or(&exchange.flags, side);
-  if (((before | side) & (kRequestDone | kResponseDone)) != (kRequestDone | kResponseDone)) return;
-  bool upgraded = (before & kUpgraded) != 0;
-  end_exchange(connection, exchange, upgraded ? HttpEndReason::kUpgraded : HttpEndReason::kComplete,
-               0, exchange.response_ticks);
-}
-
 // Its request was asked for, and was not to be recorded.
 bool is_left_out(uint32_t exchange_flags) {
   return (exchange_flags & (kAsked | kRecorded)) == kAsked;
@@ -87,12 +73,17 @@ bool request_begins(Connection& connection, Direction& direction, Way way, const
   uint32_t flags = kAsked;
   if (direction.parser.method == HTTP_HEAD) flags |= kHeadRequest;
   if (direction.parser.method == HTTP_CONNECT) flags |= kConnectRequest;
+  if (connection.open.load(std::memory_order_acquire) > 1 && !see_pipelining(connection, number)) {
+    return false;
+  }
   // Before the report: the response may be there by now.
   exclusive::fetch_or(&exchange->flags, flags);
   Moment start = start_of(direction, now);
   if (report_request(connection, *exchange, way, block, start)) {
     direction.start_ticks = start;
     exclusive::fetch_or(&exchange->flags, kRecorded);
+  } else if (way == Way::kReceived && is_answer_unneeded(connection, block)) {
+    exclusive::fetch_or(&exchange->flags, kAnswerUnneeded);
   }
   return true;
 }
@@ -120,9 +111,24 @@ bool response_begins(Connection& connection, Direction& direction, Way way, cons
 
 }  // namespace
 
+Exchange& exchange_at(Connection& connection, uint32_t number) {
+  uint32_t place = (number - connection.first_open.load(std::memory_order_acquire)) % kPipeline;
+  return place == 0 ? connection.exchange : connection.rest->exchanges[place - 1];
+}
+
+void side_done(Connection& connection, Exchange& exchange, uint32_t side) {
+  uint32_t before = exclusive::fetch_or(&exchange.flags, side);
+  if (((before | side) & (kRequestDone | kResponseDone)) != (kRequestDone | kResponseDone)) return;
+  bool upgraded = (before & kUpgraded) != 0;
+  end_exchange(connection, exchange, upgraded ? HttpEndReason::kUpgraded : HttpEndReason::kComplete,
+               0, exchange.response_ticks);
+}
+
 bool sends_unrecorded(Connection& connection) {
   if (connection.protocol.load(std::memory_order_relaxed) != Protocol::kHttp1) return false;
-  if (direction_of(connection, Way::kSent).stage == Stage::kBody) return true;
+  const Direction& direction = direction_of(connection, Way::kSent);
+  if (direction.stage == Stage::kBody) return true;
+  if (is_unread(connection)) return true;
   return connection.role.load(std::memory_order_relaxed) == HttpRole::kServer &&
          is_left_out(flags_to_answer(connection));
 }
@@ -132,7 +138,7 @@ bool is_upgrade(uint32_t status, uint32_t exchange_flags) {
 }
 
 uint32_t flags_to_answer(Connection& connection) {
-  return slot_of(connection, connection.answered + 1).flags.load(std::memory_order_acquire);
+  return exchange_at(connection, connection.answered + 1).flags.load(std::memory_order_acquire);
 }
 
 bool is_bodiless(uint32_t status, uint32_t exchange_flags) {
@@ -175,7 +181,7 @@ bool head_complete(Connection& connection, Direction& direction, Way way, Block 
 void report_trailers(Connection& connection, Direction& direction, Way way, Block block) {
   if (block.size > 0 && block.data[block.size - 1] == '\n') block.size--;
   if (block.size > 0 && block.data[block.size - 1] == '\r') block.size--;
-  const Exchange& exchange = slot_of(connection, direction.exchange);
+  const Exchange& exchange = exchange_at(connection, direction.exchange);
   if (block.size == 0 || (exchange.flags.load() & kRecorded) == 0) return;
   if (direction.parser.type == HTTP_REQUEST) {
     report_request_trailers(connection, direction.exchange, way, block, direction.start_ticks);
@@ -188,7 +194,7 @@ void report_trailers(Connection& connection, Direction& direction, Way way, Bloc
 void message_complete(Connection& connection, Direction& direction, const Moment& now) {
   direction.stage = Stage::kBetween;
   if (direction.interim) return;
-  Exchange& exchange = slot_of(connection, direction.exchange);
+  Exchange& exchange = exchange_at(connection, direction.exchange);
   uint64_t bytes = direction.bytes;
   direction.bytes = 0;
   if (direction.parser.type == HTTP_REQUEST) {
@@ -204,7 +210,7 @@ void message_complete(Connection& connection, Direction& direction, const Moment
 
 bool is_upgraded(Connection& connection, const Direction& direction) {
   return direction.parser.type == HTTP_RESPONSE &&
-         (slot_of(connection, direction.exchange).flags.load() & kUpgraded) != 0;
+         (exchange_at(connection, direction.exchange).flags.load() & kUpgraded) != 0;
 }
 
 void upgrade(Connection& connection, bool to_http2, const Moment& now) {
@@ -231,8 +237,10 @@ void close_http1(Connection& connection, HttpEndReason reason, int error, const 
     message_complete(connection, sent, now);
   }
   if (connection.open.load() == 0) return;
+  // It was answered by something else than HTTP.
+  if (sent.astray && reason == HttpEndReason::kClosed) reason = HttpEndReason::kUnparsed;
   for (uint32_t i = 0, first = connection.answered + 1; i < kPipeline; i++) {
-    Exchange& exchange = slot_of(connection, first + i);
+    Exchange& exchange = exchange_at(connection, first + i);
     uint32_t number = exchange.number.load();
     if (number == 0) continue;
     for (const Direction& direction : connection.direction) {

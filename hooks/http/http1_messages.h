@@ -9,6 +9,11 @@
 
 namespace telinject {
 
+// The place of the exchange of that number. Those that come one after the other use the same.
+Exchange& exchange_at(Connection& connection, uint32_t number);
+// A side of it is over (kRequestDone, kResponseDone). Whichever is last ends the exchange.
+void side_done(Connection& connection, Exchange& exchange, uint32_t side);
+
 // Of the exchange that the next response answers: ExchangeFlags.
 uint32_t flags_to_answer(Connection& connection);
 // A response behind which HTTP/1 ends, to a request with these flags.

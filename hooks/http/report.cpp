@@ -121,6 +121,7 @@ uint16_t flags_of(Way way, const Block& block) {
 // True if the thread now serves this request and nothing else.
 bool take_request(Connection& connection, Exchange& exchange, Lane* lane) {
   exchange.lane = lane;
+  lane->served.ever = true;
   stop_serving(lane);
   return exclusive::fetch_add(&lane->served.open, 1) == 0 && connection.id != 0;
 }

@@ -14,6 +14,7 @@ constinit Process g_process{};
 namespace heard {
 
 std::vector<std::string> g_lines;
+std::string g_left_out;
 
 namespace {
 
@@ -110,6 +111,8 @@ using heard::arrow;
 using heard::shown;
 
 bool report_request(Connection&, Exchange& exchange, Way way, const Block& block, const Moment&) {
+  std::string_view bytes(reinterpret_cast<const char*>(block.data), block.size);
+  if (!heard::g_left_out.empty() && bytes.find(heard::g_left_out) != bytes.npos) return false;
   add(arrow(way) + "request " + std::to_string(exchange.number.load()) + " " + shown(block));
   return true;
 }

@@ -14,6 +14,8 @@ namespace telinject::heard {
 // The reports since the last clear.
 extern std::vector<std::string> g_lines;
 std::string text();
+// Requests whose header block contains this are not to be recorded; "": all are.
+extern std::string g_left_out;
 
 // Bytes that pass in one direction, at one time.
 struct Passing {

@@ -84,4 +84,6 @@ def _pump(source, sink, kept, crumbs):
 
 
 def _pieces(stream):
-    return [_VARYING.sub(b"", _OURS.sub(b"", piece + b"\r\n")) for piece in _MESSAGE.split(stream)]
+    """Messages, and what is between them. How many connections carry them is up to a client's haste."""
+    return [_VARYING.sub(b"", _OURS.sub(b"", piece + b"\r\n")) for piece in _MESSAGE.split(stream)
+            if piece]
