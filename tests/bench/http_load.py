@@ -1,17 +1,22 @@
 """What HTTP tracing costs a server: wrk against nginx, one worker, a small file, 64 connections.
 
-Each configuration has an nginx of its own; all stand ready, and are asked in turn in every repetition,
-each time beginning with another one, once the drains have nothing left to do. Ratios are of one
-repetition, so that a machine that is slower for a while is so for all; "untraced again" is another server
-like the first, so its ratio is what the machine's noise and the order make of 1. Processor time is the
-worker's own: on a machine with other work to do it tells more than the requests that were answered.
+Two nginx processes of the same configuration differ by as much as a tenth, as long as they live (where their
+memory came to lie, for one). So every repetition starts each configuration anew, one after the other in an
+order of its own, once the drains have nothing left to do, and there are several times as many repetitions as
+of other measurements. Ratios are of one repetition, so that a machine that is slower for a while is so for
+all; their base is the mean of two untraced servers, and the second's own ratio shows what is left of the
+noise. Processor time is the worker's: on a machine with other work to do it tells more than the requests
+that were answered.
 """
 
 import os
+import random
 import re
+import shutil
 import statistics
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
@@ -21,6 +26,7 @@ from teltest.web.authority import Authority  # noqa: E402
 from teltest.web.nginx import Nginx  # noqa: E402
 
 CONNECTIONS = 64
+MORE_REPETITIONS = 3  # times as many
 UNTRACED, AGAIN = "untraced", "untraced again"
 # telrun's options; None: without telrun.
 CONFIGURATIONS = {
@@ -30,6 +36,7 @@ CONFIGURATIONS = {
     "sampling 0.01": ({}, ("--sample-rate=0.01",)),
     "sampling 1.0": ({}, ()),
 }
+KINDS = ("plain", "tls")
 _UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
 
@@ -67,40 +74,55 @@ def processor_ns(pid):
 class Loads:
     """pinned: scripts/bench's: nginx on one core, drains and wrk on the others."""
 
-    def __init__(self, folder, telrun, pinned):
+    def __init__(self, folder, pinned):
+        self.folder = folder
         self.pinned = pinned
-        authority = Authority(folder / "authority")
-        self.servers = {}
-        for name, traced in CONFIGURATIONS.items():
-            prefix, environment = pinned.program, dict(os.environ)
-            if traced is not None:
-                settings, options = traced
-                environment |= settings
-                prefix = pinned.telrun(["--summary", "-o", "/dev/null", *options], [])
-                prefix[prefix.index("--") + 1:] = pinned.program
-            self.servers[name] = Nginx(folder / name.replace(" ", "-"), authority, prefix, environment,
-                                       logged=False)
+        self.authority = Authority(folder / "authority")
+        self.said = {name: Counter() for name in CONFIGURATIONS}
+
+    def start(self, name):
+        traced = CONFIGURATIONS[name]
+        prefix, environment = self.pinned.program, dict(os.environ)
+        if traced is not None:
+            settings, options = traced
+            environment |= settings
+            prefix = self.pinned.telrun(["--summary", "-o", "/dev/null", *options], [])
+            prefix[prefix.index("--") + 1:] = self.pinned.program
+        folder = self.folder / "nginx"
+        shutil.rmtree(folder, ignore_errors=True)
+        return Nginx(folder, self.authority, prefix, environment, logged=False)
+
+    def ask_one(self, name, seconds):
+        """{kind: (requests a second, p99 in ms, us of processor time a request)} of a server of its own."""
+        let_drains_finish()
+        nginx = self.start(name)
+        found = {}
+        try:
+            worker = worker_of(nginx)
+            for kind in KINDS:
+                before = processor_ns(worker)
+                rate, p99, requests = ask(self.pinned.drain, nginx.url(kind=kind), seconds)
+                found[kind] = (rate, p99, (processor_ns(worker) - before) / 1000 / requests)
+            nginx.stop()
+        finally:
+            nginx.server.kill()
+        text = (nginx.folder / "output.log").read_text()
+        for number, what in re.findall(r"(?m)^ *lost +([0-9,]+) (.*)$", text):
+            self.said[name][what] += int(number.replace(",", ""))
+        return found
 
     def measure(self, repetitions, seconds):
         """{kind: {configuration: {"rates": [...], "p99_ms": [...], "cpu_us": [...], ...}}}"""
-        report = {}
-        for kind in ("plain", "tls"):
-            found = report[kind] = {name: {"rates": [], "p99_ms": [], "cpu_us": []}
-                                    for name in CONFIGURATIONS}
-            for repetition in range(repetitions + 1):  # the first warms up
-                for name in turned(CONFIGURATIONS, repetition):
-                    nginx = self.servers[name]
-                    let_drains_finish()
-                    worker = worker_of(nginx)
-                    before = processor_ns(worker)
-                    rate, p99, requests = ask(self.pinned.drain, nginx.url(kind=kind), seconds
-                                              if repetition else 1)
-                    if repetition:
-                        found[name]["rates"].append(rate)
-                        found[name]["cpu_us"].append((processor_ns(worker) - before) / 1000 / requests)
-                        found[name]["p99_ms"].append(p99)
-            # Two servers that are the same differ by several percent as long as they live: both are
-            # the base.
+        report = {kind: {name: {"rates": [], "p99_ms": [], "cpu_us": []} for name in CONFIGURATIONS}
+                  for kind in KINDS}
+        for repetition in range(repetitions):
+            names = list(CONFIGURATIONS)
+            random.Random(repetition).shuffle(names)
+            for name in names:
+                for kind, values in self.ask_one(name, seconds).items():
+                    for what, value in zip(("rates", "p99_ms", "cpu_us"), values):
+                        report[kind][name][what].append(value)
+        for found in report.values():
             base = {what: [statistics.mean(both) for both in zip(found[UNTRACED][what], found[AGAIN][what])]
                     for what in ("rates", "cpu_us")}
             for values in found.values():
@@ -108,20 +130,11 @@ class Loads:
                 values["cpu_ratios"] = [plain / mine for mine, plain in zip(values["cpu_us"], base["cpu_us"])]
         return report
 
-    def close(self):
-        """What telrun says at the end: {configuration: what was lost}"""
-        said = {}
-        for name, nginx in self.servers.items():
-            nginx.stop()
-            text = (nginx.folder / "output.log").read_text()
-            said[name] = "; ".join(re.findall(r"(?m)^ *(?:lost|http)  +(.*)$", text))
-        return said
 
-
-def turned(names, by):
-    """The names in a circle, beginning `by` later."""
-    names = list(names)
-    return names[by % len(names):] + names[:by % len(names)]
+def mean_and_error(values):
+    """The mean, and its standard error."""
+    error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0
+    return f"{statistics.mean(values):.3f} +- {error:.3f}"
 
 
 def span(values):
@@ -130,23 +143,21 @@ def span(values):
 
 def show(report):
     for kind, found in report["load"].items():
-        print(f"\nwrk against nginx, 1 worker, {CONNECTIONS} connections, {kind}:\n")
-        print(f"  {'':16}{'requests/s':>12}{'of untraced':>13}{'min..max':>16}{'p99 ms':>9}"
-              f"{'CPU us/request':>16}{'untraced/CPU':>14}{'min..max':>16}")
+        servers = len(found[UNTRACED]["rates"])
+        print(f"\nwrk against nginx, 1 worker, {CONNECTIONS} connections, {kind}, {servers} servers of each:\n")
+        print(f"  {'':16}{'requests/s':>12}{'of untraced':>18}{'min..max':>16}{'p99 ms':>9}"
+              f"{'CPU us/request':>16}{'untraced/CPU':>18}{'min..max':>16}")
         for name, values in found.items():
-            ratios = values["ratios"]
-            print(f"  {name:16}{statistics.median(values['rates']):12,.0f}{statistics.median(ratios):13.3f}"
-                  f"{span(ratios):>16}{statistics.median(values['p99_ms']):9.2f}"
+            lost = "; ".join(f"{number:,} {what}" for what, number in report["said"][name].items())
+            print(f"  {name:16}{statistics.median(values['rates']):12,.0f}"
+                  f"{mean_and_error(values['ratios']):>18}"
+                  f"{span(values['ratios']):>16}{statistics.median(values['p99_ms']):9.2f}"
                   f"{statistics.median(values['cpu_us']):16.1f}"
-                  f"{statistics.median(values['cpu_ratios']):14.3f}"
-                  f"{span(values['cpu_ratios']):>16}   {report['said'][name]}")
+                  f"{mean_and_error(values['cpu_ratios']):>18}"
+                  f"{span(values['cpu_ratios']):>16}{'   lost: ' + lost if lost else ''}")
 
 
-def measure_http(folder, telrun, pinned, repetitions, seconds):
-    loads = Loads(folder, telrun, pinned)
-    try:
-        load = loads.measure(repetitions, seconds)
-        return {"load": load, "said": loads.close()}
-    finally:
-        for nginx in loads.servers.values():
-            nginx.server.kill()
+def measure_http(folder, pinned, repetitions, seconds):
+    loads = Loads(folder, pinned)
+    load = loads.measure(MORE_REPETITIONS * repetitions, seconds)
+    return {"load": load, "said": loads.said}
