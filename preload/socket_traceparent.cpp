@@ -90,7 +90,6 @@ size_t write_lines(char lines[kMaxLines], const IssuedId& id, const Block& block
 }  // namespace
 
 bool send_with_traceparent(int fd, const iovec* parts, size_t count, int flags, ssize_t* result) {
-  if (g_client.settings.number[kHttpTraceparent] != kTraceparentSockets) return false;
   if (count == 0 || count > kMaxParts || (flags & ~kUnderstood) != 0) return false;
   if (!is_between_requests(fd)) return false;
   const auto* data = static_cast<const uint8_t*>(parts[0].iov_base);

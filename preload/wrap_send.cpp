@@ -40,7 +40,7 @@ namespace {
   auto function = real<ssize_t (*)(int, const void*, size_t)>(kReal_write);
   iovec part = {const_cast<void*>(data), size};
   ssize_t done;
-  if (send_with_traceparent(fd, &part, 1, 0, &done)) return done;
+  if (sends_traceparents() && send_with_traceparent(fd, &part, 1, 0, &done)) return done;
   uint64_t began = descriptor_sends(fd);
   ssize_t result = function(fd, data, size);
   sent(fd, data, result, began);
@@ -51,7 +51,7 @@ namespace {
   auto function = real<ssize_t (*)(int, const iovec*, int)>(kReal_writev);
   auto parts_there = static_cast<size_t>(count > 0 ? count : 0);
   ssize_t done;
-  if (send_with_traceparent(fd, parts, parts_there, 0, &done)) return done;
+  if (sends_traceparents() && send_with_traceparent(fd, parts, parts_there, 0, &done)) return done;
   uint64_t began = descriptor_sends(fd);
   ssize_t result = function(fd, parts, count);
   sent(fd, {parts, parts_there}, result, began);
@@ -63,7 +63,7 @@ namespace {
   if ((flags & MSG_OOB) != 0) return function(fd, data, size, flags);
   iovec part = {const_cast<void*>(data), size};
   ssize_t done;
-  if (send_with_traceparent(fd, &part, 1, flags, &done)) return done;
+  if (sends_traceparents() && send_with_traceparent(fd, &part, 1, flags, &done)) return done;
   uint64_t began = descriptor_sends(fd);
   ssize_t result = function(fd, data, size, flags);
   sent(fd, data, result, began);
@@ -79,7 +79,9 @@ namespace {
   if ((flags & MSG_FASTOPEN) != 0) descriptor_connected(fd);
   iovec part = {const_cast<void*>(data), size};
   ssize_t done;
-  if (address == nullptr && send_with_traceparent(fd, &part, 1, flags, &done)) return done;
+  if (sends_traceparents() && address == nullptr &&
+      send_with_traceparent(fd, &part, 1, flags, &done))
+    return done;
   uint64_t began = descriptor_sends(fd);
   ssize_t result = function(fd, data, size, flags, address, address_size);
   sent(fd, data, result, began);
@@ -91,7 +93,8 @@ namespace {
   if ((flags & MSG_OOB) != 0) return function(fd, message, flags);
   ssize_t done;
   bool plain = message != nullptr && message->msg_name == nullptr && message->msg_controllen == 0;
-  if (plain && send_with_traceparent(fd, message->msg_iov, message->msg_iovlen, flags, &done)) {
+  if (sends_traceparents() && plain &&
+      send_with_traceparent(fd, message->msg_iov, message->msg_iovlen, flags, &done)) {
     return done;
   }
   uint64_t began = descriptor_sends(fd);

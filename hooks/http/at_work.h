@@ -21,7 +21,10 @@ void traffic_vector_at(Connection* connection, Way way, const void* iovecs, size
 void connection_finished(Connection* connection);
 
 // The TLS connection whose library is at work on this thread, or null.
-Connection* tls_scope();
+extern __thread Connection* t_tls_scope __attribute__((tls_model("initial-exec")));
+inline Connection* tls_scope() {
+  return t_tls_scope;
+}
 // That one reads and writes this descriptor; `proxied`: behind a CONNECT of ours.
 void adopt_descriptor(int fd, bool proxied);
 // A TLS record on a descriptor, and no TLS library at work: true, and adopted, if this thread's

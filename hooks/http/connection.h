@@ -107,7 +107,8 @@ struct Direction {
   bool in_chunk;  // the data of a chunk comes next
   bool interim;   // the message is a 1xx
   bool counted;   // its body is, without the parser
-  bool unread;    // an answer passes that nobody needs (unread_answers.h)
+  bool bare;      // the message is a request without an exchange (unread_answers.h)
+  bool unread;    // an answer to one of these passes
   bool astray;    // since then something has passed that begins no answer, though one is due
   uint8_t undecided_bytes;
   uint8_t undecided[9];  // the first bytes, while they are too few to say what they are
@@ -123,7 +124,6 @@ enum ExchangeFlags : uint32_t {
   kHeadRequest = 16,     // its response has no body
   kConnectRequest = 32,  // a 2xx makes a tunnel
   kUpgraded = 64,
-  kAnswerUnneeded = 128,  // nobody will ask where its response ends
 };
 
 struct Exchange {
@@ -165,6 +165,10 @@ struct alignas(64) Connection {
   bool ever_announced;
   bool tls_announced;
   bool pipelines;  // requests have been sent before the one before was answered
+  // A request without an exchange has come, and its answer has not begun: the flags that the
+  // exchange would have. 0: there is none.
+  std::atomic<uint32_t> bare;
+  Lane* bare_lane;  // the thread that took it
   uint16_t tls_version;
   uint8_t server_name_bytes, protocol_bytes;
   uint32_t asked;                    // how many requests have begun

@@ -9,23 +9,6 @@ namespace telinject {
 
 namespace {
 
-// The exchange of that number, begun now if it is not there; null if another is still there: more
-// requests are waiting than we remember.
-Exchange* exchange_of(Connection& connection, uint32_t number) {
-  // Where none is open as many were answered as were asked for: whichever side begins the next, it
-  // is of this number, and the other cannot be past it.
-  if (connection.open.load(std::memory_order_acquire) == 0) {
-    connection.first_open.store(number, std::memory_order_release);
-  }
-  Exchange& exchange = exchange_at(connection, number);
-  uint32_t none = 0;
-  if (exclusive::compare_exchange(&exchange.number, &none, number)) {
-    exclusive::fetch_add(&connection.open, 1);
-    return &exchange;
-  }
-  return none == number ? &exchange : nullptr;
-}
-
 void end_exchange(Connection& connection, Exchange& exchange, HttpEndReason reason, int error,
                   uint64_t ticks) {
   uint32_t flags = exchange.flags.load(std::memory_order_acquire);
@@ -66,24 +49,30 @@ Moment start_of(const Direction& direction, const Moment& now) {
 bool request_begins(Connection& connection, Direction& direction, Way way, const Block& block,
                     const Moment& now) {
   uint32_t number = connection.asked + 1;
+  uint32_t flags = kAsked;
+  if (direction.parser.method == HTTP_HEAD) flags |= kHeadRequest;
+  if (direction.parser.method == HTTP_CONNECT) flags |= kConnectRequest;
+  if (!see_pipelining(connection, number)) return false;
+  HttpContext chosen = {};
+  Lane* lane = nullptr;
+  if (way == Way::kReceived && may_be_bare(connection, block)) {
+    direction.bare = takes_unrecorded(block, &chosen, &lane);
+    if (direction.bare) {
+      begin_bare(connection, number, flags | kRequestDone, lane);
+      return true;
+    }
+  }
   Exchange* exchange = exchange_of(connection, number);
   if (exchange == nullptr) return false;
   connection.asked = number;
   direction.exchange = number;
-  uint32_t flags = kAsked;
-  if (direction.parser.method == HTTP_HEAD) flags |= kHeadRequest;
-  if (direction.parser.method == HTTP_CONNECT) flags |= kConnectRequest;
-  if (connection.open.load(std::memory_order_acquire) > 1 && !see_pipelining(connection, number)) {
-    return false;
-  }
   // Before the report: the response may be there by now.
   exclusive::fetch_or(&exchange->flags, flags);
   Moment start = start_of(direction, now);
-  if (report_request(connection, *exchange, way, block, start)) {
+  const HttpContext* known = chosen.trace.valid != 0 ? &chosen : nullptr;
+  if (report_request(connection, *exchange, way, block, start, known)) {
     direction.start_ticks = start;
     exclusive::fetch_or(&exchange->flags, kRecorded);
-  } else if (way == Way::kReceived && is_answer_unneeded(connection, block)) {
-    exclusive::fetch_or(&exchange->flags, kAnswerUnneeded);
   }
   return true;
 }
@@ -111,6 +100,21 @@ bool response_begins(Connection& connection, Direction& direction, Way way, cons
 
 }  // namespace
 
+Exchange* exchange_of(Connection& connection, uint32_t number) {
+  // Where none is open as many were answered as were asked for: whichever side begins the next, it
+  // is of this number, and the other cannot be past it.
+  if (connection.open.load(std::memory_order_acquire) == 0) {
+    connection.first_open.store(number, std::memory_order_release);
+  }
+  Exchange& exchange = exchange_at(connection, number);
+  uint32_t none = 0;
+  if (exclusive::compare_exchange(&exchange.number, &none, number)) {
+    exclusive::fetch_add(&connection.open, 1);
+    return &exchange;
+  }
+  return none == number ? &exchange : nullptr;
+}
+
 Exchange& exchange_at(Connection& connection, uint32_t number) {
   uint32_t place = (number - connection.first_open.load(std::memory_order_acquire)) % kPipeline;
   return place == 0 ? connection.exchange : connection.rest->exchanges[place - 1];
@@ -128,7 +132,7 @@ bool sends_unrecorded(Connection& connection) {
   if (connection.protocol.load(std::memory_order_relaxed) != Protocol::kHttp1) return false;
   const Direction& direction = direction_of(connection, Way::kSent);
   if (direction.stage == Stage::kBody) return true;
-  if (is_unread(connection)) return true;
+  if (is_unread(connection) || connection.bare.load(std::memory_order_relaxed) != 0) return true;
   return connection.role.load(std::memory_order_relaxed) == HttpRole::kServer &&
          is_left_out(flags_to_answer(connection));
 }
@@ -182,7 +186,7 @@ void report_trailers(Connection& connection, Direction& direction, Way way, Bloc
   if (block.size > 0 && block.data[block.size - 1] == '\n') block.size--;
   if (block.size > 0 && block.data[block.size - 1] == '\r') block.size--;
   const Exchange& exchange = exchange_at(connection, direction.exchange);
-  if (block.size == 0 || (exchange.flags.load() & kRecorded) == 0) return;
+  if (block.size == 0 || direction.bare || (exchange.flags.load() & kRecorded) == 0) return;
   if (direction.parser.type == HTTP_REQUEST) {
     report_request_trailers(connection, direction.exchange, way, block, direction.start_ticks);
   } else {
@@ -194,6 +198,10 @@ void report_trailers(Connection& connection, Direction& direction, Way way, Bloc
 void message_complete(Connection& connection, Direction& direction, const Moment& now) {
   direction.stage = Stage::kBetween;
   if (direction.interim) return;
+  if (direction.bare) {
+    direction.bare = false;
+    return;
+  }
   Exchange& exchange = exchange_at(connection, direction.exchange);
   uint64_t bytes = direction.bytes;
   direction.bytes = 0;
@@ -236,6 +244,7 @@ void close_http1(Connection& connection, HttpEndReason reason, int error, const 
       ends_with_connection(sent.parser)) {
     message_complete(connection, sent, now);
   }
+  answer_bare(connection);
   if (connection.open.load() == 0) return;
   // It was answered by something else than HTTP.
   if (sent.astray && reason == HttpEndReason::kClosed) reason = HttpEndReason::kUnparsed;

@@ -9,6 +9,9 @@
 
 namespace telinject {
 
+// The exchange of that number, begun now if it is not there; null if another is still there: more
+// requests are waiting than we remember.
+Exchange* exchange_of(Connection& connection, uint32_t number);
 // The place of the exchange of that number. Those that come one after the other use the same.
 Exchange& exchange_at(Connection& connection, uint32_t number);
 // A side of it is over (kRequestDone, kResponseDone). Whichever is last ends the exchange.

@@ -7,13 +7,17 @@
 
 namespace telinject {
 
+std::atomic<Connection*> g_connection_pieces[kMaxConnections / kPoolPiece];
+
 namespace {
 
-// Objects of one size, in pieces of 64. Which are taken is a bit each; a piece is mapped when its
-// first object is needed. The lowest free object is taken, so that what is touched stays small.
+// Objects of one size, in pieces of kPoolPiece. Which are taken is a bit each; a piece is mapped
+// when its first object is needed. The lowest free object is taken, so that what is touched stays
+// small.
 template <typename T, uint32_t kObjects>
 class Pool {
  public:
+  constexpr explicit Pool(std::atomic<T*>* pieces) : objects_(pieces) {}
   T* take(uint32_t* index) {
     for (uint32_t piece = first_free_.load(std::memory_order_relaxed); piece < kPieces; piece++) {
       T* objects = objects_[piece].load(std::memory_order_acquire);
@@ -23,8 +27,8 @@ class Pool {
         uint64_t bit = ~taken & (taken + 1);
         taken = taken_[piece].fetch_or(bit, std::memory_order_acq_rel);
         if ((taken & bit) == 0) {
-          *index = piece * 64 + static_cast<uint32_t>(__builtin_ctzll(bit));
-          return objects + *index % 64;
+          *index = piece * kPoolPiece + static_cast<uint32_t>(__builtin_ctzll(bit));
+          return objects + *index % kPoolPiece;
         }
       }
       // A hint: an object that is freed meanwhile sets it back.
@@ -35,15 +39,17 @@ class Pool {
   }
   // The object of that number, without taking it; null if there is no memory.
   T* reach(uint32_t index) {
-    T* objects = objects_[index / 64].load(std::memory_order_acquire);
-    if (objects == nullptr) objects = map(index / 64);
-    return objects == nullptr ? nullptr : objects + index % 64;
+    T* objects = objects_[index / kPoolPiece].load(std::memory_order_acquire);
+    if (objects == nullptr) objects = map(index / kPoolPiece);
+    return objects == nullptr ? nullptr : objects + index % kPoolPiece;
   }
   void give_back(uint32_t index) {
     if (index >= kObjects) return;
-    taken_[index / 64].fetch_and(~(uint64_t{1} << index % 64), std::memory_order_acq_rel);
+    taken_[index / kPoolPiece].fetch_and(~(uint64_t{1} << index % kPoolPiece),
+                                         std::memory_order_acq_rel);
     uint32_t hint = first_free_.load(std::memory_order_relaxed);
-    while (index / 64 < hint && !first_free_.compare_exchange_weak(hint, index / 64)) {
+    while (index / kPoolPiece < hint &&
+           !first_free_.compare_exchange_weak(hint, index / kPoolPiece)) {
     }
   }
   uint32_t index_of(const T* object) const {
@@ -51,24 +57,24 @@ class Pool {
     for (uint32_t piece = 0; piece < kPieces; piece++) {
       auto start = reinterpret_cast<uintptr_t>(objects_[piece].load(std::memory_order_acquire));
       if (start == 0) break;
-      if (address - start < 64 * sizeof(T)) {
-        return piece * 64 + static_cast<uint32_t>((address - start) / sizeof(T));
+      if (address - start < kPoolPiece * sizeof(T)) {
+        return piece * kPoolPiece + static_cast<uint32_t>((address - start) / sizeof(T));
       }
     }
     return kObjects;
   }
   T* at(uint32_t index) const {
     if (index >= kObjects) return nullptr;
-    T* objects = objects_[index / 64].load(std::memory_order_acquire);
-    return objects == nullptr ? nullptr : objects + index % 64;
+    T* objects = objects_[index / kPoolPiece].load(std::memory_order_acquire);
+    return objects == nullptr ? nullptr : objects + index % kPoolPiece;
   }
 
  private:
-  static constexpr uint32_t kPieces = kObjects / 64;
+  static constexpr uint32_t kPieces = kObjects / kPoolPiece;
 
   T* map(uint32_t piece) {
     if (g_process.restricted.load(std::memory_order_relaxed) != 0) return nullptr;
-    size_t bytes = (64 * sizeof(T) + kPageBytes - 1) & ~size_t{kPageBytes - 1};
+    size_t bytes = (kPoolPiece * sizeof(T) + kPageBytes - 1) & ~size_t{kPageBytes - 1};
     long memory = sys::call(SYS_mmap, 0, static_cast<long>(bytes), PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (sys::failed(memory)) return nullptr;
@@ -82,7 +88,7 @@ class Pool {
     return none;
   }
 
-  std::atomic<T*> objects_[kPieces];
+  std::atomic<T*>* const objects_;  // kPieces
   std::atomic<uint64_t> taken_[kPieces];
   std::atomic<uint32_t> first_free_;
 };
@@ -91,9 +97,11 @@ struct alignas(16) BlockBytes {
   uint8_t bytes[kMaxBlockBytes];
 };
 
-constinit Pool<Connection, kMaxConnections> g_connections{};
-constinit Pool<ConnectionRest, kMaxConnections> g_rests{};  // by the connection's number
-constinit Pool<BlockBytes, kMaxBlocks> g_blocks{};
+std::atomic<ConnectionRest*> g_rest_pieces[kMaxConnections / kPoolPiece];
+std::atomic<BlockBytes*> g_block_pieces[kMaxBlocks / kPoolPiece];
+constinit Pool<Connection, kMaxConnections> g_connections(g_connection_pieces);
+constinit Pool<ConnectionRest, kMaxConnections> g_rests(g_rest_pieces);  // by connections' numbers
+constinit Pool<BlockBytes, kMaxBlocks> g_blocks(g_block_pieces);
 
 }  // namespace
 
@@ -116,10 +124,6 @@ Connection* new_connection() {
 
 void free_connection(Connection* connection) {
   g_connections.give_back(connection->number - 1);
-}
-
-Connection* connection_by_number(uint32_t number) {
-  return g_connections.at(number - 1);
 }
 
 uint8_t* new_block() {

@@ -2,6 +2,7 @@
 // never given back. Async-signal-safe; one mmap(2) when a pool grows, none under a seccomp filter.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -9,6 +10,7 @@
 
 namespace telinject {
 
+inline constexpr uint32_t kPoolPiece = 64;  // objects that are mapped at once, and bits of a word
 inline constexpr uint32_t kMaxConnections = 1 << 16;
 // Header blocks that come in parts, and HTTP/2 connections: as many at once. They are mapped by 64,
 // and of most only a page is ever touched.
@@ -17,8 +19,14 @@ inline constexpr uint32_t kMaxBlocks = 4096;
 // All zero; null if there are too many, or no memory.
 Connection* new_connection();
 void free_connection(Connection* connection);
-// By Connection::number.
-Connection* connection_by_number(uint32_t number);
+// By Connection::number; null if that is 0.
+extern std::atomic<Connection*> g_connection_pieces[kMaxConnections / kPoolPiece];
+inline Connection* connection_by_number(uint32_t number) {
+  uint32_t index = number - 1;
+  if (index >= kMaxConnections) return nullptr;
+  return g_connection_pieces[index / kPoolPiece].load(std::memory_order_acquire) +
+         index % kPoolPiece;
+}
 
 // kMaxBlockBytes, 16-byte aligned, not cleared; null as above.
 uint8_t* new_block();

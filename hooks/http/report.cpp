@@ -135,17 +135,33 @@ bool is_within_recorded_call(Lane* lane, uintptr_t sp) {
 
 }  // namespace
 
+bool takes_unrecorded(const Block&, HttpContext* chosen, Lane** taken_by) {
+  uintptr_t sp = here();
+  if (!server_context(sp, {}, chosen) || chosen->sampled != 0) return false;
+  Lane* lane = t_hook.lane;
+  if (is_within_recorded_call(lane, sp)) return false;
+  lane->served.ever = true;
+  stop_serving(lane);
+  exclusive::fetch_add(&lane->served.open, 1);
+  *taken_by = lane;
+  return true;
+}
+
 bool report_request(Connection& connection, Exchange& exchange, Way way, const Block& block,
-                    const Moment& start) {
+                    const Moment& start, const HttpContext* chosen) {
   uintptr_t sp = here();
   TraceContext carried = {};
   if (!block.no_traceparent) find_traceparent(block, &carried);
   HttpRequestMessage message = {};
   bool serves = way == Way::kReceived;
   // A request that carries a trace of its own goes on with it, ours or the application's.
-  bool traced = serves || carried.valid != 0 ? server_context(sp, carried, &message.context)
-                                             : client_context(sp, &message.context);
-  if (!traced) return false;
+  if (chosen != nullptr) {
+    message.context = *chosen;
+  } else {
+    bool traced = serves || carried.valid != 0 ? server_context(sp, carried, &message.context)
+                                               : client_context(sp, &message.context);
+    if (!traced) return false;
+  }
   if (serves && carried.valid != 0) keep_tracestate(block, carried);
   if (!serves && carried.valid != 0) issued_id_sent(carried.span_id);
   Lane* lane = t_hook.lane;
@@ -229,12 +245,16 @@ void report_end(Connection& connection, HttpEndMessage* end) {
   write(MessageType::kHttpEnd, end, sizeof *end, nullptr, 0);
 }
 
-void exchange_over(Connection& connection, const Exchange& exchange) {
-  Lane* lane = exchange.lane;
-  if (lane == nullptr) return;
+void unrecorded_over(Lane* lane) {
   uint32_t open = __atomic_load_n(&lane->served.open, __ATOMIC_RELAXED);
   while (open > 0 && !exclusive::compare_exchange(&lane->served.open, &open, open - 1)) {
   }
+}
+
+void exchange_over(Connection& connection, const Exchange& exchange) {
+  Lane* lane = exchange.lane;
+  if (lane == nullptr) return;
+  unrecorded_over(lane);
   const ServedRequest& served = lane->served;
   if (!served.adopted || served.connection != connection.id ||
       served.exchange != exchange.number.load()) {

@@ -8,8 +8,13 @@ namespace telinject {
 
 // A request's header block is complete. True if it is recorded: then its response and end are to be
 // reported, too. `exchange` has its number.
+// `chosen`: the request's context, if it is known by now; else null.
 bool report_request(Connection& connection, Exchange& exchange, Way way, const Block& block,
-                    const Moment& start);
+                    const Moment& start, const HttpContext* chosen);
+// Of a request that is received and brings no trace: chooses its context. True if it is not to be
+// recorded; it then counts among those that the thread, *lane, has taken, until unrecorded_over().
+bool takes_unrecorded(const Block& block, HttpContext* chosen, Lane** lane);
+void unrecorded_over(Lane* lane);
 void report_request_trailers(Connection& connection, uint32_t exchange, Way way, const Block& block,
                              uint64_t start_ticks);
 // `flags`: kHttpInterim, kHttpTrailers.

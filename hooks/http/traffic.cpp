@@ -15,10 +15,10 @@
 namespace telinject {
 
 __thread bool t_descriptor_wanted __attribute__((tls_model("initial-exec")));
+__thread Connection* t_tls_scope __attribute__((tls_model("initial-exec")));
 
 namespace {
 
-__thread Connection* t_tls_scope __attribute__((tls_model("initial-exec")));
 // The last TLS connection of this thread that had no descriptor when it was at work.
 __thread Connection* t_tls_in_memory __attribute__((tls_model("initial-exec")));
 __thread uint64_t t_call_ticks __attribute__((tls_model("initial-exec")));
@@ -226,10 +226,6 @@ TlsScope::TlsScope(Connection* connection, Way way)
 TlsScope::~TlsScope() {
   t_tls_scope = outer_;
   t_descriptor_wanted = outer_wanted_;
-}
-
-Connection* tls_scope() {
-  return t_tls_scope;
 }
 
 void adopt_descriptor(int fd, bool proxied) {

@@ -2,16 +2,11 @@
 
 #include "hooks/http/exclusive.h"
 #include "hooks/http/http1_messages.h"
+#include "hooks/http/report.h"
 
 namespace telinject {
 
 namespace {
-
-// Whoever takes the flag away decides: the request behind, or the answer's first byte.
-bool take_unneeded(Exchange& exchange) {
-  return (exchange.flags.load(std::memory_order_relaxed) & kAnswerUnneeded) != 0 &&
-         (exclusive::fetch_and(&exchange.flags, ~kAnswerUnneeded) & kAnswerUnneeded) != 0;
-}
 
 bool begins_answer(const void* data, uint64_t size) {
   constexpr char kVersion[] = "HTTP/1.";
@@ -26,18 +21,41 @@ bool begins_answer(const void* data, uint64_t size) {
 
 }  // namespace
 
-bool is_answer_unneeded(const Connection& connection, const Block& block) {
-  return block.no_upgrade && !connection.pipelines &&
-         connection.open.load(std::memory_order_relaxed) == 1 &&
+bool may_be_bare(const Connection& connection, const Block& block) {
+  return block.no_upgrade && block.no_traceparent && !connection.pipelines &&
+         connection.open.load(std::memory_order_relaxed) == 0 &&
          !g_process.context_asked.load(std::memory_order_relaxed);
 }
 
+void begin_bare(Connection& connection, uint32_t number, uint32_t flags, Lane* lane) {
+  connection.bare_lane = lane;
+  connection.bare.store(flags, std::memory_order_release);
+  // Behind it: whoever sees that there is a request to answer sees that it is bare.
+  __atomic_store_n(&connection.asked, number, __ATOMIC_RELEASE);
+}
+
+bool answer_bare(Connection& connection) {
+  if (connection.bare.load(std::memory_order_acquire) == 0) return false;
+  Lane* lane = connection.bare_lane;
+  if (exclusive::fetch_and(&connection.bare, 0) == 0) return false;
+  connection.answered++;
+  unrecorded_over(lane);
+  return true;
+}
+
 bool see_pipelining(Connection& connection, uint32_t number) {
+  uint32_t flags = connection.bare.load(std::memory_order_relaxed);
+  if (flags == 0 && connection.open.load(std::memory_order_acquire) == 0) return true;
   connection.pipelines = true;
   // What was sent since may be the rest of an answer before, or something else than HTTP.
-  if (direction_of(connection, Way::kSent).astray) return false;
-  Exchange& before = exchange_at(connection, number - 1);
-  if (before.number.load() == number - 1) exclusive::fetch_and(&before.flags, ~kAnswerUnneeded);
+  if (request_way(connection) == Way::kReceived && direction_of(connection, Way::kSent).astray) {
+    return false;
+  }
+  // Whoever takes it away decides: this request, or the answer's first byte.
+  if (flags == 0 || exclusive::fetch_and(&connection.bare, 0) == 0) return true;
+  Exchange* exchange = exchange_of(connection, number - 1);  // none is open, so there is one
+  exchange->lane = connection.bare_lane;
+  exclusive::fetch_or(&exchange->flags, flags);
   return true;
 }
 
@@ -54,13 +72,8 @@ bool leave_unread(Connection& connection, const void* data, uint64_t size) {
   } else if (direction.stage != Stage::kBetween || request_way(connection) == Way::kSent) {
     return false;
   }
-  uint32_t number = connection.answered + 1;
-  Exchange& exchange = exchange_at(connection, number);
-  direction.unread = take_unneeded(exchange);
-  if (!direction.unread) return false;
-  connection.answered = number;
-  side_done(connection, exchange, kResponseDone);
-  return true;
+  direction.unread = answer_bare(connection);
+  return direction.unread;
 }
 
 }  // namespace telinject

@@ -17,11 +17,15 @@
 
 namespace telinject {
 
-// A request has begun that is not recorded: may its answer be left unread? Not if it may upgrade
-// the connection.
-bool is_answer_unneeded(const Connection& connection, const Block& block);
-// The request of this number has begun before all of those before it are answered. False: which
-// answer comes next cannot be told any more.
+// May this request, if it is not recorded, go without an exchange? It is bare then: all that is
+// kept of it is how many there were. Not if it may upgrade the connection.
+bool may_be_bare(const Connection& connection, const Block& block);
+// `flags`: what its exchange would have.
+void begin_bare(Connection& connection, uint32_t number, uint32_t flags, Lane* lane);
+// Its answer has begun, or there will be none. False: there was none that waited.
+bool answer_bare(Connection& connection);
+// The request of this number begins. If one before it is not answered yet, that has an exchange
+// from now on. False: which answer comes next cannot be told any more.
 bool see_pipelining(Connection& connection, uint32_t number);
 
 // What is sent now belongs to an answer that has begun and is left unread, and no further request

@@ -144,7 +144,8 @@ def span(values):
 def show(report):
     for kind, found in report["load"].items():
         servers = len(found[UNTRACED]["rates"])
-        print(f"\nwrk against nginx, 1 worker, {CONNECTIONS} connections, {kind}, {servers} servers of each:\n")
+        print(f"\nwrk against nginx, 1 worker, {CONNECTIONS} connections, {kind}, "
+              f"{servers} servers of each:\n")
         print(f"  {'':16}{'requests/s':>12}{'of untraced':>18}{'min..max':>16}{'p99 ms':>9}"
               f"{'CPU us/request':>16}{'untraced/CPU':>18}{'min..max':>16}")
         for name, values in found.items():

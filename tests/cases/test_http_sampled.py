@@ -2,12 +2,14 @@
 
 import http.client
 import random
+import signal
 import socket
 import ssl
 import threading
 import time
 
 import pytest
+from http_answers import Answers, reply
 from teltest.run import APPS, clean_environment, tool
 from teltest.web.authority import Authority
 from teltest.web.exchanges import Exchanges
@@ -119,6 +121,45 @@ def test_a_server_that_reads_ahead(tmp_path):
     ends = {exchange.response["attributes"]["telinject.http.end"] for exchange in found.all
             if exchange not in answered}
     assert ends <= {"unparsed"}
+
+
+def test_a_server_that_begins_to_ask_others(tmp_path):
+    """From then on it matters where a request ends; those before, however they ended, have left nothing."""
+    port, = free_ports(1)
+    upstream = Answers(reply(b"upstream"))
+    prefix, environment = traced(tmp_path / "events.jsonl", 0.5)
+    server = Server([*prefix, "/usr/bin/python3", APPS / "http/relay.py", port, upstream.port],
+                    ("127.0.0.1", port), tmp_path / "log", environment, stop=signal.SIGINT)
+
+    def ask(path, times):
+        for _ in range(times):
+            connection = http.client.HTTPConnection("127.0.0.1", port)
+            for _ in range(5):
+                connection.request("GET", path)
+                assert connection.getresponse().read() == (b"upstream" if path == "/ask" else b"here")
+            connection.close()
+    try:
+        ask("/", 20)
+        for unusual in (b"GET / HTTP/1.1\r\n\r\n" * 3, b"GET / HTTP/1.1\r\n\r\nGET",
+                        b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc", b"GET / HTTP/1.1\r\n\r\n\0\0"):
+            for _ in range(10):
+                with socket.create_connection(("127.0.0.1", port)) as connection:
+                    connection.sendall(unusual)
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(65536):
+                        pass
+        ask("/ask", 16)
+    finally:
+        server.stop()
+        upstream.close()
+    found = Exchanges(tmp_path / "events.jsonl")
+    served = {exchange.id: exchange for exchange in found.of("server") if exchange.path == "/ask"}
+    asked = found.of("client")
+    assert 20 < len(served) < 60  # 40 are expected, the deviation is 4
+    loose = [exchange for exchange in asked if exchange.parent not in served]
+    # When the first one was asked for, it was not known that this matters.
+    assert len(loose) <= 1
+    assert {exchange.parent for exchange in asked} >= set(list(served)[1:])
 
 
 def take(answers, wanted):

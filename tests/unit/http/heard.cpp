@@ -110,9 +110,17 @@ using heard::add;
 using heard::arrow;
 using heard::shown;
 
-bool report_request(Connection&, Exchange& exchange, Way way, const Block& block, const Moment&) {
+bool takes_unrecorded(const Block& block, HttpContext* chosen, Lane**) {
+  chosen->trace.valid = 1;
   std::string_view bytes(reinterpret_cast<const char*>(block.data), block.size);
-  if (!heard::g_left_out.empty() && bytes.find(heard::g_left_out) != bytes.npos) return false;
+  return !heard::g_left_out.empty() && bytes.find(heard::g_left_out) != bytes.npos;
+}
+
+bool report_request(Connection&, Exchange& exchange, Way way, const Block& block, const Moment&,
+                    const HttpContext* chosen) {
+  HttpContext context;
+  Lane* lane;
+  if (chosen == nullptr && takes_unrecorded(block, &context, &lane)) return false;
   add(arrow(way) + "request " + std::to_string(exchange.number.load()) + " " + shown(block));
   return true;
 }
@@ -154,6 +162,7 @@ void report_end(Connection&, HttpEndMessage* end) {
 }
 
 void exchange_over(Connection&, const Exchange&) {}
+void unrecorded_over(Lane*) {}
 
 void report_tls(Connection& connection, Way hello_way, const Block& hello, uint64_t end_ticks) {
   std::string line = arrow(hello_way) + "tls " + std::to_string(hello.size);
