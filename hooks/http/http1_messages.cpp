@@ -9,6 +9,12 @@ namespace telinject {
 
 namespace {
 
+// Requests that come one after the other use the same place.
+Exchange& exchange_at(Connection& connection, uint32_t number) {
+  uint32_t place = (number - connection.first_open.load(std::memory_order_acquire)) % kPipeline;
+  return place == 0 ? connection.exchange : connection.rest->exchanges[place - 1];
+}
+
 void end_exchange(Connection& connection, Exchange& exchange, HttpEndReason reason, int error,
                   uint64_t ticks) {
   uint32_t flags = exchange.flags.load(std::memory_order_acquire);
@@ -30,6 +36,15 @@ void end_exchange(Connection& connection, Exchange& exchange, HttpEndReason reas
   exchange.lane = nullptr;
   exchange.number.store(0, std::memory_order_release);
   exclusive::fetch_add(&connection.open, ~0u);
+}
+
+// Whichever side is done last ends the exchange.
+void side_done(Connection& connection, Exchange& exchange, uint32_t side) {
+  uint32_t before = exclusive::fetch_or(&exchange.flags, side);
+  if (((before | side) & (kRequestDone | kResponseDone)) != (kRequestDone | kResponseDone)) return;
+  bool upgraded = (before & kUpgraded) != 0;
+  end_exchange(connection, exchange, upgraded ? HttpEndReason::kUpgraded : HttpEndReason::kComplete,
+               0, exchange.response_ticks);
 }
 
 // Its request was asked for, and was not to be recorded.
@@ -113,19 +128,6 @@ Exchange* exchange_of(Connection& connection, uint32_t number) {
     return &exchange;
   }
   return none == number ? &exchange : nullptr;
-}
-
-Exchange& exchange_at(Connection& connection, uint32_t number) {
-  uint32_t place = (number - connection.first_open.load(std::memory_order_acquire)) % kPipeline;
-  return place == 0 ? connection.exchange : connection.rest->exchanges[place - 1];
-}
-
-void side_done(Connection& connection, Exchange& exchange, uint32_t side) {
-  uint32_t before = exclusive::fetch_or(&exchange.flags, side);
-  if (((before | side) & (kRequestDone | kResponseDone)) != (kRequestDone | kResponseDone)) return;
-  bool upgraded = (before & kUpgraded) != 0;
-  end_exchange(connection, exchange, upgraded ? HttpEndReason::kUpgraded : HttpEndReason::kComplete,
-               0, exchange.response_ticks);
 }
 
 bool sends_unrecorded(Connection& connection) {

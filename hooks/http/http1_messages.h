@@ -12,10 +12,6 @@ namespace telinject {
 // The exchange of that number, begun now if it is not there; null if another is still there: more
 // requests are waiting than we remember.
 Exchange* exchange_of(Connection& connection, uint32_t number);
-// The place of the exchange of that number. Those that come one after the other use the same.
-Exchange& exchange_at(Connection& connection, uint32_t number);
-// A side of it is over (kRequestDone, kResponseDone). Whichever is last ends the exchange.
-void side_done(Connection& connection, Exchange& exchange, uint32_t side);
 
 // Of the exchange that the next response answers: ExchangeFlags.
 uint32_t flags_to_answer(Connection& connection);
