@@ -25,13 +25,14 @@ def test_a_recording_is_small(busy, tmp_path):
     assert size / (2 * CALLS * 1.1) < BYTES_OF_A_CALL / 4
 
 
-def test_memory_takes_more_than_its_bytes(busy, tmp_path):
+def test_memory_takes_more_than_its_bytes(tmp_path):
     """Nothing is written, for nobody reads, and no disk is allowed: what is kept, was kept in memory."""
     limit = 4 << 20
+    bursts = build("bursts", [APPS / "output/bursts.c"], "gcc", ("-O0",))
     os.mkfifo(tmp_path / "pipe")
     pipe = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     command = [tool("telrun"), "--on-full=drop", f"--queue-bytes={limit}", "--spool-max=0", "--detail=lean",
-               "--totals=totals", "-o", "pipe", "--", busy, str(CALLS), "ended"]
+               "--totals=totals", "-o", "pipe", "--", bursts, "200", "5000", "ended"]
     with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.DEVNULL, env=clean_environment()) as telrun:
         while not (tmp_path / "ended").exists() and telrun.poll() is None:
             time.sleep(0.01)
