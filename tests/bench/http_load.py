@@ -26,7 +26,6 @@ from teltest.web.authority import Authority  # noqa: E402
 from teltest.web.nginx import Nginx  # noqa: E402
 
 CONNECTIONS = 64
-MORE_REPETITIONS = 3  # times as many
 UNTRACED, AGAIN = "untraced", "untraced again"
 # telrun's options; None: without telrun.
 CONFIGURATIONS = {
@@ -160,5 +159,5 @@ def show(report):
 
 def measure_http(folder, pinned, repetitions, seconds):
     loads = Loads(folder, pinned)
-    load = loads.measure(MORE_REPETITIONS * repetitions, seconds)
+    load = loads.measure(repetitions, seconds)
     return {"load": load, "said": loads.said}
