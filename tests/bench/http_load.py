@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 from measure import let_drains_finish  # noqa: E402
 from teltest.web.authority import Authority  # noqa: E402
 from teltest.web.nginx import Nginx  # noqa: E402
+from teltest.web.processes import until  # noqa: E402
 
 CONNECTIONS = 64
 UNTRACED, AGAIN = "untraced", "untraced again"
@@ -51,15 +52,17 @@ def ask(cores, url, seconds):
 
 
 def worker_of(nginx):
-    """Of nginx's master, or of telrun's child that is it."""
-    pid = nginx.server.process.pid
-    while (name := Path(f"/proc/{pid}/comm").read_text().strip()) != "nginx" or children(pid):
-        below = [child for child in children(pid)
-                 if Path(f"/proc/{child}/comm").read_text().startswith("nginx")]
-        if not below:
-            sys.exit(f"bench: process {pid} ({name}) has no nginx below it")
-        pid = below[0]
-    return pid
+    """The child of nginx's master, which may listen before it has one."""
+    return until(lambda: worker_below(nginx.server.process.pid), "nginx's worker")
+
+
+def worker_below(pid):
+    """Of the master, which is this process or telrun's child; None if it is not there yet."""
+    is_master = Path(f"/proc/{pid}/comm").read_text().strip() == "nginx"
+    below = children(pid)
+    if is_master:
+        return below[0] if below else None
+    return next(filter(None, map(worker_below, below)), None)
 
 
 def children(pid):
