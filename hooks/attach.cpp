@@ -24,57 +24,38 @@ __thread uint32_t t_loaded __attribute__((tls_model("initial-exec"))) = 1;
 // The stack of the thread that forked, for the child's one thread.
 Stack g_forked_stack;
 
-LaneHeader* lane_header(uintptr_t ring) {
-  return reinterpret_cast<LaneHeader*>(ring + g_process.ring_bytes + kSpillBytes);
-}
-
 uint32_t group_of(uint32_t lane) {
   uint32_t group = 0;
   while (lane >= group_first_lane(group) + group_lanes(group)) group++;
   return group;
 }
 
-// Private memory for a group's lanes, and the table entries that make it usable.
-bool adopt_group(uint32_t group, uintptr_t base) {
-  size_t bytes = group_lanes(group) * sizeof(Lane);
-  bytes = (bytes + kPageBytes - 1) & ~size_t{kPageBytes - 1};
-  long lanes = sys::call(SYS_mmap, 0, static_cast<long>(bytes), PROT_READ | PROT_WRITE,
+// Private memory for a group's lanes. Threads that add it at the same time keep the first one's.
+bool add_lanes(uint32_t group) {
+  if (group >= kMaxLaneGroups || group_first_lane(group) >= g_process.lane_count) return false;
+  if (g_process.group_lanes[group].load(std::memory_order_acquire) != nullptr) return true;
+  if (g_process.restricted.load(std::memory_order_relaxed) != 0) return false;
+  long bytes = static_cast<long>(round_to_page(group_lanes(group) * sizeof(Lane)));
+  long lanes = sys::call(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (sys::failed(lanes)) return false;
-  g_process.group_base[group] = base;
-  g_process.group_lanes[group] = reinterpret_cast<Lane*>(lanes);
-  g_process.mapped_groups.store(group + 1, std::memory_order_release);
+  Lane* none = nullptr;
+  if (!g_process.group_lanes[group].compare_exchange_strong(none, reinterpret_cast<Lane*>(lanes))) {
+    sys::call(SYS_munmap, lanes, bytes);
+  }
   return true;
 }
 
-// Maps the next group of lanes. mremap(2) with an old size of 0 makes a second mapping of the same
-// pages, of any length: started from the last mapped page, which is the next group's first, it
-// reaches further into the memfd without a descriptor.
-bool grow() {
-  uint32_t none = 0;
-  if (!g_process.growing.compare_exchange_strong(none, 1)) return false;
-  uint32_t group = g_process.mapped_groups.load(std::memory_order_acquire);
-  bool grown = false;
-  if (group < kMaxGroups && group_first_lane(group) + group_lanes(group) <= g_process.lane_count &&
-      g_process.restricted.load(std::memory_order_relaxed) == 0) {
-    uint64_t stride = lane_stride(g_process.ring_bytes);
-    uintptr_t anchor = g_process.group_base[group - 1] + group_lanes(group - 1) * stride;
-    long base =
-        sys::call(SYS_mremap, static_cast<long>(anchor), 0,
-                  static_cast<long>(group_lanes(group) * stride + kPageBytes), MREMAP_MAYMOVE);
-    grown = !sys::failed(base) && adopt_group(group, static_cast<uintptr_t>(base));
-  }
-  g_process.growing.store(0, std::memory_order_release);
-  return grown;
+// Lanes that this process can use, as far as private memory for them is there.
+uint32_t usable_lanes() {
+  uint32_t group = 0;
+  while (group < kMaxLaneGroups && g_process.group_lanes[group].load() != nullptr) group++;
+  if (group == 0) return 0;
+  uint32_t lanes = group_first_lane(group - 1) + group_lanes(group - 1);
+  return lanes < g_process.lane_count ? lanes : g_process.lane_count;
 }
 
-uintptr_t ring_address(uint32_t index) {
-  uint32_t group = group_of(index);
-  return g_process.group_base[group] +
-         (index - group_first_lane(group)) * lane_stride(g_process.ring_bytes);
-}
-
-// Sets a clear bit of the map of claimed lanes; -1 if the mapped lanes are all taken.
+// Sets a clear bit of the map of claimed lanes; -1 if so many lanes are all taken.
 int claim_bit(uint32_t lanes) {
   std::atomic<uint64_t>* map = g_process.segment->claimed;
   for (uint32_t word = 0; word * 64 < lanes; word++) {
@@ -92,29 +73,23 @@ int claim_bit(uint32_t lanes) {
 
 bool any_lane_has_ended(uint32_t lanes) {
   for (uint32_t lane = 0; lane < lanes; lane++) {
-    const LaneHeader* header = lane_header(ring_address(lane));
+    const LaneHeader* header = &g_process.lane_headers[lane];
     if ((header->owner.word.load(std::memory_order_relaxed) & kOwnerDied) != 0) return true;
   }
   return false;
 }
 
-// While another thread maps lanes, or until the drain has freed one: in the blocking mode in any
-// case, else for a moment and if there is one to be freed (a program of thousands of short threads,
-// while the drain gets no processor). Signals are blocked on the way here, so whoever is waited for
-// gets on with it.
-bool wait_for_lane(uint32_t groups, int* patience) {
+// Until the drain has freed a lane: in the blocking mode in any case, else for a moment and if
+// there is one to be freed (a program of thousands of short threads, while the drain gets no
+// processor).
+bool wait_for_lane(uint32_t lanes, int* patience) {
   constexpr long kPauseNs = 200000;
   constexpr int kMoment = 2500;  // half a second, once until a lane was free again
-  if (g_process.growing.load(std::memory_order_acquire) != 0) {
-    sys::call(SYS_sched_yield);
-    return --*patience > 0;
-  }
-  if (g_process.mapped_groups.load(std::memory_order_acquire) != groups) return true;
   if (g_process.restricted.load() != 0 || drain_has_gone()) return false;
   if (g_process.on_full != kBlock) {
     if (g_process.lanes_short.load(std::memory_order_relaxed) != 0) return false;
     if (*patience > kMoment) *patience = kMoment;
-    if (!any_lane_has_ended(group_first_lane(groups - 1) + group_lanes(groups - 1))) return false;
+    if (!any_lane_has_ended(lanes)) return false;
     if (*patience == 1) g_process.lanes_short.store(1, std::memory_order_relaxed);
     ring_doorbell();
   }
@@ -124,23 +99,24 @@ bool wait_for_lane(uint32_t groups, int* patience) {
 }
 
 Lane* claim_free_lane() {
-  constexpr int kPatience = 50000;  // ten seconds, or that many turns given to others
+  constexpr int kPatience = 50000;  // ten seconds
   int patience = kPatience;
   for (;;) {
-    uint32_t groups = g_process.mapped_groups.load(std::memory_order_acquire);
-    int index = claim_bit(group_first_lane(groups - 1) + group_lanes(groups - 1));
+    uint32_t lanes = usable_lanes();
+    int index = claim_bit(lanes);
     if (index >= 0) {
       g_process.lanes_short.store(0, std::memory_order_relaxed);
       uint32_t group = group_of(static_cast<uint32_t>(index));
-      Lane* lane =
-          &g_process.group_lanes[group][static_cast<uint32_t>(index) - group_first_lane(group)];
+      Lane* lane = g_process.group_lanes[group].load() + static_cast<uint32_t>(index) -
+                   group_first_lane(group);
       *lane = {};
       lane->index = static_cast<uint32_t>(index);
-      lane->ring = ring_address(lane->index);
-      lane->header = lane_header(lane->ring);
+      lane->header = &g_process.lane_headers[index];
+      lane->number = lane->header->start.load(std::memory_order_acquire);
       return lane;
     }
-    if (!grow() && !wait_for_lane(groups, &patience)) return nullptr;
+    bool more = lanes < g_process.lane_count && add_lanes(group_of(lanes));
+    if (!more && !wait_for_lane(lanes, &patience)) return nullptr;
   }
 }
 
@@ -212,7 +188,6 @@ bool start_child() {
   g_process.id =
       keyed_mix(g_process.id ^ read_tsc(), g_process.key.k0, static_cast<uint64_t>(g_process.pid)) |
       1;
-  g_process.growing.store(0, std::memory_order_relaxed);
   g_process.recorded.store(0, std::memory_order_relaxed);
   reset_services_in_child();
   if (t_hook.lane != nullptr) {
@@ -252,11 +227,15 @@ void claim(uintptr_t sp) {
     count_loss(LossReason::kNoLane);
     return;
   }
+  if (!take_first_chunk(lane)) {
+    count_loss(LossReason::kQueueFull);
+    g_process.segment->claimed[lane->index / 64].fetch_and(~(uint64_t{1} << lane->index % 64),
+                                                           std::memory_order_acq_rel);
+    return;
+  }
   lane->tid = own_lane(lane->header);
-  uint64_t start = lane->header->start.load(std::memory_order_acquire);
-  lane->lap = position_lap(start);
   t_hook = {};
-  t_hook.cursor = lane->ring + position_offset(start);
+  t_hook.cursor = lane->base;
   lane->context = t_birth.context;
   if (sp - g_forked_stack.lo < g_forked_stack.hi - g_forked_stack.lo) {
     set_home_stack(lane, g_forked_stack.lo, g_forked_stack.hi);
@@ -284,20 +263,19 @@ Lane* attach_thread(uintptr_t sp) {
   return t_hook.lane;
 }
 
-bool map_first_group() {
-  return adopt_group(0, reinterpret_cast<uintptr_t>(g_process.segment) + sizeof(SegmentHeader));
+bool add_first_lanes() {
+  return add_lanes(0);
 }
 
 void note_ended_lanes(uintptr_t sp) {
-  uint32_t groups = g_process.mapped_groups.load(std::memory_order_acquire);
-  uint32_t lanes = group_first_lane(groups - 1) + group_lanes(groups - 1);
+  uint32_t lanes = usable_lanes();
   for (uint32_t word = 0; word * 64 < lanes; word++) {
     uint64_t claimed = g_process.segment->claimed[word].load(std::memory_order_acquire);
     for (; claimed != 0; claimed &= claimed - 1) {
       uint32_t lane = word * 64 + static_cast<uint32_t>(__builtin_ctzll(claimed));
       if (lane >= lanes) break;
-      LaneHeader* header = lane_header(ring_address(lane));
-      if ((header->owner.word.load(std::memory_order_acquire) & kOwnerDied) != 0) {
+      const LaneHeader& header = g_process.lane_headers[lane];
+      if ((header.owner.word.load(std::memory_order_acquire) & kOwnerDied) != 0) {
         note_event(ControlKind::kLaneEnded, lane, sp);
       }
     }

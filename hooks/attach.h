@@ -6,16 +6,16 @@
 namespace telinject {
 
 // The current thread's lane, claimed now if need be; null if it cannot be traced: tracing is off,
-// no lane is free, or this is a vfork child or another task that shares a thread's memory. `sp` is
-// the stack pointer of the call, by which the thread's own stack is found.
+// no lane is free, no chunk, or this is a vfork child or another task that shares a thread's
+// memory. `sp` is the stack pointer of the call, by which the thread's own stack is found.
 //
 // Async-signal-safe: blocks signals for the time of the claim. System calls: getpid,
-// rt_sigprocmask, prctl(PR_GET_NAME), mremap when a group of lanes has to be mapped; none but the
-// claim itself under a seccomp filter.
+// rt_sigprocmask, prctl(PR_GET_NAME), mmap when more lanes are needed than before, what
+// take_chunk() needs; none of them under a seccomp filter.
 Lane* attach_thread(uintptr_t sp);
 
-// For preload, after the segment was mapped: makes the first group of lanes usable.
-bool map_first_group();
+// For preload, after the segment was mapped: makes the first lanes usable.
+bool add_first_lanes();
 
 // The number of the next root on this lane. Kept in shared memory: the lane's next owner, perhaps
 // in another process, goes on from there.
@@ -25,9 +25,9 @@ uint64_t next_root_number(Lane* lane);
 // that their calls are not taken for ended with the process. `sp` is the caller's.
 void note_ended_lanes(uintptr_t sp);
 
-// The lane position of an address in the ring's current lap.
+// The lane position of an address in the lane's current chunk.
 inline uint64_t position_of(const Lane* lane, uintptr_t address) {
-  return lane_position(lane->lap, address - lane->ring);
+  return lane_position(lane->number, address - lane->base);
 }
 
 }  // namespace telinject

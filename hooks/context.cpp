@@ -12,40 +12,42 @@ namespace {
 
 constexpr int kMaxSteps = 4096;
 
-// Walks a lane's records backwards, unit by unit. Stops at what is not written or already zeroed.
+// Walks a lane's records backwards, unit by unit, through its last two chunks. Stops at what is not
+// written or already zeroed.
 class BackwardWalk {
  public:
   explicit BackwardWalk(const Lane* lane)
-      : lane_(lane), offset_(t_hook.cursor - lane->ring), lap_(lane->lap) {}
+      : lane_(lane), base_(lane->base), at_(t_hook.cursor), number_(lane->number) {}
 
   // The next older record; null at the end.
   const uint64_t* next() {
-    if (offset_ < kUnitBytes && !enter_previous_lap()) return nullptr;
-    const uint64_t* unit = at(offset_ - kUnitBytes);
+    if (at_ - base_ < kUnitBytes && !enter_previous_chunk()) return nullptr;
+    const uint64_t* unit = word(at_ - kUnitBytes);
     if (is_exit(*unit)) {
-      offset_ -= kUnitBytes;
+      at_ -= kUnitBytes;
       return unit;
     }
-    if (!is_second_unit(*unit) || offset_ < kEntryBytes) return nullptr;
-    offset_ -= kEntryBytes;
-    const uint64_t* record = at(offset_);
+    if (!is_second_unit(*unit) || at_ - base_ < kEntryBytes) return nullptr;
+    at_ -= kEntryBytes;
+    const uint64_t* record = word(at_);
     return *record == 0 ? nullptr : record;
   }
-  uint64_t position() const { return lane_position(lap_, offset_); }
+  uint64_t position() const { return lane_position(number_, at_ - base_); }
 
  private:
-  const uint64_t* at(uint64_t offset) const {
-    return reinterpret_cast<const uint64_t*>(lane_->ring + offset);
+  static const uint64_t* word(uintptr_t address) {
+    return reinterpret_cast<const uint64_t*>(address);
   }
-  bool enter_previous_lap() {
-    if (lap_ != lane_->lap || lane_->previous_end == 0) return false;
-    lap_--;
-    offset_ = lane_->previous_end;
-    return true;
+  bool enter_previous_chunk() {
+    if (number_ != lane_->number || lane_->previous_base == 0) return false;
+    number_--;
+    base_ = lane_->previous_base;
+    at_ = lane_->previous_end;
+    return at_ - base_ >= kUnitBytes;
   }
   const Lane* lane_;
-  uint64_t offset_;
-  uint64_t lap_;
+  uintptr_t base_, at_;
+  uint64_t number_;
 };
 
 // The innermost call whose frame is still there: its exit has not been seen, and its frame is not

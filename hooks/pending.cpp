@@ -7,19 +7,27 @@ namespace telinject {
 
 bool has_pending(const Lane* lane) {
   return lane->pending.lost != 0 || lane->pending.closed_sp != 0 ||
-         lane->pending.landed_word != 0 || lane->announced != lane->current;
+         lane->pending.landed_word != 0 || lane->pending.waited != 0 ||
+         lane->announced != lane->current;
 }
 
 uintptr_t pending_bytes(const Lane* lane) {
   return (lane->pending.landed_word != 0 ? kControlBytes : 0) +
          (lane->pending.closed_sp != 0 ? kControlBytes : 0) +
          (lane->pending.lost != 0 ? kControlBytes : 0) +
+         (lane->pending.waited != 0 ? kControlBytes : 0) +
          (lane->announced != lane->current ? kControlBytes : 0);
 }
 
 void write_pending(Lane* lane, uint64_t ticks) {
   Pending& pending = lane->pending;
-  // First: frames further up may have returned since.
+  // What was open while the thread waited is open still, as far as the drain knows.
+  if (pending.waited != 0) {
+    put_control(reserve(kControlBytes), ticks, ControlKind::kWaited, 0, pending.waited, 0);
+    pending.waited = 0;
+  }
+  // Before the others: frames further up may have returned since. frames further up may have
+  // returned since.
   if (pending.landed_word != 0) {
     put_control(reserve(kControlBytes), ticks, ControlKind::kUnwind, pending.landed_word,
                 pending.landed_pc, pending.landed_sp);

@@ -141,7 +141,7 @@ void look_for_modules(Lane* lane, const Call& call) {
 
 // ---- entries and exits
 
-void enter(Lane* lane, const Call& call) {
+void enter(Lane* lane, Call call) {
   select_stack(lane, call.sp);
   if (lane->modules_pending) look_for_modules(lane, call);
   if (lane->drop.active) {
@@ -163,6 +163,7 @@ void enter(Lane* lane, const Call& call) {
     begin_drop(lane, call);
     return;
   }
+  if (lane->pending.waited != 0) call.ticks = read_ticks();
   write_pending(lane, call.ticks);
   if (root_word != 0) {
     uint64_t* record = reserve(kControlBytes + kEntryBytes);
@@ -189,8 +190,9 @@ bool ends_root(const Root& root, const Call& call) {
   return tail ? call.sp > root.sp : call.sp == root.sp;
 }
 
-void write_exit(Lane* lane, const Call& call) {
+void write_exit(Lane* lane, Call call) {
   if (make_room(lane, pending_bytes(lane) + kExitBytes, /*for_entry=*/false)) {
+    if (lane->pending.waited != 0) call.ticks = read_ticks();
     write_pending(lane, call.ticks);
     put_exit(reserve(kExitBytes), call.ticks, call.function, call.sp);
     return;
@@ -220,9 +222,7 @@ void leave(Lane* lane, const Call& call) {
 // ---- hooks that interrupted the code above
 
 uint64_t* reserve_nested(Lane* lane, uintptr_t bytes) {
-  uintptr_t at = t_hook.cursor;
-  uintptr_t end = at < lane->nested_low ? lane->nested_low : lane->nested_high;
-  return at + bytes <= end ? reserve(bytes) : nullptr;
+  return has_nested_room(lane, bytes) ? reserve(bytes) : nullptr;
 }
 
 void lose_nested(Lane* lane) {

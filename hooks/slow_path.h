@@ -29,7 +29,9 @@ class SlowPath {
  public:
   SlowPath(Lane* lane, uintptr_t sp);
   ~SlowPath() {
-    if (entered_) lane_->busy_sp = 0;
+    if (!entered_) return;
+    lane_->granted = 0;
+    lane_->busy_sp = 0;
   }
   SlowPath(const SlowPath&) = delete;
   SlowPath& operator=(const SlowPath&) = delete;

@@ -3,85 +3,80 @@
 #include <linux/futex.h>
 #include <time.h>
 
+#include "hooks/chunks.h"
 #include "hooks/record_writer.h"
+#include "shim/channel/clock.h"
 #include "shim/channel/syscall.h"
 
 namespace telinject {
 
 namespace {
 
-// Limits are renewed after this much: often enough to wake a sleeping drain in good time.
-constexpr uint64_t kWatchBytes = 64 * 1024;
-// While the drain keeps up, the ring is wrapped early, so that a lane touches no more memory and
-// no more cache than it needs.
-constexpr uint64_t kEarlyWrapOffset = 256 * 1024;
-constexpr uint64_t kEarlyWrapUsed = 96 * 1024;
-
-uint64_t offset_of(const Lane* lane) {
-  return t_hook.cursor - lane->ring;
+bool fits(const Lane* lane, uintptr_t bytes, bool for_entry) {
+  return t_hook.cursor + bytes <= (for_entry ? lane->entry_limit : lane->exit_limit);
 }
 
-struct Room {
-  uint64_t hard;   // offset below which a record may start
-  uint64_t total;  // bytes free, including those after a wrap
-  uint64_t used;
-  bool may_wrap;  // the drain is in this lap: the ring's start is free up to `behind`
-  uint64_t behind;
-};
-
-uint64_t less(uint64_t a, uint64_t b) {
-  return a > b ? a - b : 0;
+bool in_chunk(uintptr_t base, uintptr_t address) {
+  return base != 0 && address - base < kChunkBytes;
 }
 
-Room measure(const Lane* lane) {
-  uint64_t released = lane->header->released.load(std::memory_order_acquire);
-  uint64_t offset = offset_of(lane);
-  uint64_t ring = g_process.ring_bytes;
-  uint64_t behind = position_offset(released);
-  Room room = {};
-  if (position_lap(released) == lane->lap) {
-    room.hard = ring - kNestedBytes;
-    room.behind = less(behind, kNestedBytes + kGuardBytes);
-    room.may_wrap = room.behind > 0;
-    room.total = less(room.hard, offset) + room.behind;
-    room.used = less(offset, behind);
-  } else {
-    room.hard = less(behind, kNestedBytes + kGuardBytes);
-    room.total = less(room.hard, offset);
-    room.used = ring - room.total;
-  }
-  return room;
+// The bell is for a drain that naps: it is rung when enough waits to be worth its waking.
+void ring_if_much_waits(const Lane* lane) {
+  SegmentHeader* segment = g_process.segment;
+  if (segment->drain_asleep.load(std::memory_order_relaxed) == 0) return;
+  uint64_t waiting = lane->number - lane->header->taken.load(std::memory_order_relaxed);
+  if (waiting >= segment->bell_chunks.load(std::memory_order_relaxed)) ring_doorbell();
 }
 
-// Moves the cursor to the ring's start in one instruction, so that a handler's records land either
-// before it or after it; then tells the drain where to go on. Until that is published, the drain
-// waits at the old place.
-void wrap(Lane* lane, const Room& room) {
-  lane->nested_low = lane->ring + room.behind;
-  lane->wrap_lap = lane->lap + 1;
+// Moves the cursor to another chunk in one instruction, so that a handler's records land either
+// before it or after it; then tells the drain where the old one ends. Until that is published, the
+// drain does not look behind the old one.
+//
+// Both of the thread's limits are 0 meanwhile: those of the old chunk say nothing of the new one,
+// and a handler that went by them could write past its end.
+bool change_chunk(Lane* lane, bool for_entry) {
+  finish_change(lane);
+  auto* hook = static_cast<volatile HookState*>(&t_hook);
+  hook->entry_limit = 0;
+  hook->exit_limit = 0;
+  uint32_t chunk = take_chunk(lane, for_entry);
+  if (chunk == kNoChunk) return false;
+  lane->header->taking.store(chunk + 1, std::memory_order_relaxed);
+  ChunkEntry& entry = g_process.chunk_table[chunk];
+  entry.lane.store(lane->index, std::memory_order_relaxed);
+  entry.number.store(lane->number + 1, std::memory_order_relaxed);
+  ChunkChange& change = lane->change;
+  change = {0, lane->base, chunk_address(chunk), lane->chunk, chunk, lane->number + 1};
   uintptr_t old = t_hook.cursor;
   bool moved;
   do {  // NOLINT(bugprone-infinite-loop): the instruction sets `moved`
-    lane->wrap_from = old;
+    change.from = old;
     __asm__ volatile("cmpxchgq %3, %1"
                      : "+a"(old), "+m"(t_hook.cursor), "=@ccz"(moved)
-                     : "r"(lane->ring)
+                     : "r"(change.next_base)
                      : "cc", "memory");
   } while (!moved);
-  finish_wrap(lane);
+  finish_change(lane);
+  lane->only_exits = !for_entry && !entries_allowed(lane);
+  refresh_limits(lane);
+  ring_if_much_waits(lane);
+  return true;
 }
 
-void set_limits(Lane* lane, const Room& room) {
-  uint64_t offset = offset_of(lane);
-  uint64_t reserve = exit_reserve(g_process.ring_bytes);
-  uint64_t exit_end = room.hard;
-  uint64_t entry_end = room.total > reserve ? offset + (room.total - reserve) : 0;
-  if (entry_end > room.hard) entry_end = room.hard;
-  uint64_t watch = offset + kWatchBytes;
-  lane->exit_limit = lane->ring + (exit_end < watch ? exit_end : watch);
-  lane->entry_limit = lane->ring + (entry_end < watch ? entry_end : watch);
-  lane->nested_high = lane->ring + room.hard + kNestedBytes;
-  lane->nested_low = 0;
+// Entries that were refused are allowed again once the drain has given chunks back.
+bool allows_entries_again(Lane* lane) {
+  if (!lane->only_exits || !entries_allowed(lane)) return false;
+  lane->only_exits = false;
+  refresh_limits(lane);
+  return true;
+}
+
+bool find_room(Lane* lane, uintptr_t bytes, bool for_entry) {
+  if (fits(lane, bytes, for_entry)) return true;
+  if (for_entry && allows_entries_again(lane) && fits(lane, bytes, true)) return true;
+  // What may be written here by exits alone stays theirs.
+  if (for_entry && lane->only_exits) return false;
+  return change_chunk(lane, for_entry) && fits(lane, bytes, for_entry);
 }
 
 // Sleeps a little, or spins where no system call may be made.
@@ -96,32 +91,37 @@ void pause_for(const std::atomic<uint32_t>* futex, uint32_t seen, long nanosecon
 
 // Blocking mode. The drain's death is seen at once (the kernel marks its robust futex); a drain
 // that is merely stuck, after five seconds without a heartbeat.
-bool wait_for_drain(Lane* lane, uintptr_t bytes, bool for_entry) {
+template <typename Found>
+bool wait_for_drain(Lane* lane, Found&& found) {
   constexpr long kPauseNs = 2000000;
   constexpr uint64_t kPatienceTicks = 5ull * 4000000000;  // 5 s at 4 GHz; more at less
   SegmentHeader* segment = g_process.segment;
   uint32_t beat = segment->heartbeat.load(std::memory_order_relaxed);
-  uint64_t since = __builtin_ia32_rdtsc();
+  uint64_t begun = read_ticks();
+  uint64_t since = read_tsc();
+  bool there = false;
   while (g_process.drain_gone.load(std::memory_order_relaxed) == 0) {
-    lane->header->waiting.store(1, std::memory_order_seq_cst);
-    uint32_t seen = lane->header->released_futex.load(std::memory_order_seq_cst);
-    refresh_limits(lane);
-    if (t_hook.cursor + bytes <= (for_entry ? lane->entry_limit : lane->exit_limit)) return true;
+    segment->room_wanted.store(1, std::memory_order_seq_cst);
+    uint32_t seen = segment->room_futex.load(std::memory_order_seq_cst);
+    there = found();
+    if (there) break;
+    ring_doorbell();
     // Meanwhile signal handlers may use the lane as if nothing was under way.
     uintptr_t busy = lane->busy_sp;
     lane->busy_sp = 0;
-    pause_for(&lane->header->released_futex, seen, kPauseNs);
+    pause_for(&segment->room_futex, seen, kPauseNs);
     lane->busy_sp = busy;
     uint32_t now = segment->heartbeat.load(std::memory_order_relaxed);
     if (now != beat) {
       beat = now;
-      since = __builtin_ia32_rdtsc();
+      since = read_tsc();
     }
-    if (drain_has_gone() || __builtin_ia32_rdtsc() - since > kPatienceTicks) {
+    if (drain_has_gone() || read_tsc() - since > kPatienceTicks) {
       g_process.drain_gone.store(1, std::memory_order_relaxed);
     }
   }
-  return false;
+  lane->pending.waited += read_ticks() - begun;
+  return there;
 }
 
 }  // namespace
@@ -142,47 +142,64 @@ bool drain_has_gone() {
          (g_process.segment->drain.word.load(std::memory_order_relaxed) & kOwnerDied) != 0;
 }
 
-void finish_wrap(Lane* lane) {
-  uintptr_t from = lane->wrap_from;
-  if (from == 0) return;
-  if (t_hook.cursor < from) {
-    lane->previous_end = from - lane->ring;
-    lane->lap = lane->wrap_lap;
-    put_control(reinterpret_cast<uint64_t*>(from), read_ticks(), ControlKind::kWrap, 0, 0, 0);
+// May be interrupted and left for good at any point, and is then done again from the start.
+void finish_change(Lane* lane) {
+  const ChunkChange change = lane->change;
+  if (change.from != 0 && in_chunk(change.next_base, t_hook.cursor)) {
+    ChunkEntry& entry = g_process.chunk_table[change.old_chunk];
+    entry.end.store(static_cast<uint32_t>(change.from - change.old_base),
+                    std::memory_order_relaxed);
+    entry.next.store(change.next_chunk, std::memory_order_relaxed);
+    lane->previous_base = change.old_base;
+    lane->previous_end = change.from;
+    lane->base = change.next_base;
+    lane->chunk = change.next_chunk;
+    lane->number = change.number;
+    lane->header->cpu.store(current_cpu(), std::memory_order_relaxed);
+    lane->header->open.store(change.number, std::memory_order_release);
   }
-  lane->wrap_from = 0;
+  lane->change.from = 0;
+  uint32_t taken = lane->header->taking.exchange(0, std::memory_order_relaxed);
+  // A handler left before the cursor had moved.
+  if (taken != 0 && taken - 1 != lane->chunk) return_chunk(taken - 1);
 }
 
 void refresh_limits(Lane* lane) {
-  Room room = measure(lane);
-  uint64_t offset = offset_of(lane);
-  bool at_end = offset + kControlBytes > g_process.ring_bytes - kNestedBytes;
-  bool early = offset >= kEarlyWrapOffset && room.used < kEarlyWrapUsed &&
-               room.behind >= kEarlyWrapOffset / 2;
-  if (room.may_wrap && (at_end || early)) {
-    wrap(lane, room);
-    room = measure(lane);
-  }
-  set_limits(lane, room);
-  ring_doorbell();
+  uintptr_t end = lane->base + kChunkBytes - kSpillBytes;
+  lane->exit_limit = end;
+  lane->entry_limit = lane->only_exits ? 0 : end;
+}
+
+bool take_first_chunk(Lane* lane) {
+  auto take = [lane] {
+    lane->chunk = take_chunk(lane, /*for_entry=*/false);
+    return lane->chunk != kNoChunk;
+  };
+  if (!take() && (g_process.on_full != kBlock || !wait_for_drain(lane, take))) return false;
+  ChunkEntry& entry = g_process.chunk_table[lane->chunk];
+  entry.lane.store(lane->index, std::memory_order_relaxed);
+  entry.number.store(lane->number, std::memory_order_relaxed);
+  lane->base = chunk_address(lane->chunk);
+  lane->only_exits = !entries_allowed(lane);
+  lane->header->open.store(lane->number, std::memory_order_relaxed);
+  lane->header->cpu.store(current_cpu(), std::memory_order_relaxed);
+  lane->header->first_chunk.store(lane->chunk + 1, std::memory_order_release);
+  return true;
 }
 
 bool make_room(Lane* lane, uintptr_t bytes, bool for_entry) {
-  auto fits = [&] {
-    return t_hook.cursor + bytes <= (for_entry ? lane->entry_limit : lane->exit_limit);
-  };
-  if (fits()) return true;
-  refresh_limits(lane);
-  if (fits()) return true;
-  // A long message may not fit before the ring's end, but after it.
-  Room room = measure(lane);
-  if (room.may_wrap && bytes + exit_reserve(g_process.ring_bytes) < room.behind) {
-    wrap(lane, room);
-    refresh_limits(lane);
-    if (fits()) return true;
+  bool found = find_room(lane, bytes, for_entry);
+  if (!found && g_process.on_full == kBlock) {
+    found = wait_for_drain(lane, [&] { return find_room(lane, bytes, for_entry); });
   }
-  if (g_process.on_full != kBlock) return false;
-  return wait_for_drain(lane, bytes, for_entry);
+  lane->granted = found ? bytes : 0;
+  return found;
+}
+
+bool has_nested_room(const Lane* lane, uintptr_t bytes) {
+  uintptr_t at = t_hook.cursor;
+  uintptr_t base = in_chunk(lane->change.next_base, at) ? lane->change.next_base : lane->base;
+  return at - base + bytes + lane->granted <= kChunkBytes - kGuardBytes;
 }
 
 }  // namespace telinject

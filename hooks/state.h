@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "shim/channel/clock.h"
 #include "shim/channel/ids.h"
 #include "shim/channel/layout.h"
 #include "shim/channel/message.h"
@@ -94,6 +95,7 @@ struct Pending {
   // The first handler since the last record that an exception went to: unwind_word() or 0, pc, sp.
   uint64_t landed_word;
   uintptr_t landed_pc, landed_sp;
+  uint64_t waited;  // ticks for which the thread waited for room since the last record
 };
 
 // The request that a thread serves, and whose span is its context (http/request_context.h).
@@ -120,21 +122,31 @@ struct Throttle {
 inline constexpr size_t kScratchBytes =
     sizeof(ThrowMessage) + kMaxStackFrames * sizeof(uint64_t) + kMaxTypeBytes + kMaxTextBytes;
 
+// From one chunk to the next, which gets `number`. `from`: where the cursor was when it moved; 0:
+// no change is under way.
+struct ChunkChange {
+  uintptr_t from, old_base, next_base;
+  uint32_t old_chunk, next_chunk;
+  uint64_t number;
+};
+
 // A lane's private side. One a thread, in memory that only this process sees.
 struct Lane {
   uint32_t index;
   int32_t tid;
   LaneHeader* header;
-  uintptr_t ring;
-  uint64_t lap;           // how often the ring was wrapped
-  uint64_t previous_end;  // offset of the Wrap record of the lap before
+  // The chunk that is written to, its number in the lane; and where the one before it lies, as far
+  // as records go. 0: there is none.
+  uintptr_t base;
+  uint64_t number;
+  uint32_t chunk;
+  uintptr_t previous_base, previous_end;
+  // A change to another chunk under way; a handler may leave it half done.
+  ChunkChange change;
   // Computed by refresh_limits(); HookState has them, or 0 while the slow path must see every call.
   uintptr_t entry_limit, exit_limit;
-  // Where a hook may write that interrupted the slow path: below nested_low, or up to nested_high.
-  uintptr_t nested_low, nested_high;
-  // A wrap under way: where from, and the lap it leads to; a handler may leave it half done.
-  uintptr_t wrap_from;
-  uint64_t wrap_lap;
+  bool only_exits;       // this chunk is for the ends of open calls: entries are refused
+  uintptr_t granted;     // bytes that the slow path under way may reserve yet
   uint64_t clean;        // lane position below which no hole is left (record.h)
   uintptr_t busy_sp;     // sp of the slow path that is under way; 0: none
   bool mute;             // inside a root that is not recorded
@@ -171,17 +183,19 @@ struct Process {
   std::atomic<ProcessState> state;
   SegmentHeader* segment;
   SegmentKey key;
-  uint32_t ring_bytes, lane_count;
-  std::atomic<uint32_t> mapped_groups;
-  std::atomic<uint32_t> growing;
-  uintptr_t group_base[kMaxGroups];  // first lane's ring of each mapped group
-  Lane* group_lanes[kMaxGroups];     // private sides
+  uint32_t lane_count, chunk_count;
+  LaneHeader* lane_headers;
+  ChunkEntry* chunk_table;
+  // Of each group that this process has mapped, else 0: its first chunk; its lanes' private sides.
+  std::atomic<uintptr_t> chunk_base[kMaxChunkGroups];
+  std::atomic<Lane*> group_lanes[kMaxLaneGroups];
   uint64_t sampling_threshold;
   bool record_all;  // what is not sampled, too: for totals
   OnFull on_full;
   bool stacktraces;
   Threads threads;
   ClockKind clock;
+  bool knows_cpu;                     // current_cpu() can be asked
   std::atomic<uint32_t> restricted;   // a seccomp filter is on: make no system call
   std::atomic<uint32_t> recorded;     // a call has been: there is something to wait for at the end
   std::atomic<uint32_t> drain_gone;   // noticed by a producer: never wait again
@@ -201,6 +215,12 @@ inline uint64_t read_ticks() {
   long time[2] = {0, 0};
   g_process.libc.clock_gettime(1 /* CLOCK_MONOTONIC */, time);
   return static_cast<uint64_t>(time[0]) * 1000000000 + static_cast<uint64_t>(time[1]);
+}
+
+// The processor that the thread runs on, + 1; 0 if that is not known.
+inline uint32_t current_cpu() {
+  if (!g_process.knows_cpu) return 0;
+  return read_cpu() + 1;
 }
 
 inline void count_loss(LossReason reason, uint64_t calls = 1) {

@@ -20,47 +20,74 @@ bool on_stack(const Stack& stack, uintptr_t sp) {
 // straight here. What is below `clean` needs no second look.
 //
 // A hook that is merely interrupted, by a handler that jumps within itself, keeps its hole.
-void void_abandoned(Lane* lane, uintptr_t target_sp) {
-  uint64_t released = lane->header->released.load(std::memory_order_acquire);
-  uint64_t from = lane->clean > released ? lane->clean : released;
-  uint64_t offset = position_lap(from) == lane->lap ? position_offset(from) : 0;
-  uint64_t end = t_hook.cursor - lane->ring;
-  uint64_t* holes[8];
-  size_t hole_count = 0;
-  uint64_t first_hole = end;
-  auto at = [&](uint64_t o) { return reinterpret_cast<uint64_t*>(lane->ring + o); };
-  while (offset < end) {
-    uint64_t* unit = at(offset);
-    if (*unit == 0) {
-      if (first_hole == end) first_hole = offset;
-      if (hole_count < 8) holes[hole_count++] = unit;
-      offset += kUnitBytes;
-      continue;
-    }
-    bool entry = *unit >> 62 == 0 && !is_control(unit[1]);
-    if (entry && hole_count > 0) {
-      // The handler's frame. If it is not left, those who wait for its return still live.
-      uint32_t handler_sp = static_cast<uint32_t>(unit[3]);
-      if (static_cast<int32_t>(static_cast<uint32_t>(target_sp) - handler_sp) > 0) {
-        for (size_t i = 0; i < hole_count; i++) publish(holes[i], kVoid);
-        first_hole = end;
+class AbandonedHoles {
+ public:
+  explicit AbandonedHoles(uintptr_t target_sp) : target_sp_(target_sp) {}
+
+  // Looks at the records in [from, end), which follow those that were looked at before. Returns the
+  // first hole that stays, or `end`.
+  uintptr_t look_at(uintptr_t from, uintptr_t end) {
+    uintptr_t first_hole = end;
+    for (uintptr_t at = from; at < end;) {
+      auto* unit = reinterpret_cast<uint64_t*>(at);
+      if (*unit == 0) {
+        if (first_hole == end) first_hole = at;
+        if (count_ < kMost) holes_[count_++] = unit;
+        at += kUnitBytes;
+        continue;
       }
-      hole_count = 0;
+      bool entry = *unit >> 62 == 0 && !is_control(unit[1]);
+      if (entry && count_ > 0) {
+        // The handler's frame. If it is not left, those who wait for its return still live.
+        auto handler_sp = static_cast<uint32_t>(unit[3]);
+        if (static_cast<int32_t>(static_cast<uint32_t>(target_sp_) - handler_sp) > 0) {
+          fill();
+          first_hole = end;
+        }
+        count_ = 0;
+      }
+      at += record_bytes(*unit);
     }
-    offset += record_bytes(*unit);
+    return first_hole;
   }
+  bool any() const { return count_ > 0; }
+  void fill() {
+    for (size_t i = 0; i < count_; i++) publish(holes_[i], kVoid);
+  }
+
+ private:
+  static constexpr size_t kMost = 8;
+  uintptr_t target_sp_;
+  uint64_t* holes_[kMost];
+  size_t count_ = 0;
+};
+
+void void_abandoned(Lane* lane, uintptr_t target_sp) {
+  AbandonedHoles holes(target_sp);
+  uint64_t number = position_number(lane->clean);
+  uintptr_t kept = lane->previous_end;
+  // A handler's records may have gone on into another chunk.
+  if (number < lane->number && lane->previous_base != 0) {
+    uint64_t from = number + 1 == lane->number ? position_offset(lane->clean) : 0;
+    kept = holes.look_at(lane->previous_base + from, lane->previous_end);
+  }
+  uintptr_t end = t_hook.cursor;
+  uintptr_t from = lane->base + (number == lane->number ? position_offset(lane->clean) : 0);
+  uintptr_t first_hole = holes.look_at(from, end);
   // Nothing recorded since: the handler is not instrumented. Its interrupted hook is gone if
   // control goes to the function that called it or further up, not if it stays within the handler.
   // The kernel leaves more than the red zone between them.
   constexpr uintptr_t kSignalFrame = 512;
-  if (hole_count > 0 && target_sp > t_hook.stack_lo + kSignalFrame) {
-    uintptr_t here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+  if (holes.any() && target_sp > t_hook.stack_lo + kSignalFrame) {
+    auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
     if (!on_stack(lane->stacks[lane->current], here) || target_sp - here > kSignalFrame) {
-      for (size_t i = 0; i < hole_count; i++) publish(holes[i], kVoid);
+      holes.fill();
       first_hole = end;
     }
   }
-  lane->clean = lane_position(lane->lap, first_hole);
+  bool stays = kept < lane->previous_end && *reinterpret_cast<const uint64_t*>(kept) == 0;
+  lane->clean = stays ? lane_position(lane->number - 1, kept - lane->previous_base)
+                      : lane_position(lane->number, first_hole - lane->base);
 }
 
 void write_or_fold(Lane* lane, uint64_t word, uintptr_t target_sp, uintptr_t pc) {
@@ -102,7 +129,7 @@ void note_unwind(UnwindKind kind, const void* exception, uintptr_t target_sp, ui
   // The handler that interrupted the slow path is leaving it for good.
   if (lane->busy_sp != 0 && target_sp > lane->busy_sp) {
     lane->busy_sp = 0;
-    finish_wrap(lane);
+    finish_change(lane);
   }
   SlowPath slow(lane, sp);
   if (!slow.entered()) return;

@@ -287,7 +287,7 @@ void name_session(Session* session) {
   *session = {};
   session->mode = SessionMode::kPreload;
   session->clock = g_process.clock;
-  session->ring_bytes = g_process.ring_bytes;
+  session->waiting_bytes = g_client.waiting_bytes;
   session->uid = static_cast<uint32_t>(sys::call(SYS_geteuid));
   uint64_t random[2] = {read_tsc(), static_cast<uint64_t>(sys::getpid())};
   sys::call(SYS_getrandom, sys::arg(random), sizeof random, 1 /* GRND_NONBLOCK */);

@@ -1,8 +1,7 @@
-// The segment: a memfd with the header and the lanes.
+// The segment: a memfd with the header, the lanes and the pool of chunks.
 //
-// Sizes are chosen so that a program under limits does not feel it: only the first two lanes are
-// mapped at the start; each further group is mapped when threads need it, and their own stacks are
-// eight times as large.
+// A program under limits shall not feel it: less than 1 MiB is mapped at the start, and more of the
+// pool only while the drain is behind.
 #include <elf.h>
 #include <fcntl.h>
 #include <linux/memfd.h>
@@ -37,33 +36,38 @@ uint64_t soft_limit(int resource) {
 }
 
 struct Size {
-  uint32_t ring_bytes;
   uint32_t lanes;
+  uint32_t entry_chunks;  // for new calls; idle lanes have theirs besides
+
+  uint32_t chunks() const { return entry_chunks + kExitChunks + lanes * kIdleLaneChunks; }
+  uint64_t bytes() const { return segment_bytes(lanes, chunks()); }
 };
 
 // At most a sixteenth of the address space and of the data that is allowed; a file size limit holds
-// for a memfd, too, and a breach raises SIGXFSZ. Of locked memory the first group takes at most a
-// quarter: a program whose mlockall() just fits is rare, and below 2 MiB no dynamically linked
-// program fits at all.
-Size choose_size(uint32_t ring_bytes) {
-  Size size = {ring_bytes, kMaxLanes};
-  uint64_t locked = soft_limit(RLIMIT_MEMLOCK);
-  if (locked >= 2 << 20 && locked != ~uint64_t{0}) {
-    uint32_t ring = clamp_ring_bytes(locked / 4 / kFirstGroupLanes);
-    if (ring < size.ring_bytes) size.ring_bytes = ring;
-  }
+// for a memfd, too, and a breach raises SIGXFSZ.
+Size choose_size(uint64_t pool_bytes) {
+  constexpr uint32_t kMostEntryChunks = kMaxChunks - kExitChunks - kMaxLanes * kIdleLaneChunks;
+  constexpr uint32_t kFewLanes = 64;
+  uint64_t chunks = pool_bytes / kChunkBytes;
+  if (chunks < kMinEntryChunks) chunks = kMinEntryChunks;
+  if (chunks > kMostEntryChunks) chunks = kMostEntryChunks;
+  Size size = {kMaxLanes, static_cast<uint32_t>(chunks)};
   // The drain, which is under the same limits, maps it too.
   uint64_t address_space = soft_limit(RLIMIT_AS), data = soft_limit(RLIMIT_DATA);
   uint64_t memory = (address_space < data ? address_space : data) / 16;
   uint64_t file_size = soft_limit(RLIMIT_FSIZE);
   uint64_t allowed = memory < file_size ? memory : file_size;
-  while (size.lanes > kFirstGroupLanes && segment_bytes(size.ring_bytes, size.lanes) > allowed) {
-    size.lanes /= 2;
-  }
-  while (size.ring_bytes > kMinRingBytes && segment_bytes(size.ring_bytes, size.lanes) > allowed) {
-    size.ring_bytes /= 2;
-  }
+  while (size.lanes > kFewLanes && size.bytes() > allowed) size.lanes /= 2;
+  while (size.entry_chunks > kMinEntryChunks && size.bytes() > allowed) size.entry_chunks /= 2;
+  while (size.lanes > kFirstGroupLanes && size.bytes() > allowed) size.lanes /= 2;
   return size;
+}
+
+// The header, the lanes, the chunk table, the first group of chunks, and the page from which the
+// next group's mapping is made.
+uint64_t first_mapping(uint32_t lanes, uint32_t chunks) {
+  uint32_t first = chunks < kFirstGroupChunks ? chunks : kFirstGroupChunks;
+  return pool_offset(lanes, chunks) + uint64_t{first} * kChunkBytes + kPageBytes;
 }
 
 int64_t now(int clock) {
@@ -105,9 +109,11 @@ uint32_t find_own_path(const StartInfo& info, char out[kPathBytes]) {
 void fill_header(SegmentHeader* header, const StartInfo& info, const Size& size) {
   header->layout_version = kLayoutVersion;
   header->header_bytes = sizeof(SegmentHeader);
-  header->segment_bytes = segment_bytes(size.ring_bytes, size.lanes);
+  header->segment_bytes = size.bytes();
   header->lane_count = size.lanes;
-  header->ring_bytes = size.ring_bytes;
+  header->chunk_count = size.chunks();
+  header->entry_chunks.store(size.entry_chunks, std::memory_order_relaxed);
+  header->bell_chunks.store(1, std::memory_order_relaxed);
   random_key(header->key);
   header->pid = sys::getpid();
   header->clock = g_process.clock;
@@ -124,8 +130,12 @@ void fill_header(SegmentHeader* header, const StartInfo& info, const Size& size)
 void fill_process(SegmentHeader* header, const Size& size) {
   g_process.segment = header;
   g_process.key = {header->key[0], header->key[1]};
-  g_process.ring_bytes = size.ring_bytes;
   g_process.lane_count = size.lanes;
+  g_process.chunk_count = size.chunks();
+  auto base = reinterpret_cast<uintptr_t>(header);
+  g_process.lane_headers = reinterpret_cast<LaneHeader*>(base + lane_headers_offset());
+  g_process.chunk_table = reinterpret_cast<ChunkEntry*>(base + chunk_table_offset(size.lanes));
+  g_process.chunk_base[0].store(base + pool_offset(size.lanes, size.chunks()));
   g_process.pid = header->pid;
   g_process.id = keyed_mix(static_cast<uint64_t>(header->pid), header->key[0], header->key[1]) | 1;
 }
@@ -149,9 +159,9 @@ int fail(int memfd, long error) {
 
 }  // namespace
 
-int create_segment(const StartInfo& info, uint32_t ring_bytes, UntracedReason* reason) {
-  Size size = choose_size(ring_bytes);
-  uint64_t bytes = segment_bytes(size.ring_bytes, size.lanes);
+int create_segment(const StartInfo& info, uint64_t pool_bytes, UntracedReason* reason) {
+  Size size = choose_size(pool_bytes);
+  uint64_t bytes = size.bytes();
   *reason = UntracedReason::kFileSizeLimit;
   if (bytes > soft_limit(RLIMIT_FSIZE)) return -27;  // EFBIG
   *reason = UntracedReason::kNoDescriptor;
@@ -164,8 +174,7 @@ int create_segment(const StartInfo& info, uint32_t ring_bytes, UntracedReason* r
   long result = sys::call(SYS_ftruncate, memfd, static_cast<long>(bytes));
   if (sys::failed(result)) return fail(memfd, result);
   sys::call(SYS_fcntl, memfd, kAddSeals, kSealShrink);
-  // The header, the first group, and the page from which the next group's mapping is made.
-  uint64_t mapped = segment_bytes(size.ring_bytes, kFirstGroupLanes);
+  uint64_t mapped = first_mapping(size.lanes, size.chunks());
   long address = sys::call(SYS_mmap, 0, static_cast<long>(mapped), PROT_READ | PROT_WRITE,
                            MAP_SHARED, memfd, 0);
   if (sys::failed(address)) return fail(memfd, address);
@@ -176,7 +185,7 @@ int create_segment(const StartInfo& info, uint32_t ring_bytes, UntracedReason* r
     fill_header(header, info, size);
     fill_process(header, size);
     find_main_stack();
-    if (map_first_group()) return memfd;
+    if (add_first_lanes()) return memfd;
     result = -12;  // ENOMEM
   }
   sys::call(SYS_munmap, address, static_cast<long>(mapped));
@@ -185,7 +194,7 @@ int create_segment(const StartInfo& info, uint32_t ring_bytes, UntracedReason* r
 }
 
 void destroy_segment() {
-  uint64_t mapped = segment_bytes(g_process.ring_bytes, kFirstGroupLanes);
+  uint64_t mapped = first_mapping(g_process.lane_count, g_process.chunk_count);
   SegmentHeader* segment = g_process.segment;
   g_process.segment = nullptr;
   sys::call(SYS_munmap, sys::arg(segment), static_cast<long>(mapped));

@@ -106,9 +106,12 @@ bool set_up(const StartInfo& info) {
   g_process.on_full = static_cast<OnFull>(g_client.settings.number[kOnFull]);
   g_process.stacktraces = g_client.settings.number[kStacktraces] != 0;
   g_process.threads = static_cast<Threads>(g_client.settings.number[kThreads]);
-  uint32_t ring = session != nullptr ? g_client.session.ring_bytes : ring_bytes_for_cgroup();
+  g_process.knows_cpu = g_process.clock == ClockKind::kTsc && can_read_cpu();
+  g_client.waiting_bytes = session != nullptr
+                               ? g_client.session.waiting_bytes
+                               : waiting_bytes(g_client.settings.number[kQueueBytes]);
   UntracedReason reason;
-  int memfd = create_segment(info, clamp_ring_bytes(ring != 0 ? ring : kMaxRingBytes), &reason);
+  int memfd = create_segment(info, g_client.waiting_bytes, &reason);
   bool ready;
   if (session != nullptr) {
     ready = hand_over(g_client.session, memfd, memfd >= 0 ? UntracedReason::kNone : reason);

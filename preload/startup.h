@@ -29,6 +29,7 @@ struct Client {
   bool has_session;    // known to the environment, or started here
   bool started_drain;  // here: this is the first process of a preload session
   char session_text[kSessionTextBytes];
+  uint64_t waiting_bytes;       // memory for records that wait, in lanes and drain (limits.h)
   const char* traceparent;      // as inherited, or null
   uint64_t thread_stack_bytes;  // of threads made without attributes
 };
@@ -44,9 +45,10 @@ inline bool capturing_http() {
   return tracing() && g_descriptor_limit != 0;
 }
 
-// A memfd with lanes that fit the process's limits, mapped; fills g_process. Returns the memfd, or
-// a negative errno. `reason` says what was in the way.
-int create_segment(const StartInfo& info, uint32_t ring_bytes, UntracedReason* reason);
+// A memfd with a pool for so many bytes of records, or for fewer where the process's limits ask for
+// that, mapped; fills g_process. Returns the memfd, or a negative errno. `reason` says what was in
+// the way.
+int create_segment(const StartInfo& info, uint64_t pool_bytes, UntracedReason* reason);
 void destroy_segment();
 
 // Sends the memfd and a pidfd of this process to the session's drain. A negative memfd sends only

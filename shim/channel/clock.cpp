@@ -7,6 +7,12 @@
 
 namespace telinject {
 
+bool can_read_cpu() {
+  unsigned a, b, c, d;
+  __cpuid(0x80000001, a, b, c, d);
+  return (d & 1u << 27) != 0;
+}
+
 bool tsc_is_trustworthy() {
   unsigned a, b, c, d;
   if (__get_cpuid(0x80000007, &a, &b, &c, &d) == 0 || (d & 1u << 8) == 0) return false;

@@ -1,25 +1,28 @@
 // The memory that a traced program shares with the drain: one segment (a memfd) for a program image
 // and all its forked children.
 //
-//   [ SegmentHeader, program's path and command line ] [ lane 0 ] [ lane 1 ] ... [ one page ]
+//   [ SegmentHeader, program's path and command line ][ LaneHeader x lanes ][ ChunkEntry x chunks ]
+//   [ pool: chunks of 64 KiB ][ one page ]
 //
-// A lane is a ring with one producer (the thread that claimed it) and one consumer (the drain):
-//
-//   [ ring: ring_bytes ][ spill: 2 KiB ][ LaneHeader: 2 KiB ]
+// A lane has one producer (the thread that claimed it) and one consumer (the drain). It is a chain
+// of chunks that come from the pool and go back to it, so it is as long as the drain is behind.
 //
 // The producer reserves space by adding to a cursor of its own, writes a record (record.h), and
-// stores the record's first word last; a first word of zero means "not written yet". The consumer
-// copies records out, zeroes what it has copied, and only then gives the space back by moving
-// `released`. So nothing but the first word has to be ordered, and the hook needs no lap bit.
+// stores the record's first word last; a first word of zero means "not written yet". When a chunk
+// is full the producer takes another, says in the chunk table where the old one ends and which is
+// the next, and then publishes that the old one is complete. The consumer copies the records out,
+// zeroes the chunk and puts it back into the pool. So nothing but the first word has to be ordered.
 //
-// A record starts below ring_bytes and may run on into the spill, as may the records of signal
-// handlers that interrupted a hook between its space check and its reservation. When the cursor is
-// past the ring's end, or when the consumer is keeping up and enough of the ring has been used to
-// be worth keeping warm, the producer leaves a Wrap record and goes on at the ring's start.
+// A record starts at least kSpillBytes before the chunk's end. What lies there is for the hooks of
+// signal handlers that interrupt the producer where it cannot change the chunk.
 //
-// Lanes are mapped in groups that double (2, 2, 4, 8, ...), so a program with few threads maps
-// little: growing is one mremap(2) of the last mapped page, which needs no descriptor and works
-// after setuid, chroot or a full descriptor table.
+// The free chunks are a stack of which any thread and process takes and to which the drain gives:
+// what was given back last is still in a cache. A chunk that was never used costs page faults; it
+// is taken only when the stack is empty.
+//
+// The pool is mapped in groups that double (512 KiB, 512 KiB, 1 MiB, ...), so a program whose drain
+// keeps up maps little: growing is one mremap(2) of the last mapped page, which needs no descriptor
+// and works after setuid, chroot or a full descriptor table.
 //
 // Every field is checked by the drain before use: the program can write all of it.
 #pragma once
@@ -31,20 +34,26 @@
 namespace telinject {
 
 inline constexpr uint64_t kSegmentMagic = 0x33764a4e494c4554;  // "TELINJv3", little endian
-inline constexpr uint32_t kLayoutVersion = 1;
+inline constexpr uint32_t kLayoutVersion = 2;
 
 inline constexpr uint32_t kPageBytes = 4096;
-inline constexpr uint32_t kSpillBytes = 2048;
-inline constexpr uint32_t kLaneTailBytes = kPageBytes;  // spill and LaneHeader
-inline constexpr uint32_t kMaxRingBytes = 1u << 20;
-inline constexpr uint32_t kMinRingBytes = 1u << 16;
+inline constexpr uint32_t kChunkBytes = 64 * 1024;
+inline constexpr uint32_t kSpillBytes = 4096;
+inline constexpr uint32_t kFirstGroupChunks = 8;
+inline constexpr uint32_t kMaxChunkGroups = 12;  // 8, 8, 16, ... 8192 chunks
+inline constexpr uint32_t kMaxChunks = kFirstGroupChunks << (kMaxChunkGroups - 1);  // 1 GiB
 inline constexpr uint32_t kMaxLanes = 1024;
 inline constexpr uint32_t kFirstGroupLanes = 2;
-inline constexpr uint32_t kMaxGroups = 10;  // 2, 2, 4, ... 512: 1024 lanes
+inline constexpr uint32_t kMaxLaneGroups = 10;   // 2, 2, 4, ... 512: 1024 lanes
+inline constexpr uint32_t kMinEntryChunks = 32;  // 2 MiB for new calls, whatever the bound is
+inline constexpr uint32_t kExitChunks = 64;      // 4 MiB for the ends of calls that are open
+// What a lane holds while its thread does nothing: the chunk that is written to, and the one
+// before, over which the program walks back to find its current span.
+inline constexpr uint32_t kIdleLaneChunks = 2;
 
 // Why a call was not recorded. The names (loss_reason_name) appear in the stream and the summary.
 enum class LossReason : uint32_t {
-  kQueueFull,    // the lane was full (TELEMETRY_ON_FULL=drop) or the drain had gone
+  kQueueFull,    // no room for records (TELEMETRY_ON_FULL=drop), or the drain had gone
   kNoLane,       // more threads at once than lanes, or no address space for another group
   kForeignTask,  // a CLONE_VM task that shares another thread's TLS
   kEarly,        // before the dynamic loader had set up thread-local storage (ifunc resolvers)
@@ -67,27 +76,44 @@ static_assert(sizeof(RobustOwner) == 40, "pthread_mutex_t of x86-64 glibc");
 inline constexpr uint32_t kOwnerDied = 0x40000000;
 inline constexpr uint32_t kOwnerTidMask = 0x3fffffff;
 
-struct LaneHeader {
+struct alignas(64) LaneHeader {
   // Written by the program.
-  std::atomic<uint32_t> waiting;  // 1 while the producer waits for space on `released_futex`
   RobustOwner owner;
-  std::atomic<uint64_t> roots;         // how many roots began here; never reset
-  std::atomic<uint64_t> lost_calls;    // calls not recorded because the lane was full
+  std::atomic<uint32_t> first_chunk;  // its index + 1, once the owner has one; the drain clears it
+  std::atomic<uint32_t> taking;       // index + 1 of a chunk that is about to be linked, or 0
+  std::atomic<uint64_t> open;         // number of the chunk that is written to: those below are
+                                      // complete
+  alignas(64) std::atomic<uint64_t> roots;  // how many roots began here; never reset
+  std::atomic<uint64_t> lost_calls;         // calls not recorded because there was no room
   std::atomic<uint64_t> merged_exits;  // exits folded into one kClosed record: durations are bounds
+  std::atomic<uint32_t> cpu;           // where the thread ran when it took its last chunk, + 1; 0:
+                                       // not known
   // Written by the drain.
-  alignas(64) std::atomic<uint64_t> released;  // lane position up to which the ring may be reused
-  std::atomic<uint32_t> released_futex;        // bumped with `released` when someone waits
-  std::atomic<uint64_t> start;                 // lane position where the next owner begins
+  alignas(64) std::atomic<uint64_t> taken;  // chunks below this number have been read
+  std::atomic<uint64_t> start;              // number of the next owner's first chunk
 };
-static_assert(sizeof(LaneHeader) <= kPageBytes - kSpillBytes);
+static_assert(sizeof(LaneHeader) == 192);
 
-// A lane position names a record for ever: how often the ring was wrapped, and the byte in it.
-inline constexpr uint32_t kOffsetBits = 21;  // ring and spill, up to 2 MiB
+// What the producer says of a chunk that it has taken, and the link of the stack of free ones.
+struct ChunkEntry {
+  std::atomic<uint64_t> number;  // of the chunk in its lane, counted over all the lane's owners
+  std::atomic<uint32_t> lane;
+  std::atomic<uint32_t> end;   // bytes of records in it; valid once it is complete
+  std::atomic<uint32_t> next;  // the lane's next chunk; valid once this one is complete
+  std::atomic<uint32_t> free;  // index + 1 of the next free one
+  uint64_t reserved;
+};
+static_assert(sizeof(ChunkEntry) == 32);
+
+// A lane position names a record for ever: the number of its chunk in the lane, which only grows,
+// and the byte in it.
+inline constexpr uint32_t kOffsetBits = 20;
 inline constexpr uint64_t kOffsetMask = (uint64_t{1} << kOffsetBits) - 1;
-constexpr uint64_t lane_position(uint64_t lap, uint64_t offset) {
-  return lap << kOffsetBits | offset;
+static_assert(kChunkBytes <= kOffsetMask);
+constexpr uint64_t lane_position(uint64_t number, uint64_t offset) {
+  return number << kOffsetBits | offset;
 }
-constexpr uint64_t position_lap(uint64_t position) {
+constexpr uint64_t position_number(uint64_t position) {
   return position >> kOffsetBits;
 }
 constexpr uint64_t position_offset(uint64_t position) {
@@ -120,10 +146,10 @@ struct SegmentHeader {
   uint32_t layout_version;
   uint32_t header_bytes;  // == sizeof(SegmentHeader), a multiple of the page size
   uint64_t segment_bytes;
-  uint32_t lane_count;  // lanes that fit in the memfd; mapped by the program as needed
-  uint32_t ring_bytes;  // a power of two, kMinRingBytes..kMaxRingBytes
-  uint64_t key[2];      // random; from it come span and trace ids (ids.h)
-  int32_t pid;          // as the program sees it
+  uint32_t lane_count;   // 1..kMaxLanes
+  uint32_t chunk_count;  // in the pool, 1..kMaxChunks; mapped by the program as needed
+  uint64_t key[2];       // random; from it come span and trace ids (ids.h)
+  int32_t pid;           // as the program sees it
   ClockKind clock;
   uint64_t start_ticks;  // one moment on three clocks, taken when the segment was made
   int64_t start_monotonic_ns;
@@ -133,7 +159,7 @@ struct SegmentHeader {
   uint32_t path_bytes, command_line_bytes;
 
   // One bit a lane: set by the thread that claims it, cleared by the drain when it has written what
-  // that thread left. (Not in LaneHeader: looking at an unused lane would allocate its page.)
+  // that thread left. (Not in LaneHeader: looking at unused lanes would allocate their pages.)
   alignas(64) std::atomic<uint64_t> claimed[kMaxLanes / 64];
 
   // Written by the program, all its threads and forked children.
@@ -141,10 +167,24 @@ struct SegmentHeader {
   std::atomic<uint32_t> no_doorbell;      // a seccomp filter is on: the program may not make calls
   std::atomic<uint32_t> flush_requested;  // bumped by a program that waits at its end
 
-  // The drain sleeps on `doorbell` after setting `drain_asleep`; a producer that has filled a good
-  // part of its ring bumps and wakes it.
+  // The pool: written by the program and the drain. The stack of free chunks begins at the chunk
+  // whose index + 1 is in the lower half; the upper half counts changes, so that a thread that was
+  // interrupted does not put an old state back.
+  alignas(64) std::atomic<uint64_t> free_chunks;
+  std::atomic<uint32_t> fresh_chunks;  // those from here on were never used
+  std::atomic<uint32_t> chunks_in_use;
+  // A producer that waits for room sets `room_wanted`; the drain clears it and bumps the futex.
+  std::atomic<uint32_t> room_wanted;
+  std::atomic<uint32_t> room_futex;
+
+  // The drain sleeps on `doorbell` after setting `drain_asleep`; a producer whose lane has so many
+  // chunks that have not been read bumps and wakes it.
   alignas(64) std::atomic<uint32_t> drain_asleep;
   std::atomic<uint32_t> doorbell;
+  std::atomic<uint32_t> bell_chunks;  // written by the drain
+  // Written by the drain (at first by the program): while so many chunks are in use, no lane takes
+  // one for new calls, only for the ends of those that are open.
+  std::atomic<uint32_t> entry_chunks;
 
   // Written by the drain.
   alignas(64) std::atomic<uint32_t> heartbeat;  // advances while the drain is alive and working
@@ -156,23 +196,44 @@ struct SegmentHeader {
 };
 static_assert(sizeof(SegmentHeader) % kPageBytes == 0);
 
-constexpr uint64_t lane_stride(uint64_t ring_bytes) {
-  return ring_bytes + kLaneTailBytes;
+constexpr uint64_t round_to_page(uint64_t bytes) {
+  return (bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
 }
-constexpr uint64_t lane_offset(uint64_t ring_bytes, uint32_t lane) {
-  return sizeof(SegmentHeader) + lane * lane_stride(ring_bytes);
+constexpr uint64_t lane_headers_offset() {
+  return sizeof(SegmentHeader);
 }
-// One page more than the lanes need: each mapped group ends in the next one's first page, from
+constexpr uint64_t chunk_table_offset(uint32_t lanes) {
+  return round_to_page(lane_headers_offset() + lanes * sizeof(LaneHeader));
+}
+constexpr uint64_t pool_offset(uint32_t lanes, uint32_t chunks) {
+  return round_to_page(chunk_table_offset(lanes) + chunks * sizeof(ChunkEntry));
+}
+// One page more than the chunks need: each mapped group ends in the next one's first page, from
 // which mremap(2) makes that group's mapping.
-constexpr uint64_t segment_bytes(uint64_t ring_bytes, uint32_t lanes) {
-  return lane_offset(ring_bytes, lanes) + kPageBytes;
+constexpr uint64_t segment_bytes(uint32_t lanes, uint32_t chunks) {
+  return pool_offset(lanes, chunks) + uint64_t{chunks} * kChunkBytes + kPageBytes;
 }
+
+constexpr uint32_t chunk_group(uint32_t chunk) {
+  return chunk < kFirstGroupChunks
+             ? 0
+             : 32 - static_cast<uint32_t>(__builtin_clz(chunk / kFirstGroupChunks));
+}
+constexpr uint32_t group_first_chunk(uint32_t group) {
+  return group == 0 ? 0 : kFirstGroupChunks << (group - 1);
+}
+constexpr uint32_t group_chunks(uint32_t group) {
+  return group == 0 ? kFirstGroupChunks : kFirstGroupChunks << (group - 1);
+}
+static_assert(group_first_chunk(kMaxChunkGroups - 1) + group_chunks(kMaxChunkGroups - 1) ==
+              kMaxChunks);
+
 constexpr uint32_t group_first_lane(uint32_t group) {
   return group == 0 ? 0 : kFirstGroupLanes << (group - 1);
 }
 constexpr uint32_t group_lanes(uint32_t group) {
   return group == 0 ? kFirstGroupLanes : kFirstGroupLanes << (group - 1);
 }
-static_assert(group_first_lane(kMaxGroups - 1) + group_lanes(kMaxGroups - 1) == kMaxLanes);
+static_assert(group_first_lane(kMaxLaneGroups - 1) + group_lanes(kMaxLaneGroups - 1) == kMaxLanes);
 
 }  // namespace telinject

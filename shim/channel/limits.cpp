@@ -1,6 +1,7 @@
 #include "shim/channel/limits.h"
 
 #include <fcntl.h>
+#include <sys/sysinfo.h>
 
 #include "shim/channel/syscall.h"
 #include "shim/channel/text.h"
@@ -9,8 +10,7 @@ namespace telinject {
 
 namespace {
 
-constexpr uint64_t kShare = 16;
-constexpr uint64_t kLanes = 16;
+constexpr uint64_t kShare = 8;
 
 size_t read_file(const char* path, char* out, size_t capacity) {
   long fd = sys::call(SYS_openat, AT_FDCWD, sys::arg(path), O_RDONLY | O_CLOEXEC);
@@ -73,16 +73,24 @@ uint64_t cgroup_limit() {
   return smallest;
 }
 
-}  // namespace
-
-uint32_t clamp_ring_bytes(uint64_t bytes) {
-  uint32_t ring = kMaxRingBytes;
-  while (ring > bytes && ring > kMinRingBytes) ring /= 2;
-  return ring;
+uint64_t machine_memory() {
+  struct sysinfo info = {};
+  if (sys::failed(sys::call(SYS_sysinfo, sys::arg(&info)))) return ~uint64_t{0};
+  return uint64_t{info.totalram} * info.mem_unit;
 }
 
-uint32_t ring_bytes_for_cgroup() {
-  return clamp_ring_bytes(cgroup_limit() / kShare / kLanes);
+}  // namespace
+
+uint64_t waiting_bytes_of(uint64_t memory) {
+  uint64_t bytes = memory / kShare;
+  if (bytes < kLeastWaitingBytes) return kLeastWaitingBytes;
+  return bytes < kUsualWaitingBytes ? bytes : kUsualWaitingBytes;
+}
+
+uint64_t waiting_bytes(uint64_t wanted) {
+  if (wanted != 0) return wanted;
+  uint64_t group = cgroup_limit(), machine = machine_memory();
+  return waiting_bytes_of(group < machine ? group : machine);
 }
 
 }  // namespace telinject

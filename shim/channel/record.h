@@ -32,8 +32,7 @@ inline constexpr size_t kExitBytes = 16;
 inline constexpr size_t kControlBytes = 32;
 
 enum class ControlKind : uint16_t {
-  kWrap = 1,     // the next record is at the ring's start
-  kRoot,         // a trace starts with the next entry. a: RootFlags, b: root number, c: sp
+  kRoot = 1,     // a trace starts with the next entry. a: RootFlags, b: root number, c: sp
   kStack,        // the thread now runs on another stack. a: its size, b: lowest address, c: 0, or
                  // sp if these are a guess
   kUnwind,       // frames are gone. a: unwind_word(), b: target pc, c: target sp
@@ -51,6 +50,8 @@ enum class ControlKind : uint16_t {
   kChildEnded,   // a forked child was waited for. a: its process id << 16 | its wait status
   kMessage,      // a message follows. a: MessageType, b: bytes
   kMessageData,  // 21 bytes of it: 6 in a, 7 in b, 8 in c
+  kWaited,       // the thread waited for room. b: for how many ticks; what is
+                 // open then was open all that while
 };
 
 enum RootFlags : uint64_t {

@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include "shim/channel/limits.h"
 #include "shim/channel/text.h"
 
 namespace telinject {
@@ -17,10 +18,10 @@ bool parse_session(const char* text, Session* out) {
   if ((p[0] != 't' && p[0] != 'm') || p[1] != ':') return false;
   out->clock = p[0] == 't' ? ClockKind::kTsc : ClockKind::kMonotonic;
   p += 2;
-  uint64_t ring, uid;
-  p = parse_number(p, &ring);
-  if (p == nullptr || *p != ':' || ring > kMaxRingBytes) return false;
-  out->ring_bytes = static_cast<uint32_t>(ring);
+  uint64_t memory, uid;
+  p = parse_number(p, &memory);
+  if (p == nullptr || *p != ':' || memory > kMostWaitingBytes) return false;
+  out->waiting_bytes = memory;
   p++;
   p = parse_number(p, &uid);
   if (p == nullptr || *p != ':' || uid > 0xffffffff) return false;
@@ -39,7 +40,7 @@ bool parse_session(const char* text, Session* out) {
 void format_session(const Session& session, char out[kSessionTextBytes]) {
   TextBuffer text(out, kSessionTextBytes);
   text.add("1:").add(static_cast<char>(session.mode)).add(':');
-  text.add(session.clock == ClockKind::kTsc ? "t:" : "m:").number(session.ring_bytes).add(':');
+  text.add(session.clock == ClockKind::kTsc ? "t:" : "m:").number(session.waiting_bytes).add(':');
   text.number(session.uid).add(':');
   text.add(session.name).add(':').add(session.directory);
 }

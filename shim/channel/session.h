@@ -1,11 +1,11 @@
 // How the parts of a session find each other: TELINJECT_SESSION in the environment.
 //
-//   TELINJECT_SESSION=1:<mode>:<clock>:<ring>:<uid>:<name>:<directory>
+//   TELINJECT_SESSION=1:<mode>:<clock>:<memory>:<uid>:<name>:<directory>
 //
 //   1          version of this text
 //   mode       r: telrun started the drain; p: a preloaded library did
 //   clock      t: the TSC may be used; m: CLOCK_MONOTONIC
-//   ring       bytes of a lane's ring at most, in decimal; 0: no opinion
+//   memory     bytes of records that may wait, in lanes and drain together, in decimal
 //   uid        of the drain, in decimal
 //   name       32 hex digits, random: knowing it is what lets a process in
 //   directory  absolute; the drain listens on <directory>/<name> (mode 0666, in a directory of mode
@@ -40,7 +40,7 @@ enum class SessionMode : char { kTelrun = 'r', kPreload = 'p' };
 struct Session {
   SessionMode mode;
   ClockKind clock;
-  uint32_t ring_bytes;
+  uint64_t waiting_bytes;
   uint32_t uid;
   char name[kSessionNameDigits + 1];
   char directory[kSessionDirectoryBytes];  // "" if there is none

@@ -39,9 +39,10 @@ const Setting kSettings[kSettingCount] = {
      "functions that carry them alone"},
     {kSummary, "TELEMETRY_SUMMARY", nullptr, SettingType::kChoice, "auto", "auto|always|never", 0,
      nullptr, nullptr, "telrun's summary on stderr; auto: when that is a terminal"},
-    {kQueueBytes, "TELEMETRY_QUEUE_BYTES", nullptr, SettingType::kNumber, "134217728",
+    {kQueueBytes, "TELEMETRY_QUEUE_BYTES", nullptr, SettingType::kNumber, "",
      "1048576..17179869184", 0, "queue-bytes", "BYTES",
-     "memory in which the drain keeps records that are not encoded yet"},
+     "memory for records that wait, in the program's lanes and in the drain together; default: an "
+     "eighth of the machine's or the control group's, at most 256 MiB"},
     {kSpoolMax, "TELEMETRY_SPOOL_MAX", nullptr, SettingType::kNumber, "1073741824",
      "0..1099511627776", 0, "spool-max", "BYTES",
      "disk on which the drain keeps records beyond that; what comes then is dropped, or waits"},

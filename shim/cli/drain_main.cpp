@@ -231,7 +231,7 @@ void run_threads(const Session& session, const Settings& settings, bool under_te
   // The collector's robust list belongs to its thread, so it is made there.
   std::atomic<bool> ready{false};
   std::thread collecting = start_thread([&] {
-    Collector own(queue, session.clock, progress,
+    Collector own(queue, session.clock, session.waiting_bytes, progress,
                   HttpRedaction(settings.text[kRedactHeaders], settings.text[kRedactQuery]));
     collector = &own;
     ready.store(true);
@@ -304,7 +304,8 @@ int run_drain(bool under_telrun) {
 
   std::string disk = absolute(settings.text[kSpoolDirectory], directory);
   Spool spool(disk, settings.number[kSpoolMax]);
-  BatchQueue queue(settings.number[kQueueBytes], &spool);
+  // The other half is for lanes, and so is what is not used of this one.
+  BatchQueue queue(session.waiting_bytes / 2, &spool);
   Control* control = nullptr;
   std::atomic<uint64_t> progress{0};
   set_unpacking({.directory = disk, .progress = [&] { progress.fetch_add(1); }});

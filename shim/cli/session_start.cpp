@@ -75,7 +75,7 @@ const char* start_session(const Settings& settings, NewSession* out) {
   session.uid = geteuid();
   if (!random_name(session.name)) return "get random bytes";
   session.clock = choose_clock(settings);
-  session.ring_bytes = ring_bytes_for_cgroup();
+  session.waiting_bytes = waiting_bytes(settings.number[kQueueBytes]);
 
   const char* runtime = getenv("XDG_RUNTIME_DIR");
   if ((runtime != nullptr && make_directory(runtime, session.directory)) ||

@@ -108,9 +108,9 @@ bool BatchQueue::full() const {
          (spool_ == nullptr || !spool_->has_room());
 }
 
-bool BatchQueue::wants_packed() const {
+size_t BatchQueue::memory_bytes() const {
   std::lock_guard lock(mutex_);
-  return bytes_ >= limit_bytes_ / 2;
+  return bytes_;
 }
 
 bool BatchQueue::must_spill() const {

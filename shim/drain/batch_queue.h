@@ -89,9 +89,8 @@ Run unpacked(const Run& run, RecordUnpacker* unpacker, RecordMemory* memory);
 // Somebody waits until this has been worked off: the program's end, or a flush.
 bool is_awaited(const Batch& batch);
 
-// Holds at most `limit_bytes` of runs in memory, as the collector made them: as they are, or packed
-// (record_packing.h) once half of that is taken; and what the spool takes on disk, packed. One
-// thread pushes, one pops.
+// Holds at most `limit_bytes` of runs in memory, packed or not, as the collector made them; and
+// what the spool takes on disk, packed. One thread pushes, one pops.
 class BatchQueue {
  public:
   BatchQueue(size_t limit_bytes, Spool* spool) : limit_bytes_(limit_bytes), spool_(spool) {}
@@ -102,9 +101,7 @@ class BatchQueue {
   Batch pop();
   Batch pop_as_is();  // some runs may be packed
   bool full() const;
-  // Much waits: what comes next should be packed. (Not before: copying is faster, and a burst is
-  // over soon.)
-  bool wants_packed() const;
+  size_t memory_bytes() const;  // that runs take in memory
   bool empty() const;
 
   // While the reader waits for something else and there is no room on disk, what arrives is held in

@@ -1,6 +1,8 @@
 #include "shim/drain/collector.h"
 
 #include <linux/futex.h>
+#include <sched.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -11,6 +13,7 @@
 #include <utility>
 
 #include "shim/drain/clock_map.h"
+#include "shim/drain/complain.h"
 
 #ifndef SYS_futex_waitv
 #define SYS_futex_waitv 449
@@ -22,15 +25,21 @@ namespace {
 
 constexpr uint64_t kMillisecond = 1000000;
 constexpr unsigned long kTimerSlackNs = 1000;  // the default would double the shortest nap
-// Between two rounds. A thread at full speed fills its ring in less than a millisecond, so after a
-// round that has found much the nap is the shortest. Where there is little it grows: each waking is
-// time that the program may want, on a machine with few cores. Whoever writes much after all rings
-// the doorbell.
+// Between two rounds. After a round that has found much the nap is the shortest. Where there is
+// little it grows: each waking is time that the program may want, on a machine with few cores. A
+// program that writes much after all rings the doorbell.
 constexpr uint64_t kShortestNapNs = 50000, kLongestNapNs = 50 * kMillisecond;
 constexpr size_t kLittleBytes = 16 * 1024, kMuchBytes = 64 * 1024;
+// Where all that is written comes from the collector's own core: so much waits until it is woken.
+// (1 MiB: less wakes it more often, more does not stay in the cache.)
+constexpr uint32_t kSharedBellChunks = 16;
+constexpr uint64_t kSharedNapNs = 5 * kMillisecond;
 constexpr uint64_t kFullPauseNs = 200000;  // the queue has no room
-// Where a ring is smaller, it may be full before the bell is heard.
-constexpr uint64_t kNapRingBytes = 512 * 1024;
+// A thread that has not filled a chunk for so long has its open one read.
+constexpr uint64_t kOpenChunkNs = 5 * kMillisecond;
+// What free chunks held is given back after so long: all that was not needed in that time.
+constexpr uint64_t kTrimNs = 500 * kMillisecond;
+constexpr size_t kKeptChunks = 4;
 // This long without a record before the collector sleeps until it is rung.
 constexpr uint64_t kQuietNs = 20 * kMillisecond;
 constexpr uint64_t kSleepNs = 100 * kMillisecond;
@@ -60,10 +69,11 @@ constexpr size_t kMaxFutexes = 128;
 
 }  // namespace
 
-Collector::Collector(BatchQueue* queue, ClockKind clock, const std::atomic<uint64_t>* progress,
-                     HttpRedaction redaction)
+Collector::Collector(BatchQueue* queue, ClockKind clock, uint64_t waiting_bytes,
+                     const std::atomic<uint64_t>* progress, HttpRedaction redaction)
     : queue_(queue),
       clock_(clock),
+      waiting_bytes_(waiting_bytes),
       progress_(progress),
       http_(std::move(redaction), &memory_),
       nap_ns_(kShortestNapNs) {}
@@ -90,6 +100,9 @@ void Collector::run() {
   while (!over_) {
     Batch batch;
     batch.watermark = ClockMap::now(clock_);
+    round_ns_ = monotonic_ns();
+    cpu_ = static_cast<uint32_t>(sched_getcpu() + 1);
+    filled_here_ = filled_elsewhere_ = false;
     std::vector<CollectorCommand> commands = take_commands();
     bool program_ended = false;
     for (CollectorCommand& command : commands) {
@@ -98,7 +111,7 @@ void Collector::run() {
     }
     bool full = queue_->full();
     for (auto& [id, segment] : segments_) {
-      if (!full) batch.bytes += read_segment(id, &segment, &batch);
+      if (!full) read_segment(id, &segment, &batch, /*all=*/false);
       pass_flush(id, &segment, &batch);
     }
     auto pass_on = [&](bool last) {
@@ -123,6 +136,8 @@ void Collector::run() {
     http_.digest(&batch);
     if (bytes != 0 || !batch.notices.empty()) queue_->push(std::move(batch));
     beat();
+    share_memory();
+    trim_pools();
     if (over_) break;
     if (full) {
       sleep_ns(kFullPauseNs);
@@ -148,6 +163,7 @@ void Collector::open(CollectorCommand* command) {
   SegmentId id = next_id_++;
   OpenSegment& segment = segments_[id];
   segment.view = std::move(command->segment);
+  segment.pool = std::make_unique<ChunkPool>(segment.view.get());
   segment.os_pid = command->notice.os_pid;
   segment.flushed = std::make_shared<std::atomic<uint32_t>>(0);
   segment.view->own(&robust_list_);
@@ -169,43 +185,54 @@ void Collector::find_new_lanes(OpenSegment* segment) {
       if (lane >= segment->view->lane_count() || segment->lanes.contains(lane)) continue;
       LaneHeader* lane_header = segment->view->lane(lane);
       segment->lanes.emplace(
-          lane, OpenLane{LaneReader(segment->view.get(), lane, &memory_),
+          lane, OpenLane{LaneReader(segment->view.get(), lane, segment->pool.get(), &memory_),
                          lane_header->lost_calls.load(), lane_header->merged_exits.load()});
     }
   }
 }
 
-size_t Collector::read_segment(SegmentId id, OpenSegment* segment, Batch* batch) {
-  find_new_lanes(segment);
-  size_t bytes = 0;
-  RecordPacker* packer = queue_->wants_packed() ? &packer_ : nullptr;
+void Collector::read_lane(SegmentId id, uint32_t lane, OpenLane* open_lane, LaneReader::Take take,
+                          Batch* batch) {
   std::vector<Run> runs;
+  batch->bytes += open_lane->reader.read(&runs, &packer_, take);
+  for (Run& run : runs) batch->runs.push_back({id, lane, std::move(run)});
+  batch->watermark = open_lane->reader.read_until(batch->watermark);
+}
+
+size_t Collector::read_segment(SegmentId id, OpenSegment* segment, Batch* batch, bool all) {
+  find_new_lanes(segment);
+  size_t before = batch->bytes;
   std::vector<uint32_t> ended;
   for (auto& [lane, open_lane] : segment->lanes) {
+    LaneReader& reader = open_lane.reader;
     // Asked before reading: whoever has ended writes nothing more.
-    if (open_lane.reader.owner_has_ended()) {
+    bool over = reader.owner_has_ended();
+    if (over && reader.unread_chunks() <= LaneReader::kMostChunks) {
       ended.push_back(lane);
       continue;
     }
-    runs.clear();
-    bytes += open_lane.reader.read(&runs, packer);
-    for (Run& run : runs) batch->runs.push_back({id, lane, std::move(run)});
-    if (open_lane.reader.is_stuck()) open_lane.reader.skip_hole();
+    if (reader.unread_chunks() > 0) {
+      open_lane.filled_ns = round_ns_;
+      uint32_t cpu = segment->view->lane(lane)->cpu.load(std::memory_order_relaxed);
+      (cpu == cpu_ ? filled_here_ : filled_elsewhere_) = true;
+    }
+    bool leave_open = !all && round_ns_ - open_lane.filled_ns < kOpenChunkNs;
+    read_lane(id, lane, &open_lane,
+              leave_open ? LaneReader::Take::kComplete : LaneReader::Take::kAll, batch);
+    if (reader.is_stuck()) reader.skip_hole();
   }
   for (uint32_t lane : ended) end_lane(id, segment, lane, batch);
-  return bytes;
+  return batch->bytes - before;
 }
 
 // What has ended is taken whole, whatever the watermark; so what it refers to has to be there: the
 // record that its creator left for it, on a lane that was read before that was written.
 void Collector::read_on(Batch* batch) {
   batch->watermark = ClockMap::now(clock_);
-  std::vector<Run> runs;
   for (auto& [id, segment] : segments_) {
     for (auto& [lane, open_lane] : segment.lanes) {
-      runs.clear();
-      batch->bytes += open_lane.reader.read(&runs);
-      for (Run& run : runs) batch->runs.push_back({id, lane, std::move(run)});
+      uint64_t rounds = open_lane.reader.unread_chunks() / LaneReader::kMostChunks + 1;
+      while (rounds-- > 0) read_lane(id, lane, &open_lane, LaneReader::Take::kAll, batch);
     }
   }
 }
@@ -216,7 +243,7 @@ void Collector::end_lane(SegmentId id, OpenSegment* segment, uint32_t lane, Batc
   // (hooks/attach.cpp, note_ended_lanes) ends after this time.
   uint64_t ended = ClockMap::now(clock_);
   std::vector<Run> runs;
-  open_lane.reader.read_rest(&runs);
+  batch->bytes += open_lane.reader.read_rest(&runs, &packer_);
   for (Run& run : runs) batch->runs.push_back({id, lane, std::move(run)});
   LaneHeader* header = segment->view->lane(lane);
   Notice notice(Notice::Kind::kLaneEnded);
@@ -228,6 +255,7 @@ void Collector::end_lane(SegmentId id, OpenSegment* segment, uint32_t lane, Batc
   notice.lost_records = open_lane.reader.lost_records();
   batch->notices.push_back(std::move(notice));
   segment->lanes.erase(lane);
+  if (!segment->view->writable()) return;
   segment->view->header()->claimed[lane / 64].fetch_and(~(uint64_t{1} << lane % 64),
                                                         std::memory_order_acq_rel);
 }
@@ -238,7 +266,7 @@ void Collector::pass_flush(SegmentId id, OpenSegment* segment, Batch* batch) {
   uint32_t requested = header->flush_requested.load(std::memory_order_acquire);
   if (requested != segment->flush_seen) {
     // What was written before the request has to be read after it was seen.
-    batch->bytes += read_segment(id, segment, batch);
+    read_segment(id, segment, batch, /*all=*/true);
     segment->flush_seen = requested;
     Notice notice(Notice::Kind::kFlush);
     notice.segment = id;
@@ -268,7 +296,14 @@ bool Collector::close_if_over(SegmentId id, OpenSegment* segment, Batch* batch, 
   uint64_t time = monotonic_ns();
   if (!now && time < segment->next_mapping_check) return false;
   segment->next_mapping_check = time + kMappingCheckNs;
-  if (segment->view->mapped_elsewhere()) return false;
+  switch (segment->view->mapped_elsewhere()) {
+    case SegmentView::Elsewhere::kYes:
+      return false;
+    case SegmentView::Elsewhere::kNo:
+      break;
+    case SegmentView::Elsewhere::kGone:
+      return abandon(id, segment, batch);
+  }
   find_new_lanes(segment);
   std::vector<uint32_t> left;
   for (auto& [lane, open_lane] : segment->lanes) left.push_back(lane);
@@ -281,10 +316,70 @@ bool Collector::close_if_over(SegmentId id, OpenSegment* segment, Batch* batch, 
   for (size_t i = 0; i < kLossReasons; i++) {
     notice.lost[i] = segment->view->header()->lost[i].load(std::memory_order_relaxed);
   }
+  close_segment(segment, std::move(notice), batch);
+  return true;
+}
+
+// The system had no room to map it once more: what was in it is lost, how much cannot be told.
+bool Collector::abandon(SegmentId id, OpenSegment* segment, Batch* batch) {
+  complain("cannot map the records of process ", segment->os_pid, " again (", strerror(errno),
+           "): its last calls are lost. Allow more memory");
+  for (auto& [lane, open_lane] : segment->lanes) {
+    Notice ended(Notice::Kind::kLaneEnded);
+    ended.segment = id;
+    ended.lane = lane;
+    ended.ticks = ClockMap::now(clock_);
+    ended.lost_records = open_lane.reader.lost_records() + 1;
+    batch->notices.push_back(std::move(ended));
+  }
+  segment->lanes.clear();
+  Notice notice(Notice::Kind::kSegmentClosed);
+  notice.segment = id;
+  notice.os_pid = segment->os_pid;
+  notice.end = segment->end;
+  notice.ticks = ClockMap::now(clock_);
+  close_segment(segment, std::move(notice), batch);
+  return true;
+}
+
+void Collector::close_segment(OpenSegment* segment, Notice notice, Batch* batch) {
   batch->notices.push_back(std::move(notice));
   segment->view->disown(&robust_list_);
   open_segments_--;
-  return true;
+}
+
+// What the queue does not use, the lanes may; each segment the same share of it. Idle lanes hold
+// chunks that are hardly touched, so they do not count.
+void Collector::share_memory() {
+  if (segments_.empty()) return;
+  uint64_t used = queue_->memory_bytes() / kChunkBytes;
+  auto busy_chunks = [](const OpenSegment& segment) {
+    uint64_t idle = segment.lanes.size() * kIdleLaneChunks, in_use = segment.pool->in_use();
+    return in_use > idle ? in_use - idle : 0;
+  };
+  for (const auto& [id, segment] : segments_) used += busy_chunks(segment);
+  uint64_t all = waiting_bytes_ / kChunkBytes;
+  uint64_t share = all > used ? (all - used) / segments_.size() : 0;
+  uint32_t bell = filled_here_ && !filled_elsewhere_ ? kSharedBellChunks : 1;
+  // Lanes that we have not seen yet.
+  constexpr uint64_t kNewLanes = 16;
+  for (auto& [id, segment] : segments_) {
+    uint64_t entries = std::max<uint64_t>(kMinEntryChunks, busy_chunks(segment) + share);
+    entries += (segment.lanes.size() + kNewLanes) * kIdleLaneChunks;
+    uint64_t chunks = segment.view->chunk_count();
+    uint64_t most = chunks > 2 * kExitChunks ? chunks - kExitChunks : chunks / 2;
+    segment.pool->allow(static_cast<uint32_t>(std::min(entries, most)), bell);
+    segment.most_in_use = std::max(segment.most_in_use, segment.pool->in_use());
+  }
+}
+
+void Collector::trim_pools() {
+  if (round_ns_ - trimmed_ns_ < kTrimNs) return;
+  trimmed_ns_ = round_ns_;
+  for (auto& [id, segment] : segments_) {
+    segment.pool->trim(std::max<size_t>(segment.most_in_use, kKeptChunks));
+    segment.most_in_use = 0;
+  }
 }
 
 void Collector::beat() {
@@ -314,7 +409,10 @@ void Collector::pause(size_t bytes_read) {
   }
   if (bytes_read > kMuchBytes) nap_ns_ = kShortestNapNs;
   if (bytes_read < kLittleBytes) nap_ns_ = std::min(2 * nap_ns_, kLongestNapNs);
-  if (nap_ns_ == kShortestNapNs || !can_be_rung()) return sleep_ns(kShortestNapNs);
+  if (!can_be_rung()) return sleep_ns(kShortestNapNs);
+  bool shared = filled_here_ && !filled_elsewhere_;
+  if (shared && nap_ns_ < kSharedNapNs) return sleep_until_rung(kSharedNapNs);
+  if (nap_ns_ == kShortestNapNs) return sleep_ns(kShortestNapNs);
   sleep_until_rung(nap_ns_);
 }
 
@@ -323,7 +421,6 @@ bool Collector::can_be_rung() const {
          std::all_of(segments_.begin(), segments_.end(), [](const auto& each) {
            const OpenSegment& segment = each.second;
            return segment.view->header()->no_doorbell.load() == 0 &&
-                  segment.view->ring_bytes() >= kNapRingBytes &&
                   segment.flush_seen == segment.flushed->load();
          });
 }

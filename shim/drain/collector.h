@@ -1,9 +1,12 @@
 // The collector: copies records out of all lanes, in rounds, and keeps an eye on who still lives.
 //
-// A round takes what is there, however little, then pauses: chasing a producer closely makes both
-// fight for the same cache line. After a while without records it sleeps on the segments'
-// doorbells, which producers ring; programs that may make no system call are looked at every
-// millisecond.
+// A round takes what is complete, then pauses. How it pauses depends on where the program runs. On
+// another core a short nap is cheapest. On the collector's own core each waking takes the core away
+// from the program, so the program rings when much waits (its doorbell). After a while without
+// records the collector sleeps on the segments' doorbells; programs that may make no system call
+// are looked at every millisecond.
+//
+// It shares out the memory in which records may wait: what the queue does not use the lanes may.
 #pragma once
 
 #include <atomic>
@@ -34,8 +37,9 @@ class Collector {
   // processor with each batch: while the queue is full and it stands still, the heart does not
   // beat, so that no program waits for a sink that hangs.
   // `redaction` is of what HTTP messages say: it is done here, before anything can come to a disk.
-  Collector(BatchQueue* queue, ClockKind clock, const std::atomic<uint64_t>* progress,
-            HttpRedaction redaction = HttpRedaction());
+  // `waiting_bytes`: what records may take that wait, in lanes and queue together.
+  Collector(BatchQueue* queue, ClockKind clock, uint64_t waiting_bytes,
+            const std::atomic<uint64_t>* progress, HttpRedaction redaction = HttpRedaction());
   ~Collector();
 
   // From any thread; wakes the collector.
@@ -50,9 +54,12 @@ class Collector {
   struct OpenLane {
     LaneReader reader;
     uint64_t lost_calls, merged_exits;  // at its owner's beginning
+    uint64_t filled_ns = 0;             // when it was last seen to have a complete chunk
   };
   struct OpenSegment {
     std::unique_ptr<SegmentView> view;
+    std::unique_ptr<ChunkPool> pool;
+    uint32_t most_in_use = 0;  // chunks, since the pool was trimmed last
     std::map<uint32_t, OpenLane> lanes;
     int os_pid = 0;
     bool first_process_ended = false;
@@ -67,12 +74,18 @@ class Collector {
   void open(CollectorCommand* command);
   void close_finished(Batch* batch, bool now);
   void read_on(Batch* batch);
-  size_t read_segment(SegmentId id, OpenSegment* segment, Batch* batch);
+  size_t read_segment(SegmentId id, OpenSegment* segment, Batch* batch, bool all);
+  void read_lane(SegmentId id, uint32_t lane, OpenLane* open_lane, LaneReader::Take take,
+                 Batch* batch);
   void find_new_lanes(OpenSegment* segment);
   void end_lane(SegmentId id, OpenSegment* segment, uint32_t lane, Batch* batch);
   void pass_flush(SegmentId id, OpenSegment* segment, Batch* batch);
   bool close_if_over(SegmentId id, OpenSegment* segment, Batch* batch, bool now);
+  bool abandon(SegmentId id, OpenSegment* segment, Batch* batch);
+  void close_segment(OpenSegment* segment, Notice notice, Batch* batch);
   void beat();
+  void share_memory();
+  void trim_pools();
   bool is_quiet() const;
   void pause(size_t bytes_read);
   bool can_be_rung() const;
@@ -81,6 +94,7 @@ class Collector {
 
   BatchQueue* queue_;
   ClockKind clock_;
+  uint64_t waiting_bytes_;
   const std::atomic<uint64_t>* progress_;
   RecordMemory memory_;
   RecordPacker packer_;
@@ -94,6 +108,9 @@ class Collector {
   std::atomic<uint32_t> wake_{0};
   uint64_t busy_ns_ = 0;  // when there was last anything to read
   uint64_t nap_ns_;
+  uint32_t cpu_ = 0;                                     // where this round runs, + 1
+  bool filled_elsewhere_ = false, filled_here_ = false;  // chunks of this round, by their threads
+  uint64_t round_ns_ = 0, trimmed_ns_ = 0;
   bool idle_told_ = false;
   bool over_ = false;
   uint64_t last_beat_ns_ = 0, progress_seen_ = 0, progress_ns_ = 0;

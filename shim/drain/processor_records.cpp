@@ -117,7 +117,7 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
     case ControlKind::kChildEnded:
       child_ended(segment, static_cast<int>(a >> 16), static_cast<int>(a & 0xffff), ticks);
       break;
-    case ControlKind::kWrap:
+    case ControlKind::kWaited:
     case ControlKind::kMessage:
     case ControlKind::kMessageData:
       break;

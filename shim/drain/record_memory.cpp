@@ -15,7 +15,7 @@ namespace telinject {
 namespace {
 
 constexpr size_t kBlockBytes = RecordMemory::kMaxBytes;  // a huge page
-static_assert(kBlockBytes >= kMaxRingBytes + kSpillBytes, "a run fits in a block");
+static_assert(kBlockBytes >= kChunkBytes, "a run fits in a block");
 constexpr size_t kKeptBlocks = 8;
 
 // Aligned to its size, or it would hold no huge page.

@@ -236,9 +236,8 @@ RecordPacker::Written RecordPacker::pack_written(const std::byte* records, size_
     record[3] = place[3];
     if (is_control(record[1])) {
       ControlKind kind = control_kind(record[1]);
-      written.wraps = kind == ControlKind::kWrap;
       written.message = kind == ControlKind::kMessage || kind == ControlKind::kMessageData;
-      if (written.wraps || written.message) break;
+      if (written.message) break;
       packing.control(record);
     } else {
       packing.entry(record);

@@ -63,10 +63,10 @@ class RecordPacker {
   void pack(const std::byte* records, size_t size);
 
   // The same of what a thread has written to its lane by now, as far as these are whole records:
-  // up to a Wrap record or one of a message, or `room`.
+  // up to one of a message, or `room`.
   struct Written {
-    size_t size;          // of the records
-    bool wraps, message;  // what comes next
+    size_t size;   // of the records
+    bool message;  // is what comes next
   };
   Written pack_written(const std::byte* records, size_t room);
 

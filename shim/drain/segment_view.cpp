@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <bit>
 #include <cerrno>
 #include <cstring>
 
@@ -29,7 +28,8 @@ std::unique_ptr<SegmentView> SegmentView::open(int memfd, std::string* problem) 
     return nullptr;
   }
   std::unique_ptr<SegmentView> view(new SegmentView(memfd, static_cast<size_t>(status.st_size)));
-  if (view->bytes_ < sizeof(SegmentHeader) || !view->reserve() || !view->map(MAP_SHARED)) {
+  if (view->bytes_ < sizeof(SegmentHeader) || !view->reserve() ||
+      !view->map(PROT_READ | PROT_WRITE, MAP_SHARED)) {
     *problem = absl::StrCat(
         "a program's memory file of ", view->bytes_, " bytes cannot be mapped (", strerror(errno),
         "); it is not traced: raise the limit on memory ", "(ulimit -v, ulimit -d)");
@@ -62,23 +62,22 @@ bool SegmentView::reserve() {
   return true;
 }
 
-bool SegmentView::map(int flags) {
-  return mmap(base_, bytes_, PROT_READ | PROT_WRITE, flags | MAP_FIXED, memfd_, 0) != MAP_FAILED;
+bool SegmentView::map(int protection, int flags) {
+  return mmap(base_, bytes_, protection, flags | MAP_FIXED, memfd_, 0) != MAP_FAILED;
 }
 
 bool SegmentView::read_header(std::string* problem) {
   const SegmentHeader* header = this->header();
   lane_count_ = header->lane_count;
-  ring_bytes_ = header->ring_bytes;
+  chunk_count_ = header->chunk_count;
   if (header->magic != kSegmentMagic || header->layout_version != kLayoutVersion ||
       header->header_bytes != sizeof(SegmentHeader)) {
     *problem = absl::StrCat("a program's library speaks layout ", header->layout_version,
                             ", this drain ", kLayoutVersion, ": install both from one release");
     return false;
   }
-  if (lane_count_ == 0 || lane_count_ > kMaxLanes || !std::has_single_bit(ring_bytes_) ||
-      ring_bytes_ < kMinRingBytes || ring_bytes_ > kMaxRingBytes ||
-      segment_bytes(ring_bytes_, lane_count_) > bytes_ ||
+  if (lane_count_ == 0 || lane_count_ > kMaxLanes || chunk_count_ == 0 ||
+      chunk_count_ > kMaxChunks || segment_bytes(lane_count_, chunk_count_) > bytes_ ||
       (header->clock != ClockKind::kTsc && header->clock != ClockKind::kMonotonic)) {
     *problem = "a program's segment has sizes that do not agree; it is left out";
     return false;
@@ -97,13 +96,22 @@ bool SegmentView::read_header(std::string* problem) {
   return true;
 }
 
-bool SegmentView::mapped_elsewhere() {
+SegmentView::Elsewhere SegmentView::mapped_elsewhere() {
   (void)mmap(base_, bytes_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
              0);
-  bool mapped = fcntl(memfd_, F_ADD_SEALS, F_SEAL_WRITE) != 0;
-  // Once sealed it can only be mapped privately; there is nobody left to share it with.
-  if (!map(mapped ? MAP_SHARED : MAP_PRIVATE)) map(MAP_PRIVATE);
-  return mapped;
+  if (fcntl(memfd_, F_ADD_SEALS, F_SEAL_WRITE) != 0) {
+    return map(PROT_READ | PROT_WRITE, MAP_SHARED) ? Elsewhere::kYes : Elsewhere::kGone;
+  }
+  // Once sealed it can only be mapped privately. Read-only, for where memory may not be
+  // overcommitted a private mapping that could be written to counts as a whole.
+  writable_ = false;
+  return map(PROT_READ, MAP_PRIVATE) ? Elsewhere::kNo : Elsewhere::kGone;
+}
+
+void SegmentView::drop_memory(uint32_t chunk) {
+  auto offset =
+      static_cast<off_t>(pool_offset(lane_count_, chunk_count_) + uint64_t{chunk} * kChunkBytes);
+  fallocate(memfd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, kChunkBytes);
 }
 
 void SegmentView::own(RobustList* list) {

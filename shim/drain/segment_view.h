@@ -43,17 +43,30 @@ class SegmentView {
   const SegmentInfo& info() const { return info_; }
   SegmentHeader* header() const { return reinterpret_cast<SegmentHeader*>(base_); }
   uint32_t lane_count() const { return lane_count_; }
-  uint32_t ring_bytes() const { return ring_bytes_; }
-  std::byte* ring(uint32_t lane) const { return base_ + lane_offset(ring_bytes_, lane); }
+  uint32_t chunk_count() const { return chunk_count_; }
   LaneHeader* lane(uint32_t lane) const {
-    return reinterpret_cast<LaneHeader*>(ring(lane) + ring_bytes_ + kSpillBytes);
+    return reinterpret_cast<LaneHeader*>(base_ + lane_headers_offset()) + lane;
+  }
+  ChunkEntry* entry(uint32_t chunk) const {
+    return reinterpret_cast<ChunkEntry*>(base_ + chunk_table_offset(lane_count_)) + chunk;
+  }
+  std::byte* chunk(uint32_t chunk) const {
+    return base_ + pool_offset(lane_count_, chunk_count_) + uint64_t{chunk} * kChunkBytes;
   }
 
-  // True while some process other than this one still has the segment mapped. Sealing a memfd
-  // against writes fails as long as a writable mapping exists, so the view's own is taken away
-  // for the question: the caller must not touch it meanwhile. If the answer is no, the segment
-  // stays readable.
-  bool mapped_elsewhere();
+  // Whether a process other than this one still has the segment mapped. Sealing a memfd against
+  // writes fails as long as a writable mapping exists, so the view's own is taken away for the
+  // question: the caller must not touch it meanwhile.
+  //   kYes    it is as it was
+  //   kNo     there is nobody left to write; it can be read, and not be written to any more
+  //   kGone   the system had no room to map it again: it cannot be touched
+  enum class Elsewhere { kYes, kNo, kGone };
+  Elsewhere mapped_elsewhere();
+  // False after kNo.
+  bool writable() const { return writable_; }
+
+  // Gives the system the memory of a chunk back that holds nothing.
+  void drop_memory(uint32_t chunk);
 
   // Puts the header's word for the drain on the calling thread's robust list: its death, and so the
   // drain's, shows to waiting producers at once. To be undone by the same thread.
@@ -65,7 +78,7 @@ class SegmentView {
  private:
   SegmentView(int memfd, size_t bytes) : memfd_(memfd), bytes_(bytes) {}
   bool reserve();
-  bool map(int flags);
+  bool map(int protection, int flags);
   bool read_header(std::string* problem);
   // Tells the program that nobody will read what it writes, so that it does not wait for that.
   void refuse();
@@ -75,7 +88,8 @@ class SegmentView {
   size_t bytes_;
   std::byte* base_ = nullptr;  // a private page for the robust link lies before it
   uint32_t lane_count_ = 0;
-  uint32_t ring_bytes_ = 0;
+  uint32_t chunk_count_ = 0;
+  bool writable_ = true;
   SegmentInfo info_ = {};
 };
 

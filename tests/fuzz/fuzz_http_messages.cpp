@@ -33,7 +33,8 @@ struct Player {
 
   LaneWriter& lane() {
     LaneWriter& writer = lanes[input->byte() % kLanes];
-    if (writer.offset() + 16384 > segment.ring_bytes()) full = true;
+    if (writer.offset() + 16384 > kChunkBytes) writer.next_chunk();
+    full = full || segment.header()->fresh_chunks.load() == segment.chunk_count();
     return writer;
   }
   template <typename Head>

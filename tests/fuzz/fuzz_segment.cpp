@@ -28,9 +28,10 @@ enum Step : uint8_t {
   kLaneHeaderStep,
   kHeaderStep,
   kHoleStep,
-  kWrapStep,
+  kNextChunkStep,
   kEndStep,
   kStartStep,
+  kChunkEntryStep,
   kProcessEndStep,
   kModuleStep,
   kStepCount,
@@ -45,7 +46,7 @@ struct Player {
     number = input->byte() % kLanes;
     LaneWriter& writer = lanes[number];
     // Messages are 7 KB at most.
-    if (writer.offset() + 16384 > segment.ring_bytes()) writer.move_to(0);
+    if (writer.offset() + 16384 > kChunkBytes) writer.next_chunk();
     return writer;
   }
   std::byte* lane_header() { return reinterpret_cast<std::byte*>(segment.lane(number)); }
@@ -108,7 +109,7 @@ struct Player {
       case kRawStep: {
         LaneWriter& writer = lane();
         std::string bytes = input->bytes(input->byte());
-        std::memcpy(segment.ring(number) + writer.offset(), bytes.data(), bytes.size());
+        std::memcpy(writer.place(), bytes.data(), bytes.size());
         writer.hole((bytes.size() + 15) / 16 * 16);
         break;
       }
@@ -130,8 +131,8 @@ struct Player {
       case kHoleStep:
         lane().hole((input->byte() % 8u) * 16);
         break;
-      case kWrapStep:
-        lane().wrap(now());
+      case kNextChunkStep:
+        lane().next_chunk();
         break;
       case kEndStep:
         lane().end();
@@ -139,6 +140,13 @@ struct Player {
       case kStartStep: {
         lane();
         segment.lane(number)->start.store(input->get<uint64_t>());
+        break;
+      }
+      case kChunkEntryStep: {
+        auto* entry =
+            reinterpret_cast<std::byte*>(segment.entry(input->byte() % segment.chunk_count()));
+        uint64_t value = input->byte() % 2 == 0 ? input->byte() : input->get<uint64_t>();
+        std::memcpy(entry + input->byte() % (sizeof(ChunkEntry) - 7), &value, sizeof value);
         break;
       }
       case kProcessEndStep: {

@@ -66,9 +66,9 @@ TEST_CASE("span ids of many lanes and positions differ and are never zero") {
   CHECK(seen.size() == made);
 }
 
-TEST_CASE("positions of every lap that a lane can reach count") {
+TEST_CASE("positions of every chunk that a lane can reach count") {
   // 53 bits of units: the highest position still differs from the others.
-  uint64_t last = lane_position((uint64_t{1} << 35) - 1, 1 << 20);
+  uint64_t last = lane_position((uint64_t{1} << 37) - 1, kChunkBytes - 16);
   CHECK(span_id(kKey, 3, last) != span_id(kKey, 3, last & kOffsetMask));
   CHECK(span_id(kKey, 3, lane_position(1, 0)) != span_id(kKey, 3, 0));
 }

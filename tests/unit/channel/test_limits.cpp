@@ -1,4 +1,4 @@
-// Sizes: of rings under limits, and of the segment that is made of them.
+// Sizes: of what may wait, of the segment, and of what lies in it.
 #include <catch2/catch.hpp>
 
 #include <set>
@@ -10,45 +10,49 @@
 
 namespace telinject::test {
 
-TEST_CASE("a ring is the largest power of two that is allowed, within its bounds") {
-  CHECK(clamp_ring_bytes(~uint64_t{0}) == kMaxRingBytes);
-  CHECK(clamp_ring_bytes(kMaxRingBytes) == kMaxRingBytes);
-  CHECK(clamp_ring_bytes(kMaxRingBytes - 1) == kMaxRingBytes / 2);
-  CHECK(clamp_ring_bytes(300000) == 262144);
-  CHECK(clamp_ring_bytes(kMinRingBytes) == kMinRingBytes);
-  CHECK(clamp_ring_bytes(kMinRingBytes - 1) == kMinRingBytes);
-  CHECK(clamp_ring_bytes(0) == kMinRingBytes);
+TEST_CASE("what may wait is an eighth of the memory, within bounds, or what the user says") {
+  constexpr uint64_t kGiB = uint64_t{1} << 30;
+  CHECK(waiting_bytes_of(kGiB) == kGiB / 8);
+  CHECK(waiting_bytes_of(64 * kGiB) == kUsualWaitingBytes);
+  CHECK(waiting_bytes_of(~uint64_t{0}) == kUsualWaitingBytes);
+  CHECK(waiting_bytes_of(1 << 20) == kLeastWaitingBytes);
+  CHECK(waiting_bytes(12345678) == 12345678);
+  CHECK(waiting_bytes(0) >= kLeastWaitingBytes);
+  CHECK(waiting_bytes(0) <= kUsualWaitingBytes);
 }
 
-TEST_CASE("whatever the control group allows is within a ring's bounds") {
-  uint32_t ring = ring_bytes_for_cgroup();
-  CHECK(ring >= kMinRingBytes);
-  CHECK(ring <= kMaxRingBytes);
-  CHECK((ring & (ring - 1)) == 0);
-}
-
-TEST_CASE("groups of lanes follow each other without a gap") {
+TEST_CASE("groups of lanes and of chunks follow each other without a gap") {
   uint32_t next = 0;
-  for (uint32_t group = 0; group < kMaxGroups; group++) {
+  for (uint32_t group = 0; group < kMaxLaneGroups; group++) {
     CHECK(group_first_lane(group) == next);
     next += group_lanes(group);
   }
   CHECK(next == kMaxLanes);
+  next = 0;
+  for (uint32_t group = 0; group < kMaxChunkGroups; group++) {
+    CHECK(group_first_chunk(group) == next);
+    CHECK(chunk_group(next) == group);
+    next += group_chunks(group);
+    CHECK(chunk_group(next - 1) == group);
+  }
+  CHECK(next == kMaxChunks);
 }
 
-TEST_CASE("lanes lie on pages, one behind the other, with a page to spare") {
-  for (uint64_t ring : {uint64_t{kMinRingBytes}, uint64_t{kMaxRingBytes}}) {
-    CHECK(lane_offset(ring, 0) == sizeof(SegmentHeader));
-    CHECK(lane_offset(ring, 1) - lane_offset(ring, 0) == ring + kLaneTailBytes);
-    CHECK(lane_offset(ring, 7) % kPageBytes == 0);
-    CHECK(segment_bytes(ring, 8) == lane_offset(ring, 8) + kPageBytes);
+TEST_CASE("the parts of a segment lie on pages, one behind the other, with a page to spare") {
+  for (auto [lanes, chunks] : {std::pair{1u, 1u}, std::pair{1024u, 6208u}}) {
+    CHECK(lane_headers_offset() % alignof(LaneHeader) == 0);
+    CHECK(chunk_table_offset(lanes) >= lane_headers_offset() + lanes * sizeof(LaneHeader));
+    CHECK(pool_offset(lanes, chunks) % kPageBytes == 0);
+    CHECK(pool_offset(lanes, chunks) >= chunk_table_offset(lanes) + chunks * sizeof(ChunkEntry));
+    CHECK(segment_bytes(lanes, chunks) ==
+          pool_offset(lanes, chunks) + uint64_t{chunks} * kChunkBytes + kPageBytes);
   }
 }
 
-TEST_CASE("a lane position is its lap and its offset") {
-  uint64_t position = lane_position(12345, kMaxRingBytes + kSpillBytes);
-  CHECK(position_lap(position) == 12345);
-  CHECK(position_offset(position) == kMaxRingBytes + kSpillBytes);
+TEST_CASE("a lane position is a chunk's number and an offset") {
+  uint64_t position = lane_position(12345, kChunkBytes);
+  CHECK(position_number(position) == 12345);
+  CHECK(position_offset(position) == kChunkBytes);
 }
 
 TEST_CASE("a unit's first word tells what it is") {

@@ -30,7 +30,7 @@ TEST_CASE("a session's text gives each part") {
   REQUIRE(parse_session(text.c_str(), &session));
   CHECK(session.mode == SessionMode::kPreload);
   CHECK(session.clock == ClockKind::kMonotonic);
-  CHECK(session.ring_bytes == 65536);
+  CHECK(session.waiting_bytes == 65536);
   CHECK(session.uid == 1000);
   CHECK(std::string(session.name) == kName);
   CHECK(std::string(session.directory) == "/run/user/1000/telinject");
@@ -39,7 +39,7 @@ TEST_CASE("a session's text gives each part") {
 
 TEST_CASE("the longest session fits into its text and comes back") {
   std::string directory = "/" + std::string(kSessionDirectoryBytes - 2, 'd');
-  std::string text = std::string("1:r:t:1048576:4294967295:") + kName + ":" + directory;
+  std::string text = std::string("1:r:t:1099511627776:4294967295:") + kName + ":" + directory;
   Session session;
   REQUIRE(parse_session(text.c_str(), &session));
   CHECK(session.uid == 4294967295u);
@@ -89,7 +89,7 @@ TEST_CASE("session texts that are not ours are refused") {
   CHECK(refused("2:r:t:65536:0:" + name + ":/tmp"));
   CHECK(refused("1:x:t:65536:0:" + name + ":/tmp"));
   CHECK(refused("1:r:x:65536:0:" + name + ":/tmp"));
-  CHECK(refused("1:r:t:1048577:0:" + name + ":/tmp"));
+  CHECK(refused("1:r:t:1099511627777:0:" + name + ":/tmp"));
   CHECK(refused("1:r:t:-1:0:" + name + ":/tmp"));
   CHECK(refused("1:r:t::0:" + name + ":/tmp"));
   CHECK(refused("1:r:t:0:4294967296:" + name + ":/tmp"));

@@ -71,7 +71,7 @@ TEST_CASE("an empty environment gives the defaults, and they mean on") {
   CHECK(settings.number[kOnFull] == kDrop);
   CHECK(settings.number[kThreads] == kContinueTrace);
   CHECK(settings.number[kSummary] == kSummaryAuto);
-  CHECK(settings.number[kQueueBytes] == 134217728);
+  CHECK(settings.number[kQueueBytes] == 0);
   CHECK(settings.number[kExitWait] == 10000);
   CHECK(settings.number[kClock] == kClockAuto);
   CHECK(std::string(settings.text[kEnvironment]) == "dev");

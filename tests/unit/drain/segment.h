@@ -19,8 +19,8 @@ namespace telinject::test {
 
 class TestSegment {
  public:
-  explicit TestSegment(uint32_t lanes = 2, uint32_t ring = kMinRingBytes, bool sealed = true)
-      : bytes_(segment_bytes(ring, lanes)), ring_bytes_(ring) {
+  explicit TestSegment(uint32_t lanes = 2, uint32_t chunks = 32, bool sealed = true)
+      : bytes_(segment_bytes(lanes, chunks)), lanes_(lanes), chunks_(chunks) {
     memfd_ = memfd_create("segment", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (memfd_ < 0 || ftruncate(memfd_, static_cast<off_t>(bytes_)) != 0) fail();
     if (sealed && fcntl(memfd_, F_ADD_SEALS, F_SEAL_SHRINK) != 0) fail();
@@ -33,7 +33,8 @@ class TestSegment {
     h->header_bytes = sizeof(SegmentHeader);
     h->segment_bytes = bytes_;
     h->lane_count = lanes;
-    h->ring_bytes = ring;
+    h->chunk_count = chunks;
+    h->entry_chunks.store(chunks);
     h->key[0] = 0x0123456789abcdef;
     h->key[1] = 0xfedcba9876543210;
     h->pid = 4711;
@@ -51,10 +52,28 @@ class TestSegment {
   SegmentHeader* header() const { return reinterpret_cast<SegmentHeader*>(base_); }
   std::byte* bytes() const { return base_; }
   size_t size() const { return bytes_; }
-  uint32_t ring_bytes() const { return ring_bytes_; }
-  std::byte* ring(uint32_t lane) const { return base_ + lane_offset(ring_bytes_, lane); }
   LaneHeader* lane(uint32_t lane) const {
-    return reinterpret_cast<LaneHeader*>(ring(lane) + ring_bytes_ + kSpillBytes);
+    return reinterpret_cast<LaneHeader*>(base_ + lane_headers_offset()) + lane;
+  }
+  ChunkEntry* entry(uint32_t chunk) const {
+    return reinterpret_cast<ChunkEntry*>(base_ + chunk_table_offset(lanes_)) + chunk;
+  }
+  std::byte* chunk(uint32_t chunk) const {
+    return base_ + pool_offset(lanes_, chunks_) + uint64_t{chunk} * kChunkBytes;
+  }
+  uint32_t chunk_count() const { return chunks_; }
+  // A free chunk or one that was never used; none left: the first.
+  uint32_t take_chunk() {
+    SegmentHeader* h = header();
+    uint64_t head = h->free_chunks.load();
+    uint32_t taken = static_cast<uint32_t>(head) - 1;
+    if (taken < chunks_) {
+      h->free_chunks.store(((head >> 32) + 1) << 32 | entry(taken)->free.load());
+    } else {
+      taken = h->fresh_chunks.load() < chunks_ ? h->fresh_chunks.fetch_add(1) : 0;
+    }
+    h->chunks_in_use++;
+    return taken;
   }
   // As at the program's end.
   void unmap() {
@@ -67,24 +86,27 @@ class TestSegment {
 
   int memfd_;
   size_t bytes_;
-  uint32_t ring_bytes_;
+  uint32_t lanes_, chunks_;
   std::byte* base_ = nullptr;
 };
 
-// The producer of one lane. It looks at no limits: tests say when to wrap.
+// The producer of one lane. It looks at no limits: tests say when to go on to another chunk.
 class LaneWriter {
  public:
   LaneWriter(TestSegment* segment, uint32_t lane)
-      : ring_(segment->ring(lane)), header_(segment->lane(lane)) {
-    uint64_t start = header_->start.load();
-    lap_ = position_lap(start);
-    offset_ = position_offset(start);
+      : segment_(segment), lane_(lane), header_(segment->lane(lane)) {
+    number_ = header_->start.load();
+    take(number_);
     header_->owner.word.store(1);
+    header_->open.store(number_);
+    header_->first_chunk.store(chunk_ + 1);
     segment->header()->claimed[lane / 64].fetch_or(uint64_t{1} << lane % 64);
   }
 
-  uint64_t position() const { return lane_position(lap_, offset_); }
+  uint64_t position() const { return lane_position(number_, offset_); }
   uint64_t offset() const { return offset_; }
+  uint32_t chunk() const { return chunk_; }
+  std::byte* place() const { return segment_->chunk(chunk_) + offset_; }
   void end() { header_->owner.word.fetch_or(kOwnerDied); }
 
   // Each returns the record's position.
@@ -112,9 +134,13 @@ class LaneWriter {
       control(ticks, ControlKind::kMessageData, a, b, c);
     }
   }
-  void wrap(uint64_t ticks) {
-    control(ticks, ControlKind::kWrap);
-    lap_++;
+  // To another chunk, as a producer does whose chunk is full.
+  void next_chunk() {
+    ChunkEntry* entry = segment_->entry(chunk_);
+    entry->end.store(static_cast<uint32_t>(offset_));
+    take(number_ + 1);
+    entry->next.store(chunk_);
+    header_->open.store(++number_);
     offset_ = 0;
   }
   // Reserved by a hook that never wrote.
@@ -124,7 +150,7 @@ class LaneWriter {
  private:
   uint64_t put(uint64_t first, uint64_t a, uint64_t b, uint64_t c, size_t bytes) {
     uint64_t at = position();
-    auto* record = reinterpret_cast<uint64_t*>(ring_ + offset_);
+    auto* record = reinterpret_cast<uint64_t*>(place());
     record[1] = a;
     if (bytes > kUnitBytes) {
       record[2] = b;
@@ -135,9 +161,17 @@ class LaneWriter {
     return at;
   }
 
-  std::byte* ring_;
+  void take(uint64_t number) {
+    chunk_ = segment_->take_chunk();
+    segment_->entry(chunk_)->lane.store(lane_);
+    segment_->entry(chunk_)->number.store(number);
+  }
+
+  TestSegment* segment_;
+  uint32_t lane_;
   LaneHeader* header_;
-  uint64_t lap_, offset_;
+  uint32_t chunk_ = 0;
+  uint64_t number_ = 0, offset_ = 0;
 };
 
 }  // namespace telinject::test

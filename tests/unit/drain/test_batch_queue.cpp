@@ -53,14 +53,14 @@ TEST_CASE("full at its limit, and notices get through all the same") {
   CHECK_FALSE(queue.full());
 }
 
-TEST_CASE("what comes is to be packed once half of the room is taken") {
+TEST_CASE("what waits in memory is known") {
   BatchQueue queue(100 * kUnit, nullptr);
+  CHECK(queue.memory_bytes() == 0);
   queue.push(batch_of(1, 49 * kUnit));
-  CHECK_FALSE(queue.wants_packed());
   queue.push(batch_of(2, kUnit));
-  CHECK(queue.wants_packed());
+  CHECK(queue.memory_bytes() == 50 * kUnit);
   queue.pop();
-  CHECK_FALSE(queue.wants_packed());
+  CHECK(queue.memory_bytes() == kUnit);
 }
 
 TEST_CASE("packed runs wait as they are, and are unpacked when they are taken") {

@@ -48,7 +48,7 @@ inline DrainRun drain(TestSegment* segment, std::vector<std::pair<int, ProcessEn
 
   BatchQueue queue(64 << 20, nullptr);
   std::atomic<uint64_t> progress{0};
-  Collector collector(&queue, ClockKind::kMonotonic, &progress);
+  Collector collector(&queue, ClockKind::kMonotonic, 128 << 20, &progress);
   collector.tell(std::move(opened));
   for (auto& [pid, end] : ends) {
     CollectorCommand command;

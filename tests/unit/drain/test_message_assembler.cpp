@@ -18,7 +18,7 @@ std::optional<AssembledMessage> round_trip(const std::string& bytes) {
   std::optional<AssembledMessage> message;
   for (uint64_t at = 0; at < writer.offset(); at += kControlBytes) {
     CHECK_FALSE(message.has_value());
-    const auto* record = reinterpret_cast<const uint64_t*>(segment.ring(0) + at);
+    const auto* record = reinterpret_cast<const uint64_t*>(segment.chunk(0) + at);
     if (control_kind(record[1]) == ControlKind::kMessage) {
       assembler.begin(control_a(record[1]), control_b(record[2]));
     } else {

@@ -90,7 +90,7 @@ TEST_CASE("each run can be unpacked by itself") {
   CHECK(unpack(&unpacker, a, first.size() * 8) == first);
 }
 
-TEST_CASE("of a lane what is written is packed, up to a hole, a wrap or a message") {
+TEST_CASE("of a lane what is written is packed, up to a hole or a message") {
   RecordPacker packer;
   RecordUnpacker unpacker;
   Words calls = calls_of_fib(4);
@@ -98,14 +98,13 @@ TEST_CASE("of a lane what is written is packed, up to a hole, a wrap or a messag
     RecordPacker::Written written =
         packer.pack_written(reinterpret_cast<const std::byte*>(lane.data()), lane.size() * 8);
     CHECK(written.size == expected.size);
-    CHECK(written.wraps == expected.wraps);
     CHECK(written.message == expected.message);
     std::string packed(reinterpret_cast<const char*>(packer.packed().data()),
                        packer.packed().size());
     CHECK(unpack(&unpacker, packed, written.size) == calls);
   };
   size_t size = calls.size() * 8;
-  packed_of(calls, {size, false, false});
+  packed_of(calls, {size, false});
   auto followed_by = [&](Words next) {
     Words lane = calls;
     lane.insert(lane.end(), next.begin(), next.end());
@@ -113,16 +112,13 @@ TEST_CASE("of a lane what is written is packed, up to a hole, a wrap or a messag
     fib(&lane, 3, &ticks, 0x1000, 1);
     return lane;
   };
-  packed_of(followed_by({0, 0}), {size, false, false});
-  packed_of(followed_by({5, control_word(ControlKind::kWrap, 0), kSecondUnit, 0}),
-            {size, true, false});
-  packed_of(followed_by({5, control_word(ControlKind::kMessage, 1), kSecondUnit, 0}),
-            {size, false, true});
+  packed_of(followed_by({0, 0}), {size, false});
+  packed_of(followed_by({5, control_word(ControlKind::kMessage, 1), kSecondUnit, 0}), {size, true});
   packed_of(followed_by({5, control_word(ControlKind::kMessageData, 1), kSecondUnit, 0}),
-            {size, false, true});
+            {size, true});
   Words cut = calls;
   cut.insert(cut.end(), {7, 8});  // half an entry
-  packed_of(cut, {size, false, false});
+  packed_of(cut, {size, false});
 }
 
 TEST_CASE("long pauses, times that go back, and exits without entries come back as they were") {

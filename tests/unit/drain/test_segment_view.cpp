@@ -23,7 +23,7 @@ std::string problem_with(const std::function<void(SegmentHeader*)>& change) {
 }  // namespace
 
 TEST_CASE("a segment as the library makes it") {
-  TestSegment segment(3, 2 * kMinRingBytes);
+  TestSegment segment(3, 20);
   SegmentHeader* header = segment.header();
   std::memcpy(header->path, "/bin/x", 6);
   header->path_bytes = 6;
@@ -36,7 +36,7 @@ TEST_CASE("a segment as the library makes it") {
   CHECK(view->info().command_line == "x -y");
   CHECK(view->info().pid == 4711);
   CHECK(view->lane_count() == 3);
-  CHECK(view->ring_bytes() == 2 * kMinRingBytes);
+  CHECK(view->chunk_count() == 20);
   segment.lane(2)->roots.store(5);
   CHECK(view->lane(2)->roots.load() == 5);
 }
@@ -48,13 +48,11 @@ TEST_CASE("headers that cannot be are refused, with a reason") {
         std::string::npos);
   CHECK(problem_with([](SegmentHeader* h) { h->header_bytes--; }) != "");
   CHECK(problem_with([](SegmentHeader* h) { h->lane_count = 0; }) != "");
-  CHECK(problem_with([](SegmentHeader* h) { h->lane_count = 3; }) != "");
+  CHECK(problem_with([](SegmentHeader* h) { h->lane_count = kMaxLanes; }) != "");
   CHECK(problem_with([](SegmentHeader* h) { h->lane_count = ~0u; }) != "");
-  CHECK(problem_with([](SegmentHeader* h) { h->ring_bytes = kMinRingBytes / 2; }) != "");
-  CHECK(problem_with([](SegmentHeader* h) { h->ring_bytes = kMinRingBytes + 16; }) != "");
-  CHECK(problem_with([](SegmentHeader* h) { h->ring_bytes = 2 * kMinRingBytes; }) != "");
-  CHECK(problem_with([](SegmentHeader* h) { h->ring_bytes = 0; }) != "");
-  CHECK(problem_with([](SegmentHeader* h) { h->ring_bytes = 0x80000000; }) != "");
+  CHECK(problem_with([](SegmentHeader* h) { h->chunk_count = 33; }) != "");
+  CHECK(problem_with([](SegmentHeader* h) { h->chunk_count = 0; }) != "");
+  CHECK(problem_with([](SegmentHeader* h) { h->chunk_count = ~0u; }) != "");
   CHECK(problem_with([](SegmentHeader* h) { h->clock = static_cast<ClockKind>(0); }) != "");
   CHECK(problem_with([](SegmentHeader* h) { h->clock = static_cast<ClockKind>(3); }) != "");
 }
@@ -74,7 +72,7 @@ TEST_CASE("texts that claim to be longer than their place are cut") {
 
 TEST_CASE("a file that could shrink, is none, or is too small is refused and closed") {
   std::string problem;
-  TestSegment unsealed(2, kMinRingBytes, /*sealed=*/false);
+  TestSegment unsealed(2, 32, /*sealed=*/false);
   CHECK(SegmentView::open(unsealed.descriptor(), &problem) == nullptr);
   CHECK(problem.find("shrink") != std::string::npos);
   int directory = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -87,20 +85,20 @@ TEST_CASE("a file that could shrink, is none, or is too small is refused and clo
   CHECK(fcntl(empty, F_GETFD) < 0);
 }
 
-TEST_CASE("whether anybody else still has it mapped, and reading on after that") {
+TEST_CASE("whether another process still has it mapped, and reading on after that") {
   TestSegment segment;
   std::string problem;
   std::unique_ptr<SegmentView> view = SegmentView::open(segment.descriptor(), &problem);
   REQUIRE(view != nullptr);
   segment.lane(0)->roots.store(7);
-  CHECK(view->mapped_elsewhere());
+  CHECK(view->mapped_elsewhere() == SegmentView::Elsewhere::kYes);
   segment.lane(0)->roots.store(8);
   CHECK(view->lane(0)->roots.load() == 8);  // still shared
+  CHECK(view->writable());
   segment.unmap();
-  CHECK_FALSE(view->mapped_elsewhere());
+  CHECK(view->mapped_elsewhere() == SegmentView::Elsewhere::kNo);
   CHECK(view->lane(0)->roots.load() == 8);
-  view->lane(0)->roots.store(9);  // written to, as the reader does when it gives space back
-  CHECK(view->lane(0)->roots.load() == 9);
+  CHECK_FALSE(view->writable());
 }
 
 }  // namespace telinject::test

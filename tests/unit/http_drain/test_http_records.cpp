@@ -42,9 +42,10 @@ std::vector<Run> runs_of(TestSegment* segment) {
   auto view = SegmentView::open(segment->descriptor(), &problem);
   REQUIRE(problem == "");
   static RecordMemory memory;
-  LaneReader reader(view.get(), 0, &memory);
+  ChunkPool pool(view.get());
+  LaneReader reader(view.get(), 0, &pool, &memory);
   std::vector<Run> runs;
-  reader.read(&runs);
+  reader.read(&runs, nullptr, LaneReader::Take::kAll);
   return runs;
 }
 
