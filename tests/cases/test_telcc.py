@@ -373,6 +373,30 @@ def test_gcc_users_flags_win(telcc, tmp_path):
     assert ".debug_info" not in run("objdump", "-h", tmp_path / "a.o").stdout
 
 
+@pytest.mark.parametrize("level", ["-O1", "-O2", "-O3", "-Os"])
+def test_gcc_coroutines(telcxx, tmp_path, level):
+    """Those that end by a jump into another one: g++ 12 with the hooks alone has an internal error."""
+    source, program = SOURCES / "coroutines.cpp", tmp_path / "coroutines"
+    telcxx("--telcc-compiler=g++", "-std=c++20", level, *STRICT, source, "-o", program)
+    assert {"(anonymous namespace)::leaf(int)", "(anonymous namespace)::branch(int)"} <= names(program)
+    assert run(program).stdout == "57\n"
+
+
+def test_gcc_coroutines_flag(telcxx, fake):
+    """Only where there may be coroutines, and in front of what the user says."""
+    flag, compiler = "-fno-optimize-sibling-calls", fake("g++")
+
+    def given(*options):
+        outcome = telcxx(f"--telcc-compiler={compiler}", "-c", "a.cpp", *options)
+        return outcome.stdout.split("\0")[:-1]
+
+    for options in [["-std=c++20"], ["-std=gnu++2b"], ["-std=c++17", "-fcoroutines"]]:
+        words = given(*options, "-foptimize-sibling-calls")
+        assert words.index(flag) < words.index("-foptimize-sibling-calls")
+    for options in [[], ["-std=c++17"], ["-std=c++20", "-std=c++14"], ["-std=c11"]]:
+        assert flag not in given(*options)
+
+
 def test_gcc_leaves_out_isystem(telcc, tmp_path):
     for place in "third, party", "own", "rel/inc":
         (tmp_path / place).mkdir(parents=True)
