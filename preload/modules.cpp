@@ -169,6 +169,30 @@ void tell_segment(const dl_phdr_info* info, const Elf64_Phdr& header, const char
   }
 }
 
+// A path on the stack is more than a hook may use: one buffer, which Reading guards.
+char g_path[kPathBytes];
+
+// A library that was found by a relative path (LD_LIBRARY_PATH=lib, an rpath, dlopen) has that as
+// its name. The constructor runs before the program can change its directory. Null if it has none.
+const char* in_working_directory(const char* path, size_t* path_bytes) {
+  long bytes = sys::call(SYS_getcwd, sys::arg(g_path), sizeof g_path);
+  if (bytes <= 1 || g_path[0] != '/') return nullptr;
+  auto used = static_cast<size_t>(bytes) - 1;
+  if (path[0] == '.' && path[1] == '/') path += 2, *path_bytes -= 2;
+  TextBuffer text(g_path + used, sizeof g_path - used);
+  if (used > 1) text.add('/');
+  text.add(path, *path_bytes);
+  *path_bytes = used + text.size();
+  return text.overflow() ? nullptr : g_path;
+}
+
+bool has_slash(const char* path, size_t bytes) {
+  for (size_t i = 0; i < bytes; i++) {
+    if (path[i] == '/') return true;
+  }
+  return false;
+}
+
 int tell_object(dl_phdr_info* info, size_t, void*) {
   const char* path = info->dlpi_name;
   size_t path_bytes = path != nullptr ? text_length(path) : 0;
@@ -177,7 +201,9 @@ int tell_object(dl_phdr_info* info, size_t, void*) {
     path = g_process.segment->path;
     path_bytes = g_process.segment->path_bytes;
   }
-  if (path_bytes == 0 || path[0] != '/') return 0;  // the vdso
+  if (!has_slash(path, path_bytes)) return 0;  // the vdso
+  if (path[0] != '/') path = in_working_directory(path, &path_bytes);
+  if (path == nullptr) return 0;
   ModuleMessage prototype = {};
   auto copy = [](uintptr_t from, void* to, size_t bytes) {
     auto* f = reinterpret_cast<const char*>(from);
@@ -225,9 +251,6 @@ void tell_mapping(const Mapping& mapping, uintptr_t base, const char* path) {
     remember(mapping.start, mapping.end, identity, unwind, /*by_loader=*/false);
   }
 }
-
-// A path on the stack is more than a hook may use: one buffer, which Reading guards.
-char g_path[kPathBytes];
 
 void read_maps() {
   uint32_t count = g_known_count.load(std::memory_order_relaxed);

@@ -1,5 +1,10 @@
 """Calls before main and after it, and in libraries that come and go."""
 
+import os
+import shutil
+
+import pytest
+from teltest.run import APPS, build
 from traced import tree
 
 BEFORE = """
@@ -109,3 +114,33 @@ def test_libraries_come_and_go(traced):
             assert span.module in [f"plugin_{letter}.so" for letter in letters]
         else:
             assert span.module == "plugins"
+
+
+@pytest.mark.parametrize("how", ["LD_LIBRARY_PATH", "LD_LIBRARY_PATH, here", "rpath", "needed",
+                                 "dlopen"])
+def test_library_by_a_relative_path(traced, tmp_path, how):
+    """The loader knows such a library by that path only; the drain is elsewhere."""
+    folder = tmp_path / "lib"
+    folder.mkdir()
+    plugin = folder / "plugin_a.so"
+    shutil.copy(traced.plugin("tree/plugin_a.c"), plugin)
+    if how == "dlopen":
+        run = traced.run("tree/plugins.c", 1, "lib/plugin_a.so", cwd=tmp_path)
+    else:
+        name = "lib/plugin_a.so" if how == "needed" else "-l:plugin_a.so"
+        link = ["-Wl,--no-as-needed", f"-L{folder}", *(["-Wl,-rpath,lib"] if how == "rpath" else [])]
+        here = os.getcwd()
+        os.chdir(tmp_path)
+        try:
+            program = build("linked", [APPS / "traces/sum.c"], traced.compiler, (traced.level,),
+                            (*link, name))
+        finally:
+            os.chdir(here)
+        path = {"LD_LIBRARY_PATH": "lib", "LD_LIBRARY_PATH, here": "."}.get(how)
+        run = traced.run(None, command=[program], environment={"LD_LIBRARY_PATH": path} if path else {},
+                         cwd=folder if path == "." else tmp_path)
+    leaves = [event for event in run.result.events() if event["function_name"] == "a_leaf"]
+    assert leaves
+    for event in leaves:
+        assert event["attributes"]["module"] == "plugin_a.so"
+        assert event["attributes"]["function_file"].endswith("tree/plugin_a.c")
