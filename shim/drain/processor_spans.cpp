@@ -261,6 +261,7 @@ void Processor::lose_in_sink(uint64_t lines) {
              "and left out");
   }
   lost_in_sink_ += lines;
+  facts_.events -= std::min(facts_.events, lines);
   losses_.add(LossReason::kSinkError, lines);
 }
 

@@ -131,6 +131,20 @@ def test_disk_that_fills_up(ways, program, tmp_path, way, on_full, size):
     assert 0 < len(kept) <= {"16k": 16, "200k": 200}[size] << 10
 
 
+@needs_mounts
+def test_events_that_did_not_fit_are_not_counted_as_written(ways, program, tmp_path):
+    copy = tmp_path / "kept.jsonl"
+    outer = [*small_disk("200k"), "sh", "-c", '"$@"; s=$?; cat disk/trace.jsonl > ' + str(copy) +
+             "; exit $s", "-"]
+    changes = {"TELEMETRY_FILE": str(ways.work / "disk/trace.jsonl"), "TELEMETRY_ON_FULL": "block",
+               "TELEMETRY_SUMMARY": "always"}
+    summary = "\n".join(run(ways, "telrun", program, changes=changes, outer=outer))
+    written = copy.read_bytes().count(b"\n")
+    assert 0 < written < 2 * CALLS
+    assert f"sink_error {2 * CALLS - written:,}" in summary
+    assert f" {written:,} events," in summary
+
+
 @pytest.mark.parametrize("way", TRACED)
 def test_file_output_without_a_file(ways, program, way):
     lines = run(ways, way, program, changes={"TELEMETRY_FILE": "", "TELEMETRY_OUTPUT": "file"})

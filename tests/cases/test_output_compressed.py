@@ -98,6 +98,7 @@ def test_a_full_disk_leaves_whole_lines(tmp_path, suffix):
     written = lines.count(b"\n")
     assert lines.endswith(b"\n") and 0 < written < 2 * 8362
     assert f"sink_error {2 * 8362 - written:,}" in summary
+    assert f"{written:,} events," in summary
 
 
 def plain_elsewhere(path, folder):
