@@ -59,15 +59,33 @@ class NoSink : public Sink {
   bool hopeless() const override { return true; }
 };
 
+// Empty if it has no path: deleted, or outside of what this process sees.
 std::string working_directory() {
   std::error_code error;
   std::filesystem::path path = std::filesystem::current_path(error);
-  return error ? "/" : path.string();
+  return error || !path.is_absolute() ? "" : path.string();
 }
 
+// A relative path stays one where the directory has no path.
 std::string absolute(const std::string& path, const std::string& directory) {
-  if (path.empty() || path.front() == '/') return path;
+  if (path.empty() || path.front() == '/' || directory.empty()) return path;
   return absl::StrCat(directory, directory == "/" ? "" : "/", path);
+}
+
+// For what is opened after chdir("/").
+std::string spool_directory(const Settings& settings, const std::string& directory) {
+  std::string path = absolute(settings.text[kSpoolDirectory], directory);
+  if (path.empty() || path.front() == '/') return path;
+  const char* instead = kSettings[kSpoolDirectory].default_text;
+  complain("TELEMETRY_SPOOL_DIR=", path, ": the working directory is deleted; ", instead,
+           " is used: give a whole path");
+  return instead;
+}
+
+// Why a file cannot be opened, with the reason behind the reason.
+std::string why_not(const std::string& problem, const std::string& path) {
+  bool relative = !path.empty() && path.front() != '/';
+  return absl::StrCat(problem, relative ? " (the working directory is deleted)" : "");
 }
 
 Settings read_own_settings(bool tell_problems) {
@@ -102,7 +120,8 @@ std::unique_ptr<Sink> open_sink(const Settings& settings, const std::string& fil
   std::string problem;
   std::unique_ptr<Sink> sink = open_file_sink(file, &problem, workers);
   if (sink != nullptr) return sink;
-  complain(problem, "; no events are written, the program runs on: choose another file");
+  complain(why_not(problem, file),
+           "; no events are written, the program runs on: choose another file");
   return std::make_unique<NoSink>();
 }
 
@@ -161,7 +180,7 @@ MetadataOptions metadata_options(const Settings& settings, const std::string& di
   options.service_name = settings.text[kServiceName];
   options.service_version = settings.text[kServiceVersion];
   if (settings.given[kEnvironment]) options.environment = settings.text[kEnvironment];
-  options.directory = directory;
+  options.directory = directory.empty() ? "/" : directory;
   options.around = Surroundings::of(environ, settings.text[kSystemRoot]);
   options.cloud = settings.number[kCloudMetadata] != 0;
   options.kubernetes = settings.given[kKubernetesMetadata]
@@ -196,7 +215,8 @@ std::unique_ptr<DocumentFile> open_totals(const Settings& settings, const std::s
   if (path.empty()) return nullptr;
   std::unique_ptr<DocumentFile> file = DocumentFile::open(path, &problem);
   if (file == nullptr) {
-    complain("TELEMETRY_TOTALS_FILE=", problem, "; no totals are written: choose another file");
+    complain("TELEMETRY_TOTALS_FILE=", why_not(problem, path),
+             "; no totals are written: choose another file");
   }
   return file;
 }
@@ -218,7 +238,8 @@ std::unique_ptr<RecordingWriter> open_recording(const std::string& folder, const
   std::string problem;
   auto writer = RecordingWriter::create(recording_path(folder, session), &problem);
   if (writer == nullptr) {
-    complain(problem, "; nothing is recorded, the program runs on: choose another folder");
+    complain(why_not(problem, folder),
+             "; nothing is recorded, the program runs on: choose another folder");
   }
   return writer;
 }
@@ -302,7 +323,7 @@ int run_drain(bool under_telrun) {
   // A folder that we stand in cannot be unmounted.
   [[maybe_unused]] int changed = chdir("/");
 
-  std::string disk = absolute(settings.text[kSpoolDirectory], directory);
+  std::string disk = spool_directory(settings, directory);
   Spool spool(disk, settings.number[kSpoolMax]);
   // The other half is for lanes, and so is what is not used of this one.
   BatchQueue queue(session.waiting_bytes / 2, &spool);
@@ -377,7 +398,7 @@ int run_convert(int count, char** paths) {
   }
   std::string directory = working_directory();
   std::string file = absolute(settings.text[kFile], directory);
-  set_unpacking({.directory = absolute(settings.text[kSpoolDirectory], directory)});
+  set_unpacking({.directory = spool_directory(settings, directory)});
   ConvertOptions options;
   options.choice = own_choice(settings);
   options.threads = drain_threads(settings);

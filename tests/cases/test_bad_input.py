@@ -145,6 +145,30 @@ def test_events_that_did_not_fit_are_not_counted_as_written(ways, program, tmp_p
     assert f" {written:,} events," in summary
 
 
+IN_DELETED = ["sh", "-c", 'mkdir gone && cd gone && rmdir ../gone && exec "$@"', "-"]
+RELATIVE = {
+    "TELEMETRY_FILE": "no events are written",
+    "TELEMETRY_TOTALS_FILE": "no totals are written",
+    "TELEMETRY_RECORD": "nothing is recorded",
+    "TELEMETRY_SPOOL_DIR": "/var/tmp is used",
+}
+
+
+@pytest.mark.parametrize("way", TRACED)
+@pytest.mark.parametrize("variable", RELATIVE)
+def test_relative_path_in_a_deleted_directory(ways, program, way, variable):
+    """It must not come to mean one in /, where the drain goes."""
+    name = f"telinject-relative-{os.getpid()}"
+    try:
+        lines = run(ways, way, program, changes={variable: name}, outer=IN_DELETED)
+        assert not os.path.exists(f"/{name}")
+    finally:
+        if os.path.exists(f"/{name}"):
+            os.rename(f"/{name}", ways.directory / name)
+    one_line(lines, f"{variable}={name}" if variable != "TELEMETRY_RECORD" else name,
+             "working directory is deleted", RELATIVE[variable])
+
+
 @pytest.mark.parametrize("way", TRACED)
 def test_file_output_without_a_file(ways, program, way):
     lines = run(ways, way, program, changes={"TELEMETRY_FILE": "", "TELEMETRY_OUTPUT": "file"})
