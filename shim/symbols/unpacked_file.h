@@ -18,7 +18,7 @@ namespace telinject {
 
 struct Unpacking {
   std::string directory = "/var/tmp";         // for such files, on a disk
-  uint64_t worth_bytes = uint64_t{64} << 20;  // less is unpacked into memory, by libelf
+  uint64_t worth_bytes = uint64_t{64} << 20;  // less is unpacked into memory
   // Called every now and then: a gigabyte takes seconds, and somebody may count on signs of life.
   std::function<void()> progress = [] {};
 };
@@ -26,8 +26,9 @@ struct Unpacking {
 void set_unpacking(Unpacking unpacking);
 
 // An ELF file with the debug sections of `file` that names and lines come from, unpacked; under the
-// path of `file`. Null if nothing is compressed, or so little that it may as well stay in memory;
-// and, with the reason in *problem, if the folder has no room for it or the sections are damaged.
+// path of `file`. Null if nothing is compressed, or so little, and in such a way, that it is left
+// to libelf; and, with the reason in *problem, if the folder has no room for it or the sections are
+// damaged. What libelf cannot unpack (zstd) is then unpacked into memory here, up to a gigabyte.
 std::shared_ptr<ElfFile> unpack_debug_info(const ElfFile& file, std::string* problem);
 
 }  // namespace telinject
