@@ -119,7 +119,10 @@ std::unique_ptr<Sink> open_sink(const Settings& settings, const std::string& fil
   }
   std::string problem;
   std::unique_ptr<Sink> sink = open_file_sink(file, &problem, workers);
-  if (sink != nullptr) return sink;
+  if (sink != nullptr) {
+    if (!problem.empty()) complain(problem);
+    return sink;
+  }
   complain(why_not(problem, file),
            "; no events are written, the program runs on: choose another file");
   return std::make_unique<NoSink>();

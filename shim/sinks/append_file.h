@@ -1,6 +1,11 @@
 // A file that is appended to, maybe by several at once, and that may have no room left.
+//
+// Several drains take turns, by flock(2): what stands at the end of the file during a turn is what
+// a writer has left that has ended its turn or was killed. A lock that another holds for longer
+// than a second (a user's flock command), or that the file system does not have, is done without.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -15,6 +20,23 @@ class AppendFile {
   AppendFile(const AppendFile&) = delete;
   AppendFile& operator=(const AppendFile&) = delete;
 
+  class Turn {
+   public:
+    explicit Turn(AppendFile* file);
+    ~Turn();
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+    // Nobody else who takes turns can append now.
+    bool alone() const { return alone_; }
+    // The end of the file is not what we have appended.
+    bool others_wrote() const { return others_wrote_; }
+
+   private:
+    AppendFile* file_;
+    bool alone_ = false, others_wrote_ = false;
+  };
+
   // Returns how many bytes went out: less than all if there is no room, or no reader. Waits for the
   // reader of a FIFO.
   size_t append(std::string_view bytes);
@@ -23,13 +45,22 @@ class AppendFile {
   // it is no file that could be cut.
   bool take_back(size_t bytes);
 
+  // The last bytes of the file, at most so many; nothing if it may not be read, or is none.
+  std::string tail(size_t bytes) const;
+  // Cuts so many bytes at the end, whoever has written them; in a turn alone.
+  bool cut(size_t bytes);
+
   const std::string& path() const { return path_; }
 
  private:
-  AppendFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+  AppendFile(int fd, std::string path);
+  bool lock();
 
   int fd_;
+  int reading_ = -1;  // the same file; of a regular one that may be read
   std::string path_;
+  bool takes_turns_ = false;
+  int64_t end_ = 0;  // of the file, behind what we have appended last
 };
 
 }  // namespace telinject

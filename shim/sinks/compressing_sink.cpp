@@ -21,6 +21,8 @@ constexpr size_t kBlockBytes = 1 << 20;
 constexpr std::chrono::seconds kKeptBack{1};
 // Below this much a block that does not fit on the disk is given up rather than cut in halves.
 constexpr size_t kSmallestPiece = 4096;
+// Longer than several frames of ours.
+constexpr size_t kTailBytes = 8 << 20;
 
 uint64_t count_lines(std::string_view text) {
   return static_cast<uint64_t>(std::count(text.begin(), text.end(), '\n'));
@@ -30,8 +32,9 @@ class CompressingSink final : public Sink {
  public:
   CompressingSink(std::unique_ptr<AppendFile> file,
                   std::function<std::unique_ptr<Compressor>()> make_compressor,
-                  const Workers& workers)
+                  const FrameFormat& format, const Workers& workers)
       : file_(std::move(file)),
+        format_(format),
         make_compressor_(std::move(make_compressor)),
         workers_(workers),
         most_waiting_(workers.most + 1) {
@@ -123,8 +126,12 @@ class CompressingSink final : public Sink {
         lock.lock();
         turn_.wait(lock, [&] { return appended_ == block.number; });
         lock.unlock();
-        uint64_t bytes = 0;
-        uint64_t lost = append(block.lines, &frame, &bytes);
+        uint64_t bytes = 0, lost = 0;
+        {
+          AppendFile::Turn turn(file_.get());
+          if (turn.others_wrote()) mend_end(file_.get(), turn, format_, frame.compressor.get());
+          lost = append(block.lines, &frame, &bytes);
+        }
         lock.lock();
         written_ += bytes;
         lost_ += lost;
@@ -172,6 +179,7 @@ class CompressingSink final : public Sink {
   }
 
   std::unique_ptr<AppendFile> file_;
+  const FrameFormat& format_;
   const std::function<std::unique_ptr<Compressor>()> make_compressor_;
   const Workers workers_;
   const size_t most_waiting_;
@@ -195,10 +203,37 @@ class CompressingSink final : public Sink {
 
 }  // namespace
 
+std::string mend_end(AppendFile* file, const AppendFile::Turn& turn, const FrameFormat& format,
+                     Compressor* compressor) {
+  std::string tail = file->tail(kTailBytes);
+  size_t torn = torn_bytes(tail, tail.size() < kTailBytes, format);
+  if (torn == 0) return "";
+  std::string lines = format.unpack(std::string_view(tail).substr(tail.size() - torn));
+  lines.resize(lines.rfind('\n') + 1);
+  std::string frame;
+  if (!turn.alone() || !compressor->compress(lines, &frame) || !file->cut(torn)) {
+    return "ends in a torn frame that cannot be taken away: what is appended cannot be read; "
+           "choose "
+           "another file";
+  }
+  if (!lines.empty()) {
+    size_t done = file->append(frame);
+    if (done != frame.size() && done != 0) file->take_back(done);
+  }
+  return absl::StrCat("ends in a torn frame (a drain was killed?): ", count_lines(lines),
+                      " whole lines of it are kept");
+}
+
 std::unique_ptr<Sink> make_compressing_sink(
     std::unique_ptr<AppendFile> file, std::function<std::unique_ptr<Compressor>()> make_compressor,
-    const Workers& workers) {
-  return std::make_unique<CompressingSink>(std::move(file), std::move(make_compressor), workers);
+    const FrameFormat& format, const Workers& workers, std::string* problem) {
+  {
+    AppendFile::Turn turn(file.get());
+    std::string note = mend_end(file.get(), turn, format, make_compressor().get());
+    if (!note.empty()) *problem = absl::StrCat("TELEMETRY_FILE=", file->path(), ": ", note);
+  }
+  return std::make_unique<CompressingSink>(std::move(file), std::move(make_compressor), format,
+                                           workers);
 }
 
 }  // namespace telinject

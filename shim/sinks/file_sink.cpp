@@ -17,6 +17,8 @@ class FileSink : public Sink {
   explicit FileSink(std::unique_ptr<AppendFile> file) : file_(std::move(file)) {}
 
   uint64_t write(std::string_view lines) override {
+    AppendFile::Turn turn(file_.get());
+    if (turn.others_wrote()) end_torn_line();
     size_t done = file_->append(lines);
     if (done < lines.size()) done = take_back_partial_line(lines, done);
     bytes_written_ += done;
@@ -24,6 +26,17 @@ class FileSink : public Sink {
     return static_cast<uint64_t>(std::count(rest.begin(), rest.end(), '\n'));
   }
   std::string describe() const override { return absl::StrCat("file ", file_->path()); }
+
+  // A writer that was killed may have left part of a line: it stays as it is. True if there was
+  // one.
+  bool end_torn_line() {
+    std::string last = file_->tail(1);
+    return !last.empty() && last != "\n" && file_->append("\n") == 1;
+  }
+  bool begin() {
+    AppendFile::Turn turn(file_.get());
+    return end_torn_line();
+  }
 
  private:
   // The disk is full: cuts a line that is only partly there, unless somebody has appended behind it
@@ -45,12 +58,18 @@ std::unique_ptr<Sink> open_file_sink(const std::string& path, std::string* probl
   std::unique_ptr<AppendFile> file = AppendFile::open(path, problem);
   if (file == nullptr) return nullptr;
   if (absl::EndsWith(path, ".zst")) {
-    return make_compressing_sink(std::move(file), make_zstd, workers);
+    return make_compressing_sink(std::move(file), make_zstd, zstd_frames(), workers, problem);
   }
   if (absl::EndsWith(path, ".gz")) {
-    return make_compressing_sink(std::move(file), make_gzip, workers);
+    return make_compressing_sink(std::move(file), make_gzip, gzip_members(), workers, problem);
   }
-  return std::make_unique<FileSink>(std::move(file));
+  auto sink = std::make_unique<FileSink>(std::move(file));
+  if (sink->begin()) {
+    *problem = absl::StrCat("TELEMETRY_FILE=", path,
+                            ": ends in a torn line (a drain was killed?): it stays, and events "
+                            "begin on a new line");
+  }
+  return sink;
 }
 
 }  // namespace telinject

@@ -40,7 +40,8 @@ class Sink {
 };
 
 // Appends to a file, made with mode 0644 if it is not there; compresses if its name ends in .zst or
-// .gz, with so many workers. Null, with one line of reason, if it cannot be opened.
+// .gz, with so many workers. Null, with one line of reason, if it cannot be opened; else *problem
+// has what the user should know of what stands in the file already, if anything.
 std::unique_ptr<Sink> open_file_sink(const std::string& path, std::string* problem,
                                      const Workers& workers = {});
 
