@@ -1,153 +1,210 @@
-"""What tracing adds to each call, program by program, against the floor and the peers."""
+"""What tracing adds to each call, program by program, against the floor and the peers: with a core each for
+program and drain, with everything on one core, and on a busy machine.
+
+All of telinject's rows have its default settings, but for what their names say. What a run lost is read from
+its own totals.
+"""
 
 import shutil
 import statistics
 
-from measure import LIBRARY, QUEUE_BYTES, DrainMemory, let_drains_finish, main_ns, spread, touch_memory
+from conditions import Busy, OneCore, Pinned
+from measure import (LIBRARY, let_drains_finish, main_run, spread, totals_of, totals_of_recording,
+                     touch_memory)
 from peers import Lttng, Uftrace, Xray
-from workloads import Workload
 
-FLOOR, FLOOR_READ = "floor", "floor, its ring read"
-OURS, RECORDING = "telinject", "telinject, --record"
-TARGETS = {  # x the floor, or x glibc's stubs
-    RECORDING: (FLOOR, 1.10),
-    OURS: (FLOOR, 1.10),
-    "telinject, off": ("glibc's stubs", 1.10),
+FLOOR, FLOOR_READ, STUBS = "floor", "floor, its ring read", "glibc's stubs"
+OURS, RECORDING, OFF = "telinject", "telinject, --record", "telinject, off"
+BLOCKING = "telinject, --on-full=block"
+# With everything on one core, and on a busy machine.
+FEWER = ("plain", FLOOR, RECORDING, OURS, Uftrace.name)
+TITLES = {
+    Pinned.name: "a core for the program, the others for the drain",
+    OneCore.name: "everything on one core (taskset -c 0)",
+    Busy.name: "beside eight busy loops",
 }
-
-
+# Condition, row: (x which row, at most with tiny, at most with real programs)
+TARGETS = {
+    (Pinned.name, RECORDING): (FLOOR, 1.10, 1.35),
+    (Pinned.name, OURS): (FLOOR, 1.25, 1.50),
+    (Pinned.name, OFF): (STUBS, 1.10, 1.10),
+    (OneCore.name, RECORDING): (FLOOR, 1.60, 1.60),
+}
 # The collector, which copies records out of the program's rings: millions a second.
 COLLECTING_TARGET = 40
 RECORD_BYTES = 48  # of a call and its return, at most
 
 
-def options(*more):
-    return ["-q", f"--queue-bytes={QUEUE_BYTES}", "-o", "/dev/null", *more]
-
-
 class Calls:
-    """All configurations of one program; each returns (ns, kB) of one run."""
+    """All configurations of one program under one condition; each makes one run, and returns a MainRun."""
 
-    def __init__(self, workshop, pinned, workload, folder, peers):
-        self.workload, self.pinned, self.folder = workload, pinned, folder
-        program = [workload.traced, *workload.arguments]
+    def __init__(self, workshop, condition, workload, folder, peers):
+        self.workload, self.condition, self.folder = workload, condition, folder
+        self.traced = [workload.traced, *workload.arguments]
 
         def hooks(kind):
-            return lambda: self.main([*pinned.program, *program], LD_PRELOAD=workshop.hooks[kind])
+            return lambda: self.alone(self.traced, LD_PRELOAD=workshop.hooks[kind])
 
-        def traced(*more, **settings):
-            return lambda: self.main(pinned.telrun(options(*more), program), **settings)
+        def telinject(*options):
+            return lambda: self.encoding(options)
 
         self.made = {
-            "plain": lambda: self.main([*pinned.program, workload.plain, *workload.arguments]),
-            "glibc's stubs": lambda: self.main([*pinned.program, *program]),
+            "plain": lambda: self.alone([workload.plain, *workload.arguments]),
+            STUBS: lambda: self.alone(self.traced),
             FLOOR: hooks("RECORD"),
             FLOOR_READ: hooks("READ"),
             RECORDING: self.recording,
-            OURS: traced("--on-full=block"),
-            "telinject, dropping": traced("--on-full=drop"),
-            "telinject, off": lambda: self.main([*pinned.program, *program], LD_PRELOAD=LIBRARY,
-                                                DEBUG="false"),
-            "telinject, sampled 0.01": traced("--on-full=block", "--sample-rate=0.01"),
-            "telinject, sampled out": traced("--sample-rate=0.000000001"),
+            OURS: telinject(),
+            BLOCKING: telinject("--on-full=block"),
+            OFF: lambda: self.alone(self.traced, LD_PRELOAD=LIBRARY, DEBUG="false"),
+            "telinject, sampled 0.01": telinject("--sample-rate=0.01"),
+            "telinject, sampled out": telinject("--sample-rate=0.000000001"),
         }
         self.bases = {}
         for peer in peers:
             if isinstance(peer, Xray):
                 if workload.xray is None:
                     continue
-                self.made["plain, clang"] = lambda: self.main([*pinned.program, workload.clang,
-                                                               *workload.arguments])
+                self.made["plain, clang"] = lambda: self.alone([workload.clang, *workload.arguments])
                 self.bases[peer.name] = "plain, clang", workload.xray_calls
-            self.made[peer.name] = lambda peer=peer: peer.measure(workload)
+            # It has all cores where we have, too, and one where we have one.
+            prefix = () if isinstance(condition, Pinned) else condition.program
+            if isinstance(peer, Uftrace):
+                self.made[peer.name] = lambda peer=peer: self.run(lambda: peer.measure(workload, prefix))
+            else:
+                self.made[peer.name] = lambda peer=peer: self.run(lambda: peer.measure(workload))
+        if not isinstance(condition, Pinned):
+            self.made = {name: measure for name, measure in self.made.items() if name in FEWER}
+
+    def run(self, measure):
+        with self.condition:
+            return measure()
+
+    def alone(self, command, **settings):
+        return self.run(lambda: main_run(self.folder, [*self.condition.program, *command], **settings))
+
+    def telrun(self, options):
+        return self.run(lambda: main_run(self.folder, self.condition.telrun(["-q", *options], self.traced)))
+
+    def encoding(self, options):
+        totals = self.folder / "totals"
+        done = self.telrun([*options, "-o", "/dev/null", f"--totals={totals}"])
+        done.lost = totals_of(totals)["lost_calls"]
+        return done
 
     def recording(self):
-        """Nothing is lost and nothing encoded: the drain does no more than to keep up."""
+        """Nothing is encoded: the drain does no more than to keep up."""
         recording = self.folder / "recording"
         shutil.rmtree(recording, ignore_errors=True)
-        program = [self.workload.traced, *self.workload.arguments]
-        return self.main(self.pinned.telrun(["-q", "--on-full=block", f"--record={recording}"], program))
-
-    def main(self, command, **settings):
-        ns, kb, _ = main_ns(self.folder, command, **settings)
-        return ns, kb
+        done = self.telrun([f"--record={recording}"])
+        done.lost = totals_of_recording(recording, self.folder)["lost_calls"]
+        return done
 
 
-def count_losses(calls):
-    """Of our own: what the summary says is lost, and the drain's memory, in a run of its own."""
-    found = {}
-    for name, more in (OURS, "--on-full=block"), ("telinject, dropping", "--on-full=drop"):
-        command = calls.pinned.telrun(["--summary", *options(more)[1:]],
-                                      [calls.workload.traced, *calls.workload.arguments])
-        with DrainMemory() as memory:
-            _, _, done = main_ns(calls.folder, command)
-        lost, = (line.split(None, 1)[1] for line in done.stderr.splitlines() if line.startswith("  lost "))
-        found[name] = {"lost": lost, "drain_kb": memory.kb}
-    return found
-
-
-def measure_calls(workshop, pinned, workload: Workload, repetitions, folder, peers):
-    calls = Calls(workshop, pinned, workload, folder, peers)
-    times = {name: [] for name in calls.made}
-    memory = {}
+def measure_calls(workshop, condition, workload, repetitions, folder, peers):
+    calls = Calls(workshop, condition, workload, folder, peers)
+    runs = {name: [] for name in calls.made}
     for repetition in range(repetitions + 1):  # the first warms up
         for name, measure in calls.made.items():
             touch_memory(2 * RECORD_BYTES * workload.calls)
-            ns, kb = measure()
+            done = measure()
             let_drains_finish()
-            memory[name] = kb
             if repetition > 0:
-                times[name].append(ns)
-    result = {"calls": workload.calls, "plain_ms": statistics.median(times["plain"]) / 1e6, "ns": {}}
-    losses = count_losses(calls)
-    for name, values in times.items():
+                runs[name].append(done)
+    return report_of(calls, runs, peers)
+
+
+def report_of(calls, runs, peers):
+    workload, condition = calls.workload, calls.condition.name
+
+    def base_of(name):
+        return calls.bases.get(name, ("plain", workload.calls))
+
+    # Of the repetitions one by one: what slows the machine for a while slows both.
+    def added(name, what):
+        base, count = base_of(name)
+        return [(getattr(ours, what) - getattr(none, what)) / count
+                for ours, none in zip(runs[name], runs[base])]
+
+    def ratios(name, base, what="ns"):
+        # Where the machine is that noisy, a base may come out as nothing, or less.
+        pairs = zip(added(name, what), added(base, what))
+        return spread([ours / max(others, 0.01) for ours, others in pairs])
+
+    rows = {}
+    for name, done in runs.items():
         if name.startswith("plain"):
             continue
-        base, count = calls.bases.get(name, ("plain", workload.calls))
-        plain = statistics.median(times[base])
-        figures = spread([(value - plain) / count for value in values])
-        figures["slowdown"] = statistics.median(values) / plain
-        figures["program_kb"] = memory[name]
-        result["ns"][name] = figures | losses.get(name, {})
+        base, count = base_of(name)
+        plain = statistics.median(run.ns for run in runs[base])
+        row = spread([(run.ns - plain) / count for run in done])
+        row["x_floor"] = ratios(name, FLOOR)
+        row["cpu_ns"] = spread(added(name, "cpu_ns"))
+        row["cpu_x_floor"] = ratios(name, FLOOR, "cpu_ns")
+        row["slowdown"] = statistics.median(run.ns for run in done) / plain
+        row["program_kb"] = max(run.program_kb for run in done)
+        row["collector_kb"] = max(run.collector_kb for run in done)
+        row["lost"] = None if done[0].lost is None else spread([run.lost for run in done])
+        if (condition, name) in TARGETS:
+            of, tiny, real = TARGETS[condition, name]
+            row["target"] = {"of": of, "most": tiny if workload.name == "tiny" else real,
+                             "is": ratios(name, of)}
+        rows[name] = row
+    if FLOOR_READ in rows:
+        rows[RECORDING]["of_floor_read"] = ratios(RECORDING, FLOOR_READ)
+        # With the program's own time.
+        recorded = statistics.median(run.ns for run in runs[RECORDING]) / (2 * workload.calls)
+        rows[RECORDING]["collected_m_per_s"] = 1000 / recorded
     for peer in peers:
         written = peer.bytes_written()
-        if peer.name in result["ns"] and written is not None:
-            result["ns"][peer.name]["bytes_a_call"] = written / workload.calls
-    # With the program's own time.
-    collected = statistics.median(times[RECORDING]) / (2 * workload.calls)
-    result["ns"][RECORDING]["collected_m_per_s"] = 1000 / collected
-    # Of the repetitions one by one: what slows the machine for a while slows both.
-    def ratios(name, base):
-        return spread([(ours - none) / (others - none)
-                       for ours, others, none in zip(times[name], times[base], times["plain"])])
+        if peer.name in rows and written is not None:
+            rows[peer.name]["bytes_a_call"] = written / workload.calls
+    return {"calls": workload.calls, "plain_ms": statistics.median(run.ns for run in runs["plain"]) / 1e6,
+            "condition": condition, "rows": rows}
 
-    for name, (base, most) in TARGETS.items():
-        result["ns"][name]["target"] = {"of": base, "most": most, "is": ratios(name, base)}
-    result["ns"][RECORDING]["of_floor_read"] = ratios(RECORDING, FLOOR_READ)
-    return result
+
+def loss_text(row, calls):
+    """The median, with the share of all calls; and the most, where the runs differ."""
+    if row["lost"] is None:
+        return ""
+    lost, most = row["lost"]["median"], row["lost"]["max"]
+    if most == 0:
+        return "nothing"
+    text = f"{lost:,.0f} ({100 * lost / calls:.0f} %)"
+    return text if most == lost else f"{text}, up to {most:,}"
+
+
+def notes_on(row):
+    notes = []
+    if "target" in row:
+        target = row["target"]
+        verdict = "met" if target["is"]["median"] <= target["most"] else "missed"
+        if row["lost"] and row["lost"]["max"] > 0:  # cheaper than it would be
+            verdict = "missed, calls were lost"
+        notes.append(f"{target['is']['median']:.2f} x {target['of']}, target {target['most']:.2f}: {verdict}")
+    if "of_floor_read" in row:
+        notes.append(f"{row['of_floor_read']['median']:.2f} x {FLOOR_READ}")
+    if "collected_m_per_s" in row:
+        notes.append(f"{row['collected_m_per_s']:.0f} M records/s taken (target {COLLECTING_TARGET})")
+    if "bytes_a_call" in row:
+        notes.append(f"{row['bytes_a_call']:.0f} bytes a call")
+    return "; ".join(notes)
 
 
 def print_calls(name, result):
-    ns = result["ns"]
-    floor = ns[FLOOR]["median"]
-    print(f"\n{name}: {result['calls']:,} calls, {result['plain_ms']:.1f} ms untraced\n")
-    print(f"  {'':24}{'ns/call':>9}{'min..max':>16}{'x floor':>9}{'slowdown':>10}{'MB':>6}  ")
-    for what, value in ns.items():
-        between = f"{value['min']:.1f}..{value['max']:.1f}"
-        notes = []
-        if "target" in value:
-            target = value["target"]
-            notes.append(f"{target['is']['median']:.2f} x {target['of']} (target {target['most']:.2f})")
-        if "of_floor_read" in value:
-            notes.append(f"{value['of_floor_read']['median']:.2f} x {FLOOR_READ}")
-        if "collected_m_per_s" in value:
-            notes.append(f"{value['collected_m_per_s']:.0f} M records/s taken (target {COLLECTING_TARGET})")
-        if "lost" in value:
-            notes.append(f"lost {value['lost']}, drain {value['drain_kb'] / 1000:.0f} MB")
-        if "bytes_a_call" in value:
-            notes.append(f"{value['bytes_a_call']:.0f} bytes a call")
-        print(f"  {what:24}{value['median']:9.1f}{between:>16}{value['median'] / floor:9.2f}"
-              f"{value['slowdown']:9.1f}x{value['program_kb'] / 1000:6.0f}  {'; '.join(notes)}".rstrip())
+    print(f"\n{name}, {TITLES[result['condition']]}: {result['calls']:,} calls, {result['plain_ms']:.1f} ms "
+          "untraced\n")
+    print(f"  {'':27}{'ns/call':>8}{'min..max':>16}{'x floor':>9}{'min..max':>12}{'CPU ns':>8}{'x floor':>9}"
+          f"{'slowdown':>10}{'MB':>6}{'drain MB':>10}  lost")
+    for what, row in result["rows"].items():
+        between = f"{row['min']:.1f}..{row['max']:.1f}"
+        floors = f"{row['x_floor']['min']:.2f}..{row['x_floor']['max']:.2f}"
+        drain = f"{row['collector_kb'] / 1000:.0f}" if row["collector_kb"] else ""
+        print(f"  {what:27}{row['median']:8.1f}{between:>16}{row['x_floor']['median']:9.2f}{floors:>12}"
+              f"{row['cpu_ns']['median']:8.1f}{row['cpu_x_floor']['median']:9.2f}{row['slowdown']:9.1f}x"
+              f"{row['program_kb'] / 1000:6.0f}{drain:>10}  {loss_text(row, result['calls'])}".rstrip())
+        if notes := notes_on(row):
+            print(f"  {'':27}    {notes}")
 
 
 def measure_threads(workshop, workload, threads, repetitions, folder):
@@ -155,10 +212,10 @@ def measure_threads(workshop, workload, threads, repetitions, folder):
     n = workload.arguments[0]
 
     def hooks(library, **settings):
-        return lambda count: main_ns(folder, [workload.traced, n, count], LD_PRELOAD=library, **settings)[0]
+        return lambda count: main_run(folder, [workload.traced, n, count], LD_PRELOAD=library, **settings).ns
 
     made = {
-        "plain": lambda count: main_ns(folder, [workload.plain, n, count])[0],
+        "plain": lambda count: main_run(folder, [workload.plain, n, count]).ns,
         FLOOR: hooks(workshop.hooks["RECORD"]),
         "telinject, sampled out": hooks(LIBRARY, TELEMETRY_FILE="/dev/null", SAMPLE_RATE="0.000000001"),
     }

@@ -2,11 +2,12 @@
 
 import ctypes.util
 import os
+import re
 import shutil
 import subprocess
 import sys
 
-from measure import main_ns, run
+from measure import main_run, run
 
 
 class Uftrace:
@@ -22,11 +23,21 @@ class Uftrace:
         self.folder = folder
         self.trace = folder / "uftrace"
 
-    def measure(self, workload):
+    @staticmethod
+    def record(trace):
+        return ["uftrace", "record", "--no-libcall", "--no-pager", "-d", trace]
+
+    @staticmethod
+    def lost(errors):
+        """Records, as it says itself."""
+        return sum(map(int, re.findall(r"LOST (\d+) records", errors)))
+
+    def measure(self, workload, prefix=()):
         shutil.rmtree(self.trace, ignore_errors=True)
-        ns, kb, _ = main_ns(self.folder, ["uftrace", "record", "--no-libcall", "--no-pager", "-d", self.trace,
-                                          workload.traced, *workload.arguments])
-        return ns, kb
+        command = [*self.record(self.trace), workload.traced, *workload.arguments]
+        done = main_run(self.folder, [*prefix, *command])
+        done.lost = self.lost(done.errors)
+        return done
 
     def bytes_written(self):
         return sum(path.stat().st_size for path in self.trace.iterdir())
@@ -80,12 +91,11 @@ class Lttng:
         self.lttng("enable-event", "-u", "-c", "calls", "lttng_ust_cyg_profile*:*")
         self.lttng("start")
         try:
-            ns, kb, _ = main_ns(self.folder, [workload.traced, *workload.arguments], LD_PRELOAD=self.library,
-                                LTTNG_UST_ALLOW_BLOCKING=1, **self.settings)
+            return main_run(self.folder, [workload.traced, *workload.arguments], LD_PRELOAD=self.library,
+                            LTTNG_UST_ALLOW_BLOCKING=1, **self.settings)
         finally:
             self.lttng("stop")
             self.lttng("destroy", self.session)
-        return ns, kb
 
     def bytes_written(self):
         return sum(path.stat().st_size for path in self.trace.rglob("*") if path.is_file())
@@ -119,9 +129,7 @@ class Xray:
 
     def measure(self, workload):
         log = self.folder / "xray-log."
-        ns, kb, _ = main_ns(self.folder, [workload.xray, *workload.arguments],
-                            XRAY_OPTIONS=f"{self.MODE}{log}")
-        return ns, kb
+        return main_run(self.folder, [workload.xray, *workload.arguments], XRAY_OPTIONS=f"{self.MODE}{log}")
 
     def bytes_written(self):
         return None

@@ -3,8 +3,13 @@
 import json
 import random
 import shutil
+import sys
+from pathlib import Path
 
-from measure import BUILD, REPOSITORY, SOURCES, run
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+
+from measure import BUILD, REPOSITORY, SOURCES, run  # noqa: E402
+from teltest.run import build, build_object  # noqa: E402
 
 # Calls are not to be optimised away, so that the plain program makes them, too.
 ALL_CALLS = ["-O2", "-fno-inline", "-fno-optimize-sibling-calls"]
@@ -12,49 +17,43 @@ ONLY_GCC = ["-fno-ipa-cp", "-fno-ipa-sra"]
 
 
 class Workshop:
-    """Where the programs and the floor's hooks are built."""
+    """Where the programs and the floor's hooks come from: what was built once is kept with the tests'."""
 
     def __init__(self, folder):
         self.folder = folder
         self.hooks = {}
         for kind in "RECORD", "READ", "COUNT", "EMPTY":
-            self.hooks[kind] = folder / f"floor-{kind.lower()}.so"
-            run(["gcc", "-O2", "-fPIC", "-shared", f"-DFLOOR_{kind}", SOURCES / "floor.c",
-                 "-o", self.hooks[kind], "-lpthread"])
-        self.timer = folder / "time_main.o"
-        run(["gcc", "-O2", "-c", SOURCES / "time_main.c", "-o", self.timer])
+            flags = ("-O2", "-fPIC", f"-DFLOOR_{kind}")
+            self.hooks[kind] = build(f"floor-{kind.lower()}.so", [SOURCES / "floor.c"], "gcc", flags,
+                                     ("-shared", "-lpthread"), instrument=False)
+        timer = build_object(SOURCES / "time_main.c", "gcc", ("-O2",), instrument=False)
+        self.timing = (timer, "-Wl,--wrap=main")
 
     def program(self, name, compiler, sources, flags, libraries):
-        path = self.folder / name
-        objects = []
-        for source in sources:
-            objects.append(self.folder / f"{name}-{source.stem}.o")
-            run([compiler, "-g", "-w", *flags, "-c", source, "-o", objects[-1]])
-        run([compiler, "-rdynamic", *flags, *objects, self.timer, "-Wl,--wrap=main", *libraries, "-o", path])
-        return path
+        return build(name, sources, compiler, ("-w", *flags), ("-rdynamic", *flags, *self.timing, *libraries),
+                     instrument=False)
 
 
 class Workload:
     """plain, traced: programs of gcc's. clang, xray: of clang's, None without XRay's runtime."""
 
-    def __init__(self, workshop, name, sources, flags, libraries, arguments, cxx=False, only_gcc=(),
+    def __init__(self, workshop, name, sources, flags, libraries, arguments, only_gcc=(),
                  xray=False):
         self.name = name
         self.arguments = [str(argument) for argument in arguments]
-        gcc, clang = ("g++", "clang++") if cxx else ("gcc", "clang")
 
         def made(kind, compiler, *extra):
             return workshop.program(f"{name}-{kind}", compiler, sources, [*flags, *extra], libraries)
 
-        self.plain = made("plain", gcc, *only_gcc)
-        self.traced = made("instrumented", gcc, *only_gcc, "-finstrument-functions")
+        self.plain = made("plain", "gcc", *only_gcc)
+        self.traced = made("instrumented", "gcc", *only_gcc, "-finstrument-functions")
         self.calls = self._count(workshop, self.traced)
         self.clang = self.xray = None
         if xray:
             # XRay instruments what is left after inlining; so does this, which can be counted.
-            self.clang = made("clang", clang)
-            self.xray = made("xray", clang, "-fxray-instrument", "-fxray-instruction-threshold=1")
-            counted = made("counted", clang, "-finstrument-functions-after-inlining")
+            self.clang = made("clang", "clang")
+            self.xray = made("xray", "clang", "-fxray-instrument", "-fxray-instruction-threshold=1")
+            counted = made("counted", "clang", "-finstrument-functions-after-inlining")
             self.xray_calls = self._count(workshop, counted)
 
     def _count(self, workshop, program):
@@ -94,7 +93,7 @@ def json_parser(workshop, **options):
     text = workshop.folder / "input.json"
     text.write_text(json.dumps(records(40_000)))
     return Workload(workshop, "json", [SOURCES / "json_work.cpp"], ["-O2", "-std=c++20"], [], [text, 1],
-                    cxx=True, **options)
+                    **options)
 
 
 def records(size):
