@@ -11,6 +11,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+
+from teltest.run import clean_environment  # noqa: E402
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("TELINJECT_BUILD", REPOSITORY / "build")).resolve()
 SOURCES = REPOSITORY / "tests/bench"
@@ -22,8 +26,9 @@ LOOK_SECONDS = 0.02
 
 
 def run(command, stdin=None, watch=None, **settings):
-    """stdin: a file to read from. watch: sees the process every few milliseconds. settings: environment."""
-    environment = {**os.environ, **{name: str(value) for name, value in settings.items()}}
+    """stdin: a file to read from. watch: sees the process every few milliseconds. settings: environment
+    variables; without them telinject's are its defaults, whatever is in ours."""
+    environment = {**clean_environment(), **{name: str(value) for name, value in settings.items()}}
     words = [str(word) for word in command]
     with open(stdin or os.devnull, "rb") as source, subprocess.Popen(
             words, env=environment, text=True, stdin=source, stdout=subprocess.PIPE,

@@ -3,13 +3,9 @@
 import json
 import random
 import shutil
-import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
-
-from measure import BUILD, REPOSITORY, SOURCES, run  # noqa: E402
-from teltest.run import build, build_object  # noqa: E402
+from measure import BUILD, REPOSITORY, SOURCES, run
+from teltest.run import build, build_object
 
 # Calls are not to be optimised away, so that the plain program makes them, too.
 ALL_CALLS = ["-O2", "-fno-inline", "-fno-optimize-sibling-calls"]
