@@ -1,5 +1,7 @@
 """What benchmark and stress tests make of what they measure: a lost call cannot pass for a cheap one."""
 
+import importlib.machinery
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +77,25 @@ def test_a_row_that_lost_calls_meets_no_target():
     row = report(OneCore(), 0)["rows"][bench_calls.RECORDING]
     assert "1.00 x floor, target 1.60: met" in bench_calls.notes_on(row)
     assert bench_calls.loss_text(row, 1000) == "nothing"
+
+
+def own_times(**changed):
+    loader = importlib.machinery.SourceFileLoader("own_time", str(REPOSITORY / "tests/stress/own_time"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("own_time", loader))
+    loader.exec_module(module)
+    right = {"calls": 1000, "untraced_ns": 5000, "hook_ns": 20, "own_ns": 25_000, "of_expected": 1.05,
+             "of_its_own": 1.0, "waited_ns": 0, "lost": 0, "lost_record": 0}
+    return module.row_of("busy", "fib", [right | changed, right | changed, right], within=0.1)
+
+
+def test_own_time_has_to_be_what_was_expected():
+    row, right = own_times()
+    assert right and "1.05" in row and "WRONG" not in row
+    for changed, note in (({"of_expected": 1.11}, "1.11"), ({"of_expected": 0.89}, "0.89"),
+                          ({"lost": 3}, "up to 3 calls lost"),
+                          ({"lost_record": 4}, "hooks cost more: --record lost up to 4 calls")):
+        row, right = own_times(**changed)
+        assert not right and "WRONG" in row and note in row
 
 
 def test_losses_of_uftrace_are_read():
