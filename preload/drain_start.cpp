@@ -46,7 +46,7 @@ struct Launch {
   const char* path;
   char* const* argv;
   char* const* envp;
-  int memfd, listener, pidfd;
+  int memfd, listener, pidfd, output;
   long result;  // of execve, or of a clone; negative on failure
 };
 
@@ -148,6 +148,7 @@ int run_drain(void* data) {
   default_signals();
   int null = lift(static_cast<int>(sys::call(SYS_openat, AT_FDCWD, sys::arg("/dev/null"), O_RDWR)));
   int memfd = lift(launch->memfd), listener = lift(launch->listener), pidfd = lift(launch->pidfd);
+  int output = lift(launch->output);
   place(null, 0);
   place(null, 1);
   if (sys::failed(sys::call(SYS_fcntl, 2, F_GETFD))) place(null, 2);
@@ -155,8 +156,9 @@ int run_drain(void* data) {
   place(-1, kDrainListenFd);
   place(listener, kDrainAbstractFd);
   place(pidfd, kDrainPidfdFd);
-  if (sys::failed(sys::call(SYS_close_range, kDrainPidfdFd + 1, ~0u, 0))) {
-    for (int fd = kDrainPidfdFd + 1; fd < 65536; fd++) sys::close(fd);
+  place(output, kDrainOutputFd);
+  if (sys::failed(sys::call(SYS_close_range, kDrainOutputFd + 1, ~0u, 0))) {
+    for (int fd = kDrainOutputFd + 1; fd < 65536; fd++) sys::close(fd);
   }
   uint64_t none = 0;
   sys::call(SYS_rt_sigprocmask, SIG_SETMASK, sys::arg(&none), 0, sizeof none);
@@ -283,6 +285,14 @@ class DrainEnvironment {
   size_t bytes_ = 0;
 };
 
+// The descriptor that events go to instead of a file, if the program has it. What is closed on exec
+// was opened since: by us, with that number.
+int program_output() {
+  int fd = output_descriptor(g_client.settings);
+  long flags = fd < 0 ? -1 : sys::call(SYS_fcntl, fd, F_GETFD);
+  return sys::failed(flags) || (flags & FD_CLOEXEC) != 0 ? -1 : fd;
+}
+
 void name_session(Session* session) {
   *session = {};
   session->mode = SessionMode::kPreload;
@@ -337,7 +347,7 @@ bool start_drain(const StartInfo& info, int memfd) {
   char* const argv[] = {name, mode, nullptr};
   int listener = listen_abstract(g_client.session);
   int pidfd = static_cast<int>(sys::call(SYS_pidfd_open, sys::getpid(), 0));
-  Launch launch = {path, argv, environment.entries(), memfd, listener, pidfd, 0};
+  Launch launch = {path, argv, environment.entries(), memfd, listener, pidfd, program_output(), 0};
   start_unseen(&launch);
   if (listener >= 0) sys::close(listener);
   if (pidfd >= 0) sys::close(pidfd);

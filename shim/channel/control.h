@@ -8,12 +8,14 @@ namespace telinject {
 // Descriptors that a drain is started with. 2 is where its own messages go.
 //   under telrun:      kDrainControlFd (socket pair), kDrainListenFd, kDrainAbstractFd
 //   under a preload:   kDrainSegmentFd (the program's memfd), kDrainPidfdFd, and the two listeners
+//   both:              kDrainOutputFd, if events go to a descriptor of the program and it is open
 // Which of them are there is said by the drain's arguments (shim/cli/README.md).
 inline constexpr int kDrainControlFd = 3;
 inline constexpr int kDrainSegmentFd = 3;
 inline constexpr int kDrainListenFd = 4;    // bound to the session's path, listening; may be closed
 inline constexpr int kDrainAbstractFd = 5;  // bound to the session's abstract name, listening
 inline constexpr int kDrainPidfdFd = 6;
+inline constexpr int kDrainOutputFd = 7;
 
 // The status of a drain that could not do its work and has said why: telrun adds no line.
 inline constexpr int kDrainGaveUp = 79;

@@ -302,7 +302,29 @@ size_t read_settings(char* const* envp, Settings* out, SettingProblem* problems,
     out->number[kDebug] = 0;
   }
   if (out->given[kFile] && !out->given[kOutput]) out->number[kOutput] = kOutputFile;
+  bool file = out->number[kOutput] == kOutputFile;
+  if (file && descriptor_of_path(out->text[kFile]) == 2) out->number[kOutput] = kOutputStderr;
   return count;
+}
+
+int descriptor_of_path(const char* path) {
+  constexpr const char* kNames[] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
+  for (int i = 0; i < 3; i++) {
+    if (text_equal(path, kNames[i])) return i;
+  }
+  constexpr int kMost = 1 << 20;
+  for (const char* folder : {"/dev/fd/", "/proc/self/fd/", "/proc/thread-self/fd/"}) {
+    if (!text_starts(path, folder)) continue;
+    uint64_t number;
+    const char* end = parse_number(path + text_length(folder), &number);
+    if (end != nullptr && *end == 0 && number < kMost) return static_cast<int>(number);
+  }
+  return -1;
+}
+
+int output_descriptor(const Settings& settings) {
+  if (settings.number[kOutput] != kOutputFile) return -1;
+  return descriptor_of_path(settings.text[kFile]);
 }
 
 void describe_problem(const SettingProblem& problem, char* line, size_t capacity) {

@@ -120,6 +120,12 @@ size_t read_settings(char* const* envp, Settings* out, SettingProblem* problems,
 // value is cut, its control characters shown as question marks.
 void describe_problem(const SettingProblem& problem, char* line, size_t capacity);
 
+// The number of a descriptor of the program that TELEMETRY_FILE may name instead of a file
+// (/dev/stdout, /dev/fd/3, /proc/self/fd/3); -1 if the path is none of these.
+int descriptor_of_path(const char* path);
+// The one that events go to, if it is not standard error, which is an output of its own; else -1.
+int output_descriptor(const Settings& settings);
+
 // True, and *value set, if `text` is a value of `setting`.
 bool parse_setting(const Setting& setting, const char* text, uint64_t* value);
 

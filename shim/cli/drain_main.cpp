@@ -30,6 +30,7 @@
 #include "shim/cli/convert.h"
 #include "shim/cli/give_up.h"
 #include "shim/cli/left_over.h"
+#include "shim/cli/outputs.h"
 #include "shim/cli/recorded_facts.h"
 #include "shim/drain/collector.h"
 #include "shim/drain/complain.h"
@@ -48,45 +49,6 @@ namespace {
 
 constexpr int kUsage = 2;
 constexpr int kForeverMs = 3600000;  // for what has a limit of its own
-
-// Events go nowhere; each is counted as lost.
-class NoSink : public Sink {
- public:
-  uint64_t write(std::string_view lines) override {
-    return static_cast<uint64_t>(std::count(lines.begin(), lines.end(), '\n'));
-  }
-  std::string describe() const override { return "nowhere"; }
-  bool hopeless() const override { return true; }
-};
-
-// Empty if it has no path: deleted, or outside of what this process sees.
-std::string working_directory() {
-  std::error_code error;
-  std::filesystem::path path = std::filesystem::current_path(error);
-  return error || !path.is_absolute() ? "" : path.string();
-}
-
-// A relative path stays one where the directory has no path.
-std::string absolute(const std::string& path, const std::string& directory) {
-  if (path.empty() || path.front() == '/' || directory.empty()) return path;
-  return absl::StrCat(directory, directory == "/" ? "" : "/", path);
-}
-
-// For what is opened after chdir("/").
-std::string spool_directory(const Settings& settings, const std::string& directory) {
-  std::string path = absolute(settings.text[kSpoolDirectory], directory);
-  if (path.empty() || path.front() == '/') return path;
-  const char* instead = kSettings[kSpoolDirectory].default_text;
-  complain("TELEMETRY_SPOOL_DIR=", path, ": the working directory is deleted; ", instead,
-           " is used: give a whole path");
-  return instead;
-}
-
-// Why a file cannot be opened, with the reason behind the reason.
-std::string why_not(const std::string& problem, const std::string& path) {
-  bool relative = !path.empty() && path.front() != '/';
-  return absl::StrCat(problem, relative ? " (the working directory is deleted)" : "");
-}
 
 Settings read_own_settings(bool tell_problems) {
   Settings settings;
@@ -108,24 +70,6 @@ size_t drain_threads(const Settings& settings) {
   // A machine may have more of them than the set.
   if (sched_getaffinity(0, sizeof cores, &cores) != 0) return kMost;
   return static_cast<size_t>(std::clamp(CPU_COUNT(&cores), 1, kMost));
-}
-
-std::unique_ptr<Sink> open_sink(const Settings& settings, const std::string& file,
-                                const Workers& workers) {
-  if (settings.number[kOutput] == kOutputStderr) return open_stderr_sink();
-  if (file.empty()) {
-    complain("TELEMETRY_OUTPUT=file needs TELEMETRY_FILE=path; events go to standard error");
-    return open_stderr_sink();
-  }
-  std::string problem;
-  std::unique_ptr<Sink> sink = open_file_sink(file, &problem, workers);
-  if (sink != nullptr) {
-    if (!problem.empty()) complain(problem);
-    return sink;
-  }
-  complain(why_not(problem, file),
-           "; no events are written, the program runs on: choose another file");
-  return std::make_unique<NoSink>();
 }
 
 // The program's limits are not ours, nor is its priority or its way of dying.
@@ -211,17 +155,6 @@ OutputChoice own_choice(const Settings& settings) {
           text(kIncludeModules),
           text(kExcludeModules),
           settings.number[kHttpSlow]};
-}
-
-std::unique_ptr<DocumentFile> open_totals(const Settings& settings, const std::string& directory) {
-  std::string path = absolute(settings.text[kTotalsFile], directory), problem;
-  if (path.empty()) return nullptr;
-  std::unique_ptr<DocumentFile> file = DocumentFile::open(path, &problem);
-  if (file == nullptr) {
-    complain("TELEMETRY_TOTALS_FILE=", why_not(problem, path),
-             "; no totals are written: choose another file");
-  }
-  return file;
 }
 
 int64_t realtime_ns() {
@@ -312,16 +245,19 @@ int run_drain(bool under_telrun) {
   options.filter = filter_of(choice);
   options.slow_http_ns = static_cast<int64_t>(choice.slow_http_ns);
   options.threads = drain_threads(settings);
-  if (record.empty()) options.totals = open_totals(settings, directory);
+  if (record.empty()) options.totals = open_totals(settings, directory, /*of_program=*/true);
   options.totals_when_flushed = !under_telrun;
-  if (settings.number[kOutput] == kOutputFile) options.output = file;
+  bool to_descriptor = output_descriptor(settings) >= 0;
+  bool to_file = settings.number[kOutput] == kOutputFile && !to_descriptor;
+  if (to_file) options.output = file;
   std::unique_ptr<Sink> sink;
   std::unique_ptr<RecordingWriter> recording;
   if (!record.empty()) recording = open_recording(record, session);
   if (record.empty()) {
-    sink = open_sink(settings, file, {.most = options.threads, .give_way = true});
+    sink = to_descriptor ? open_program_output(settings)
+                         : open_sink(settings, file, {.most = options.threads, .give_way = true});
   } else if (recording == nullptr) {
-    sink = std::make_unique<NoSink>();
+    sink = open_no_sink();
   }
   // A folder that we stand in cannot be unmounted.
   [[maybe_unused]] int changed = chdir("/");
@@ -346,8 +282,8 @@ int run_drain(bool under_telrun) {
     bool found = finder.wait(std::chrono::milliseconds(last ? kForeverMs : 0));
     return found ? facts() : "";
   };
-  bool bar_wanted = terminal && settings.number[kSummary] != kSummaryNever &&
-                    (recording != nullptr || settings.number[kOutput] == kOutputFile);
+  bool bar_wanted =
+      terminal && settings.number[kSummary] != kSummaryNever && (recording != nullptr || to_file);
   std::unique_ptr<Processor> processor;
   ProgressBar bar(recording != nullptr ? "telrun: writing the recording" : "telrun: writing events",
                   [&] {
@@ -389,7 +325,8 @@ int run_convert(int count, char** paths) {
   bool terminal = isatty(2);
   StandardError::use();
   Settings settings = read_own_settings(/*tell_problems=*/true);
-  bool to_stdout = !settings.given[kOutput] && settings.number[kOutput] == kOutputStderr;
+  bool nothing_said = !settings.given[kOutput] && !settings.given[kFile];
+  bool to_stdout = nothing_said || output_descriptor(settings) == STDOUT_FILENO;
   ::signal(SIGPIPE, to_stdout ? SIG_DFL : SIG_IGN);
   if (count == 0) {
     complain("convert needs a recording, or the folder that telrun --record was given");
@@ -405,8 +342,8 @@ int run_convert(int count, char** paths) {
   ConvertOptions options;
   options.choice = own_choice(settings);
   options.threads = drain_threads(settings);
-  options.totals = open_totals(settings, directory);
-  if (settings.number[kOutput] == kOutputFile) options.output = file;
+  options.totals = open_totals(settings, directory, /*of_program=*/false);
+  if (settings.number[kOutput] == kOutputFile && !to_stdout) options.output = file;
   options.summary = wants_summary(settings, terminal);
   // Not among events.
   bool on_terminal = to_stdout ? isatty(STDOUT_FILENO) : settings.number[kOutput] == kOutputStderr;

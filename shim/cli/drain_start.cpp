@@ -19,14 +19,14 @@ namespace telinject {
 
 namespace {
 
-constexpr int kFirstFree = kDrainAbstractFd + 1;
+constexpr int kFirstFree = kDrainOutputFd + 1;
 constexpr int kSignals = 64;
 
 struct DrainChild {
   const char* file;
   char* const* argv;
   char* const* envp;
-  int null, control, path_listener, abstract_listener;  // all >= kFirstFree, or -1
+  int null, control, path_listener, abstract_listener, output;  // all >= kFirstFree, or -1
 };
 
 void put_at(int fd, int target) {
@@ -49,6 +49,8 @@ int become_drain(void* argument) {
   put_at(child.control, kDrainControlFd);
   put_at(child.path_listener, kDrainListenFd);
   put_at(child.abstract_listener, kDrainAbstractFd);
+  put_at(-1, kDrainPidfdFd);
+  put_at(child.output, kDrainOutputFd);
   close_range_of(kFirstFree);
   // Ignored signals outlive exec; so does the mask, which is cleared last.
   struct {
@@ -106,7 +108,8 @@ double monotonic_seconds() {
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
 }
 
-const char* start_drain(const char* file, const NewSession& session, int null_fd, Drain* out) {
+const char* start_drain(const char* file, const NewSession& session, int null_fd, int output,
+                        Drain* out) {
   char** envp = drain_environment(session.text);
   if (envp == nullptr) return "get memory for the drain";
   int pair[2];
@@ -119,7 +122,8 @@ const char* start_drain(const char* file, const NewSession& session, int null_fd
                       lift(null_fd),
                       lift(pair[1]),
                       lift(session.path_listener),
-                      lift(session.abstract_listener)};
+                      lift(session.abstract_listener),
+                      lift(output)};
   int error = 0;
   const char* what = nullptr;
   if (child.null < 0 || child.control < 0 ||
@@ -135,8 +139,8 @@ const char* start_drain(const char* file, const NewSession& session, int null_fd
     out->pid = -1;
     what = "execute the drain";
   }
-  for (int fd :
-       {child.null, child.control, child.path_listener, child.abstract_listener, pair[1]}) {
+  for (int fd : {child.null, child.control, child.path_listener, child.abstract_listener,
+                 child.output, pair[1]}) {
     if (fd >= 0) close(fd);
   }
   free(envp);

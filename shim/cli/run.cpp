@@ -75,6 +75,14 @@ int open_null() {
   return fd;
 }
 
+// The descriptor that events go to instead of a file, if the program has it: what is closed on exec
+// is ours.
+int program_output(const Settings& settings) {
+  int fd = output_descriptor(settings);
+  int flags = fd < 0 ? -1 : fcntl(fd, F_GETFD);
+  return flags < 0 || (flags & FD_CLOEXEC) != 0 ? -1 : fd;
+}
+
 // Everything of a session that telrun holds. One for the process; descriptors end with it.
 struct Supervision {
   NewSession session;
@@ -84,6 +92,7 @@ struct Supervision {
   Inherited inherited;
   int null_fd = -1;
   int signal_fd = -1;
+  int output = -1;
 };
 
 const char* prepare(const Settings& settings, const char* drain_file, Supervision* all) {
@@ -93,8 +102,10 @@ const char* prepare(const Settings& settings, const char* drain_file, Supervisio
   memset(&every, 0xff, sizeof every);
   all->signal_fd = signalfd(-1, &every, SFD_CLOEXEC | SFD_NONBLOCK);
   if (all->signal_fd < 0) return "make a signalfd";
+  all->output = program_output(settings);
   if (const char* failed = start_session(settings, &all->session)) return failed;
-  const char* failed = start_drain(drain_file, all->session, all->null_fd, &all->drain);
+  const char* failed =
+      start_drain(drain_file, all->session, all->null_fd, all->output, &all->drain);
   int error = errno;
   if (failed != nullptr) remove_session_directory(all->session.session);
   close_listeners(&all->session);
@@ -122,14 +133,17 @@ bool call_off(Supervision* all, int patience_ms = 0) {
 }
 
 // From here on telrun holds nothing of what it was given that anybody could wait for or want back:
-// pipes, locks, the working directory. Events or a summary on stderr are worth waiting for.
+// pipes, locks, the working directory. Events or a summary on stderr are worth waiting for, and so
+// are events on another descriptor.
 void let_go(const Settings& settings, Supervision* all) {
-  dup2(all->null_fd, STDIN_FILENO);
-  dup2(all->null_fd, STDOUT_FILENO);
+  for (int fd : {STDIN_FILENO, STDOUT_FILENO}) {
+    if (fd != all->output) dup2(all->null_fd, fd);
+  }
   bool speaks =
       settings.number[kOutput] == kOutputStderr || settings.number[kSummary] == kSummaryAlways;
   int held = speaks ? -1 : let_go_of_stderr(all->null_fd);
-  keep_only({all->signal_fd, all->drain.control, all->witness.socket(), all->terminal.fd(), held});
+  keep_only({all->signal_fd, all->drain.control, all->witness.socket(), all->terminal.fd(), held,
+             all->output});
   if (chdir("/") != 0) return;
 }
 

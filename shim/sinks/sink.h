@@ -47,5 +47,8 @@ std::unique_ptr<Sink> open_file_sink(const std::string& path, std::string* probl
 
 std::unique_ptr<Sink> open_stderr_sink();
 std::unique_ptr<Sink> open_stdout_sink();
+// What an open descriptor stands for, held as stream.h has it; the descriptor may then be closed.
+// Null if it cannot be written to.
+std::unique_ptr<Sink> open_descriptor_sink(int fd, const std::string& name);
 
 }  // namespace telinject

@@ -1,9 +1,10 @@
-// Events on standard error, among the program's own output.
+// Events on standard error or another descriptor of the program, among its own output.
 //
 // A write to a pipe is kept whole by the kernel up to PIPE_BUF bytes; so lines are written in
 // pieces of whole lines up to that, and a longer line by itself.
 #include <algorithm>
 #include <climits>
+#include <utility>
 
 #include "shim/sinks/sink.h"
 #include "shim/sinks/standard_error.h"
@@ -19,11 +20,14 @@ uint64_t count_lines(std::string_view text) {
   return static_cast<uint64_t>(std::count(text.begin(), text.end(), '\n'));
 }
 
-class StderrSink : public Sink {
+// `Out` is a StandardError or a Stream.
+template <typename Out>
+class StreamSink : public Sink {
  public:
+  StreamSink(Out* out, std::string name) : out_(out), name_(std::move(name)) {}
+
   uint64_t write(std::string_view lines) override {
-    StandardError& out = StandardError::get();
-    if (!out.is_pipe_like()) return write_piece(lines);
+    if (!out_->is_pipe_like()) return write_piece(lines);
     uint64_t lost = 0;
     while (!lines.empty()) {
       std::string_view piece = next_piece(lines);
@@ -32,7 +36,7 @@ class StderrSink : public Sink {
     }
     return lost;
   }
-  std::string describe() const override { return "standard error"; }
+  std::string describe() const override { return name_; }
   void hurry() override { patience_ms_ = kHurryMs; }
 
  private:
@@ -45,7 +49,7 @@ class StderrSink : public Sink {
   uint64_t write_piece(std::string_view piece) {
     if (gone_) return count_lines(piece);
     size_t done = 0;
-    if (StandardError::get().write(piece, patience_ms_, &done)) {
+    if (out_->write(piece, patience_ms_, &done)) {
       bytes_written_ += done;
       return 0;
     }
@@ -56,14 +60,32 @@ class StderrSink : public Sink {
     return count_lines(piece.substr(done));
   }
 
+  Out* out_;
+  std::string name_;
   int patience_ms_ = kForEver;
   bool gone_ = false;
+};
+
+class DescriptorSink final : public StreamSink<Stream> {
+ public:
+  DescriptorSink(std::unique_ptr<Stream> stream, std::string name)
+      : StreamSink(stream.get(), std::move(name)), stream_(std::move(stream)) {}
+
+ private:
+  std::unique_ptr<Stream> stream_;
 };
 
 }  // namespace
 
 std::unique_ptr<Sink> open_stderr_sink() {
-  return std::make_unique<StderrSink>();
+  return std::make_unique<StreamSink<StandardError>>(&StandardError::get(), "standard error");
+}
+
+std::unique_ptr<Sink> open_descriptor_sink(int fd, const std::string& name) {
+  auto stream = std::make_unique<Stream>();
+  stream->adopt(fd);
+  if (!stream->usable()) return nullptr;
+  return std::make_unique<DescriptorSink>(std::move(stream), name);
 }
 
 }  // namespace telinject

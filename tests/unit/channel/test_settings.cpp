@@ -249,4 +249,19 @@ TEST_CASE("thresholds are exact at both ends") {
   CHECK(sampling_threshold(kRateOne - 1) > 0);
 }
 
+TEST_CASE("a path may name a descriptor of the program") {
+  CHECK(descriptor_of_path("/dev/stdin") == 0);
+  CHECK(descriptor_of_path("/dev/stdout") == 1);
+  CHECK(descriptor_of_path("/dev/stderr") == 2);
+  CHECK(descriptor_of_path("/dev/fd/0") == 0);
+  CHECK(descriptor_of_path("/dev/fd/250") == 250);
+  CHECK(descriptor_of_path("/proc/self/fd/1") == 1);
+  CHECK(descriptor_of_path("/proc/thread-self/fd/12") == 12);
+  for (const char* path : {"", "/dev/fd/", "/dev/fd", "/dev/fd/x", "/dev/fd/1x", "/dev/fd/-1",
+                           "/dev/fd/99999999999999999999", "/dev/fd/4294967297", "/dev/stdout.zst",
+                           "dev/stdout", "/proc/1/fd/1", "/proc/self/fd"}) {
+    CHECK(descriptor_of_path(path) == -1);
+  }
+}
+
 }  // namespace telinject::test

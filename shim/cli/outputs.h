@@ -1,0 +1,35 @@
+// What the drain writes: where, and what is said if it cannot be opened. Each problem is one line,
+// the program runs on.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "shim/channel/settings.h"
+#include "shim/drain/totals_report.h"
+#include "shim/sinks/sink.h"
+
+namespace telinject {
+
+// Empty if it has no path: deleted, or outside of what this process sees.
+std::string working_directory();
+// A relative path stays one where the directory has no path.
+std::string absolute(const std::string& path, const std::string& directory);
+// The setting's folder, for what is opened when the working directory is another.
+std::string spool_directory(const Settings& settings, const std::string& directory);
+// Why a file cannot be opened, with the reason behind the reason.
+std::string why_not(const std::string& problem, const std::string& path);
+
+// Never null. `file`: absolute, if it can be.
+std::unique_ptr<Sink> open_sink(const Settings& settings, const std::string& file,
+                                const Workers& workers);
+// For output_descriptor(): the descriptor that the program was started with, and this drain, too.
+std::unique_ptr<Sink> open_program_output(const Settings& settings);
+// Events go nowhere; each is counted as lost.
+std::unique_ptr<Sink> open_no_sink();
+
+// Null if there is none. `of_program`: the descriptors of this process are not what the user means.
+std::unique_ptr<DocumentFile> open_totals(const Settings& settings, const std::string& directory,
+                                          bool of_program);
+
+}  // namespace telinject
