@@ -245,7 +245,8 @@ int run_drain(bool under_telrun) {
   options.filter = filter_of(choice);
   options.slow_http_ns = static_cast<int64_t>(choice.slow_http_ns);
   options.threads = drain_threads(settings);
-  if (record.empty()) options.totals = open_totals(settings, directory, /*of_program=*/true);
+  TotalsOf of = under_telrun ? TotalsOf::kTelrun : TotalsOf::kPreload;
+  if (record.empty()) options.totals = open_totals(settings, directory, of);
   options.totals_when_flushed = !under_telrun;
   bool to_descriptor = output_descriptor(settings) >= 0;
   bool to_file = settings.number[kOutput] == kOutputFile && !to_descriptor;
@@ -342,7 +343,7 @@ int run_convert(int count, char** paths) {
   ConvertOptions options;
   options.choice = own_choice(settings);
   options.threads = drain_threads(settings);
-  options.totals = open_totals(settings, directory, /*of_program=*/false);
+  options.totals = open_totals(settings, directory, TotalsOf::kRecording);
   if (settings.number[kOutput] == kOutputFile && !to_stdout) options.output = file;
   options.summary = wants_summary(settings, terminal);
   // Not among events.

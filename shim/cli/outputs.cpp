@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
@@ -31,6 +32,17 @@ bool is_descriptor_of_program(const char* totals) {
       "TELEMETRY_TOTALS_FILE=", totals,
       ": totals cannot be written to a descriptor of the program; none are written: choose a file");
   return true;
+}
+
+// The program of a bare preload, whose pidfd the drain has; the drain itself where there is none.
+int started_by() {
+  std::ifstream about(absl::StrCat("/proc/self/fdinfo/", kDrainPidfdFd));
+  std::string word;
+  int pid = 0;
+  while (about >> word) {
+    if (word == "Pid:" && about >> pid && pid > 0) return pid;
+  }
+  return getpid();
 }
 
 }  // namespace
@@ -102,11 +114,13 @@ std::unique_ptr<Sink> open_sink(const Settings& settings, const std::string& fil
 }
 
 std::unique_ptr<DocumentFile> open_totals(const Settings& settings, const std::string& directory,
-                                          bool of_program) {
-  if (of_program && is_descriptor_of_program(settings.text[kTotalsFile])) return nullptr;
+                                          TotalsOf of) {
+  if (of != TotalsOf::kRecording && is_descriptor_of_program(settings.text[kTotalsFile]))
+    return nullptr;
   std::string path = absolute(settings.text[kTotalsFile], directory), problem;
   if (path.empty()) return nullptr;
-  std::unique_ptr<DocumentFile> file = DocumentFile::open(path, &problem);
+  std::string label = of == TotalsOf::kPreload ? std::to_string(started_by()) : "";
+  std::unique_ptr<DocumentFile> file = DocumentFile::open(path, &problem, label);
   if (file == nullptr) {
     complain("TELEMETRY_TOTALS_FILE=", why_not(problem, path),
              "; no totals are written: choose another file");

@@ -28,8 +28,10 @@ std::unique_ptr<Sink> open_program_output(const Settings& settings);
 // Events go nowhere; each is counted as lost.
 std::unique_ptr<Sink> open_no_sink();
 
-// Null if there is none. `of_program`: the descriptors of this process are not what the user means.
+// Null if there is none. With a bare preload several programs may have the same setting in their
+// environment, each with a drain: the file is the first one's (docs/output.md).
+enum class TotalsOf { kTelrun, kPreload, kRecording };
 std::unique_ptr<DocumentFile> open_totals(const Settings& settings, const std::string& directory,
-                                          bool of_program);
+                                          TotalsOf of);
 
 }  // namespace telinject

@@ -351,8 +351,11 @@ void Processor::close_segment(const Notice& notice) {
 
 void Processor::write_totals() {
   if (options_.totals == nullptr) return;
+  const std::deque<FunctionTotals>& all = sites_.totals();
+  bool counted = losses_.total() > 0 ||
+                 std::any_of(all.begin(), all.end(), [](auto& f) { return f.calls > 0; });
   std::string problem;
-  if (options_.totals->write(totals_json(facts_, losses_, sites_.totals()), &problem)) return;
+  if (options_.totals->write(totals_json(facts_, losses_, all), counted, &problem)) return;
   complain("cannot write totals to ", problem);
   options_.totals = nullptr;
 }

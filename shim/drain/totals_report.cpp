@@ -3,9 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -61,6 +65,16 @@ std::string row(const FunctionTotals& f, uint64_t rate) {
                          grouped(estimated(f.calls, rate)), sum(f.self_ns), sum(f.total_ns),
                          time(f.min_ns), time(f.percentile_ns(.5)), time(f.percentile_ns(.9)),
                          time(f.percentile_ns(.99)), time(f.max_ns));
+}
+
+// Empty, or the totals of a program that made no call.
+bool says_nothing(const std::string& path) {
+  constexpr size_t kMost = 4096;  // of such a document
+  std::ifstream file(path, std::ios::binary);
+  std::string text(kMost, '\0');
+  file.read(text.data(), kMost);
+  text.resize(static_cast<size_t>(file.gcount()));
+  return text.empty() || text.ends_with("\"functions\": []\n}\n");
 }
 
 }  // namespace
@@ -123,10 +137,15 @@ std::string totals_json(const SummaryFacts& facts, const Losses& losses,
   return document.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
-std::unique_ptr<DocumentFile> DocumentFile::open(const std::string& path, std::string* problem) {
+std::unique_ptr<DocumentFile> DocumentFile::open(const std::string& path, std::string* problem,
+                                                 const std::string& label) {
   // O_NONBLOCK: not to wait for the reader of a FIFO.
   int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
-  if (fd >= 0) return std::unique_ptr<DocumentFile>(new DocumentFile(fd, path));
+  struct stat status = {};
+  bool file = fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+  if (fd >= 0) {
+    return std::unique_ptr<DocumentFile>(new DocumentFile(fd, path, file ? label : ""));
+  }
   *problem = absl::StrCat(path, ": ", strerror(errno));
   return nullptr;
 }
@@ -135,9 +154,60 @@ DocumentFile::~DocumentFile() {
   close(fd_);
 }
 
-bool DocumentFile::write(const std::string& text, std::string* problem) {
+// Whoever has the lock decides; the owner keeps it for as long as it may write again.
+DocumentFile::Claim DocumentFile::claim(bool says_something) {
+  constexpr int kTries = 200;  // one that only looks has it for a moment
+  constexpr timespec kPause = {0, 1000000};
+  for (int i = 0; i < kTries && flock(fd_, LOCK_EX | LOCK_NB) != 0; i++) {
+    if (errno != EWOULDBLOCK) break;  // no locks here: what stands there must do
+    if (!says_something) return Claim::kLeave;
+    if (!says_nothing(path_) || i + 1 == kTries) return Claim::kOthers;
+    nanosleep(&kPause, nullptr);
+  }
+  struct stat status = {};
+  bool free =
+      says_something ? says_nothing(path_) : fstat(fd_, &status) == 0 && status.st_size == 0;
+  if (free) return Claim::kOurs;
+  flock(fd_, LOCK_UN);
+  return says_something ? Claim::kOthers : Claim::kLeave;
+}
+
+bool DocumentFile::open_own(std::string* problem) {
+  constexpr int kMost = 1000;  // of the same label: a process id used again
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY;
+  std::string path = absl::StrCat(path_, ".", label_);
+  int fd = ::open(path.c_str(), kFlags, 0644);
+  for (int i = 2; fd < 0 && errno == EEXIST && i < kMost; i++) {
+    path = absl::StrCat(path_, ".", label_, ".", i);
+    fd = ::open(path.c_str(), kFlags, 0644);
+  }
+  if (fd < 0) {
+    *problem = absl::StrCat(path, ": ", strerror(errno));
+    return false;
+  }
+  close(fd_);
+  fd_ = fd;
+  path_ = path;
+  return true;
+}
+
+bool DocumentFile::write(const std::string& text, bool says_something, std::string* problem) {
   // Somebody may be reading what telrun has left when a process that outlives it ends.
   if (text == last_) return true;
+  if (label_.empty()) return replace(text, problem);
+  Claim claimed = claim(says_something);
+  if (claimed == Claim::kLeave) return true;
+  if (claimed == Claim::kOthers && !open_own(problem)) return false;
+  bool done = replace(text, problem);
+  if (says_something) {
+    label_.clear();
+  } else {
+    flock(fd_, LOCK_UN);
+  }
+  return done;
+}
+
+bool DocumentFile::replace(const std::string& text, std::string* problem) {
   bool file = lseek(fd_, 0, SEEK_SET) == 0;
   for (size_t done = 0; done < text.size();) {
     ssize_t n = ::write(fd_, text.data() + done, text.size() - done);

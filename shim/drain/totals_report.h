@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "shim/drain/function_totals.h"
 #include "shim/drain/losses.h"
@@ -22,25 +23,36 @@ std::string totals_json(const SummaryFacts& facts, const Losses& losses,
                         const std::deque<FunctionTotals>& totals);
 
 // A file that holds one document, and a later one instead.
+//
+// It may be one of several writers' who do not know of each other, each with a label: then it
+// belongs to the first that has something to say. Others write to a file of their own, its path
+// with a dot and the label behind it; one that has nothing to say writes only where nothing is.
 class DocumentFile {
  public:
   // Made with mode 0644 if it is not there, else left as it is until the first write. Null, with
-  // the reason, if it cannot be opened.
-  static std::unique_ptr<DocumentFile> open(const std::string& path, std::string* problem);
+  // the reason, if it cannot be opened. No label: it is ours alone.
+  static std::unique_ptr<DocumentFile> open(const std::string& path, std::string* problem,
+                                            const std::string& label = "");
   ~DocumentFile();
   DocumentFile(const DocumentFile&) = delete;
   DocumentFile& operator=(const DocumentFile&) = delete;
 
-  // False, with the reason, if it is not all there.
-  bool write(const std::string& text, std::string* problem);
+  // False, with the reason, if it is not all there. `says_something`: it is worth a file.
+  bool write(const std::string& text, bool says_something, std::string* problem);
   const std::string& path() const { return path_; }
 
  private:
-  DocumentFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+  DocumentFile(int fd, std::string path, std::string label)
+      : fd_(fd), path_(std::move(path)), label_(std::move(label)) {}
+  enum class Claim { kOurs, kLeave, kOthers };
+  Claim claim(bool says_something);
+  bool open_own(std::string* problem);
+  bool replace(const std::string& text, std::string* problem);
 
   int fd_;
   std::string path_;
-  std::string last_;  // written
+  std::string label_;  // until it is known whose the file is
+  std::string last_;   // written
 };
 
 }  // namespace telinject

@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from teltest.counts import hook_total, read_hook_file
@@ -13,7 +14,7 @@ from teltest.events import read_events
 from teltest.exact import scratch
 from teltest.names import functions_at
 from teltest.programs import lua, sqlite
-from teltest.run import REPOSITORY, build, clean_environment, run, run_counted, tool
+from teltest.run import REPOSITORY, build, clean_environment, library, run, run_counted, tool
 
 ERROR = 1 / 64
 
@@ -139,3 +140,44 @@ def test_a_longer_document_is_replaced(tmp_path):
     subprocess.run([tool("telrun"), "--totals", totals, "-o", tmp_path / "e.jsonl", tiny(), "3"],
                    env=environment, stdout=subprocess.DEVNULL, check=True, timeout=60)
     assert by_name(read_totals(totals)) == {"main": 1, "fib": 5}
+
+
+def bare(path, *command):
+    """A program with a bare LD_PRELOAD, to its end; returns its process id."""
+    environment = clean_environment() | {
+        "LD_PRELOAD": str(library()), "TELEMETRY_FILE": "/dev/null", "TELEMETRY_TOTALS_FILE": str(path),
+        "TELEMETRY_EXIT_WAIT": "600000"}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert process.communicate(timeout=60)[1] == b"" and process.returncode == 0
+    return process.pid
+
+
+def test_programs_that_know_nothing_of_each_other(tmp_path):
+    """One after the other, each with a drain of its own: none overwrites another's totals."""
+    totals = tmp_path / "totals.json"
+    bare(totals, "/bin/true")  # has nothing to tell of
+    bare(totals, tiny(), "5")
+    first = totals.read_bytes()
+    second = bare(totals, tiny(), "6")
+    bare(totals, "/bin/true")
+    third = bare(totals, tiny(), "7")
+    assert totals.read_bytes() == first
+    own = {path.name: by_name(read_totals(path))["fib"] for path in tmp_path.iterdir()}
+    assert own == {"totals.json": 15, f"totals.json.{second}": 25, f"totals.json.{third}": 41}
+
+
+def test_programs_at_the_same_time(tmp_path):
+    totals = tmp_path / "totals.json"
+    with ThreadPoolExecutor() as pool:
+        pids = list(pool.map(lambda n: bare(totals, tiny(), str(n)), range(5, 11)))
+    calls = sorted(by_name(read_totals(path))["fib"] for path in tmp_path.iterdir())
+    assert calls == [15, 25, 41, 67, 109, 177]
+    names = {path.name for path in tmp_path.iterdir()}
+    assert "totals.json" in names and names <= {"totals.json", *(f"totals.json.{pid}" for pid in pids)}
+
+
+def test_processes_of_one_program_share_its_totals(tmp_path):
+    totals = tmp_path / "totals.json"
+    bare(totals, "sh", "-c", f"{tiny()} 5; {tiny()} 6")
+    assert [path.name for path in tmp_path.iterdir()] == ["totals.json"]
+    assert by_name(read_totals(totals))["fib"] == 15 + 25

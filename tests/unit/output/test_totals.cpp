@@ -126,12 +126,12 @@ TEST_CASE("a later document takes the place of an earlier one, whatever their si
   REQUIRE(file != nullptr);
   CHECK(read_file(path).size() == 1000);
   for (std::string text : {"long\ntext\n", "short\n", "longer again\n"}) {
-    CHECK(file->write(text, &problem));
+    CHECK(file->write(text, true, &problem));
     CHECK(read_file(path) == text);
   }
   // The same again is not written again.
   workshop.write("totals", "somebody's\n");
-  CHECK(file->write("longer again\n", &problem));
+  CHECK(file->write("longer again\n", true, &problem));
   CHECK(read_file(path) == "somebody's\n");
   CHECK(problem == "");
 }
@@ -145,11 +145,11 @@ TEST_CASE("a document that cannot be opened or does not fit: where and why") {
   CHECK(DocumentFile::open(workshop.path("fifo"), &problem) == nullptr);  // does not wait
   std::unique_ptr<DocumentFile> full = DocumentFile::open("/dev/full", &problem);
   REQUIRE(full != nullptr);
-  CHECK_FALSE(full->write("x", &problem));
+  CHECK_FALSE(full->write("x", true, &problem));
   CHECK(problem == "/dev/full: No space left on device");
   std::unique_ptr<DocumentFile> null = DocumentFile::open("/dev/null", &problem);
   REQUIRE(null != nullptr);
-  CHECK(null->write("x", &problem));
+  CHECK(null->write("x", true, &problem));
 }
 
 }  // namespace telinject::test
