@@ -1,6 +1,7 @@
 #include "shim/drain/site_table.h"
 
 #include "absl/strings/str_cat.h"
+#include "shim/drain/complain.h"
 #include "shim/events/json_text.h"
 
 namespace telinject {
@@ -76,6 +77,10 @@ SiteCache::Description SiteCache::describe(const CodePlace& function,
       description.caller =
           absl::StrCat(call_site.module->short_name(), "+0x", absl::Hex(call_site.vaddr));
     }
+  }
+  for (Module* module : {function.module, return_address.module, call_site.module}) {
+    std::string problem = module == nullptr ? "" : module->untold_problem();
+    if (!problem.empty()) complain(problem);
   }
   return description;
 }

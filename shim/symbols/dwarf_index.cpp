@@ -3,6 +3,7 @@
 #include <dwarf.h>
 #include <elfutils/libdwelf.h>
 #include <gelf.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -85,6 +86,7 @@ std::unique_ptr<DwarfIndex> DwarfIndex::open(std::shared_ptr<ElfFile> file,
   index->program_ = std::move(program);
   index->is_code_ = [elf = index->program_.get()](uint64_t vaddr) { return elf->is_code(vaddr); };
   if (!index->begin(problem) || !index->attach_alternate(root, problem)) return nullptr;
+  if (problem->empty()) *problem = index->missing_split_unit();
   return index;
 }
 
@@ -238,6 +240,32 @@ Dwarf_Die DwarfIndex::body_of(Dwarf_Die unit) {
   }
   skeletons_[split.cu] = unit;
   return split;
+}
+
+// Without them parameters and declarations would be missing without a word. Where the .dwo file of
+// one of the first units is missing, so are those of the others, as a rule.
+std::string DwarfIndex::missing_split_unit() {
+  constexpr size_t kMostLookedAt = 64;
+  const std::string& path = file_->image().path();
+  Dwarf_Off offset = 0, next = 0;
+  size_t header_bytes = 0;
+  for (size_t i = 0;
+       i < kMostLookedAt && dwarf_next_unit(dwarf_, offset, &next, &header_bytes, nullptr, nullptr,
+                                            nullptr, nullptr, nullptr, nullptr) == 0;
+       i++) {
+    std::optional<Dwarf_Die> unit = unit_at_offset(offset);
+    if (!unit.has_value() || next <= offset) break;
+    offset = next;
+    std::string_view name = die_text(*unit, DW_AT_dwo_name);
+    if (name.empty()) name = die_text(*unit, DW_AT_GNU_dwo_name);
+    if (name.empty() || body_of(*unit).addr != unit->addr) continue;
+    bool packed = access((path + ".dwp").c_str(), F_OK) == 0;
+    return path + ": its debug information is split off into .dwo files, and " + std::string(name) +
+           " is not there" + (packed ? " (a .dwp file is, which cannot be read)" : "") +
+           ": parameters and files of functions are missing; keep the .dwo files where they were "
+           "made, or build without -gsplit-dwarf";
+  }
+  return "";
 }
 
 std::shared_ptr<UnitFunctions> DwarfIndex::functions_of(uint64_t unit_offset) {

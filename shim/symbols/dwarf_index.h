@@ -69,6 +69,7 @@ class DwarfIndex {
   DwarfIndex() = default;
   bool begin(std::string* problem);
   bool attach_alternate(const std::string& root, std::string* problem);
+  std::string missing_split_unit();
   void index_units();
   std::vector<uint64_t> units_at(uint64_t vaddr);
   std::optional<Dwarf_Die> unit_at_offset(uint64_t offset);

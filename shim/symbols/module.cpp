@@ -106,7 +106,7 @@ class Module::Reader {
 
 std::shared_ptr<Module> Module::open(const ModuleIdentity& identity, std::string* problem) {
   std::shared_ptr<Module> module(new Module(std::make_unique<Reader>(identity)));
-  *problem = module->problem();
+  *problem = module->untold_problem();
   return module;
 }
 
@@ -144,6 +144,13 @@ const std::string& Module::short_name() const {
 
 std::string Module::problem() const {
   return reader_->files().problem();
+}
+
+std::string Module::untold_problem() {
+  if (told_) return "";
+  std::string text = problem();
+  told_ = !text.empty();
+  return text;
 }
 
 }  // namespace telinject

@@ -95,11 +95,14 @@ class Module {
   // The first thing found wrong, at open() or later (most of the file is read when it is asked
   // about): one line, empty if there is nothing. That a file has no debug information is not wrong.
   std::string problem() const;
+  // The same, once: empty if open() or an earlier call has given it.
+  std::string untold_problem();
 
  private:
   class Reader;
   explicit Module(std::unique_ptr<Reader> reader);
   std::unique_ptr<Reader> reader_;
+  bool told_ = false;
 };
 
 }  // namespace telinject

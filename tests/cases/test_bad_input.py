@@ -515,3 +515,18 @@ def test_library_alone(ways, program, build, tmp_path):
     shutil.copy2(build / "lib/libtelinject.so", tmp_path / "libtelinject.so")
     ways.library = str(tmp_path / "libtelinject.so")
     one_line(run(ways, "preload", program), "telinject-drain", "untraced")
+
+
+# Debug information.
+
+@pytest.mark.parametrize("way", TRACED)
+@pytest.mark.parametrize("version", ["-gdwarf-4", "-gdwarf-5"])
+def test_split_debug_information_that_is_not_there(ways, tmp_path, version, way):
+    """Packed into a .dwp file, or lost: that parameters are missing is told, once."""
+    program = tmp_path / "notice"
+    flags = ["-g", version, "-gsplit-dwarf", "-finstrument-functions", "-pthread"]
+    subprocess.run(["gcc", *flags, "-c", APPS / "notice.c", "-o", "notice.o"], cwd=tmp_path, check=True)
+    subprocess.run(["gcc", "-pthread", "notice.o", "-o", program], cwd=tmp_path, check=True)
+    assert run(ways, way, program) == []
+    (tmp_path / "notice.dwo").rename(tmp_path / "notice.dwp")
+    one_line(run(ways, way, program), program, "notice.dwo is not there", ".dwp")

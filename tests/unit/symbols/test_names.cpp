@@ -231,4 +231,32 @@ TEST_CASE("versions are no part of a name") {
   }
 }
 
+TEST_CASE("a .dwo file that is missing is told, with the .dwp file if that is there") {
+  auto build = GENERATE(Build{"gcc", "-gdwarf-4"}, Build{"gcc", "-gdwarf-5"}, Build{"clang", ""});
+  INFO(build.compiler << " " << build.options);
+  Workshop workshop;
+  workshop.write("split.c", "int f(int a) { return a; }\nint main(void) { return f(0); }\n");
+  std::string compiler = build.compiler;
+  workshop.run(compiler + " -g " + build.options + " -gsplit-dwarf -c split.c -o split.o && " +
+               compiler + " split.o -o split");
+  ModuleIdentity identity;
+  identity.path = workshop.path("split");
+  std::string problem;
+  auto said = [&] {
+    std::shared_ptr<Module> module = Module::open(identity, &problem);
+    CHECK(problem == "");
+    for (const NmSymbol& symbol : nm(workshop, "split", "")) {
+      if (symbol.name == "f") CHECK(module->function(symbol.vaddr).name == "f");
+    }
+    std::string text = module->untold_problem();
+    CHECK(module->untold_problem() == "");
+    return text;
+  };
+  CHECK(said() == "");
+  workshop.run("rm split.dwo");
+  CHECK(said().find("split.dwo is not there: ") != std::string::npos);
+  workshop.run("touch split.dwp");
+  CHECK(said().find("split.dwo is not there (a .dwp file is") != std::string::npos);
+}
+
 }  // namespace telinject::test
