@@ -1,5 +1,8 @@
 #include "shim/drain/call_tree.h"
 
+#include <algorithm>
+
+#include "shim/drain/function_totals.h"
 #include "shim/drain/sites.h"
 
 namespace telinject {
@@ -20,6 +23,13 @@ bool is_prefix(const std::vector<uint64_t>& shorter, const std::vector<uint64_t>
 
 }  // namespace
 
+Frame FrameStack::pop() {
+  Frame frame = frames.back();
+  frames.pop_back();
+  if (!frames.empty()) add_ns(&frames.back().waited_ns, frame.waited_ns);
+  return frame;
+}
+
 CallTree::CallTree(SegmentKey key, uint32_t lane, uint64_t stack_lo, uint64_t stack_hi,
                    std::optional<ParentContext> context, SharedStacks* shared, Resolver* resolver,
                    Listener* listener)
@@ -36,8 +46,7 @@ CallTree::CallTree(SegmentKey key, uint32_t lane, uint64_t stack_lo, uint64_t st
 }
 
 void CallTree::close_top(FrameStack* stack, ExitKind kind, uint64_t ticks, bool upper_bound) {
-  Frame frame = stack->frames.back();
-  stack->frames.pop_back();
+  Frame frame = stack->pop();
   told_ = stack;
   listener_->closed(this, frame, kind, ticks, upper_bound);
 }
@@ -292,6 +301,24 @@ void CallTree::close_vforked(ExitKind kind, uint64_t ticks) {
 
 void CallTree::close_all(ExitKind kind, uint64_t ticks) {
   while (!home_.frames.empty()) close_top(&home_, kind, ticks, false);
+}
+
+// The innermost frame of each stack on which the thread has calls open: a coroutine's, those of
+// what resumed it, and the thread's own.
+template <typename Visit>
+void CallTree::visit_innermost(Visit&& visit) {
+  FrameStack* below = stack_below(current_);
+  for (FrameStack* stack :
+       {current_, below != &home_ ? below : nullptr, current_ != &home_ ? &home_ : nullptr}) {
+    if (stack != nullptr && !stack->frames.empty()) visit(&stack->frames.back());
+  }
+}
+
+void CallTree::waited(int64_t ns, int64_t now_ns) {
+  visit_innermost([&](Frame* frame) {
+    add_ns(&frame->waited_ns,
+           std::clamp<int64_t>(ns, 0, std::max<int64_t>(now_ns - frame->start_ns, 0)));
+  });
 }
 
 std::optional<ParentContext> CallTree::innermost(const FrameStack& stack) const {

@@ -54,16 +54,23 @@ struct Frame {
   int64_t start_ns;
   int64_t children_ns = 0;
   uint64_t number = 0;  // of the thread's calls, from 1
+  // That the thread waited for room in its lane, so far as it is known here: of a call that is open
+  // further in it is added when that one is closed.
+  int64_t waited_ns = 0;
 
   uint64_t parent_of_children() const { return fate == Fate::kLeftOut ? parent_span_id : span_id; }
+  // What the call took the program: the tracer's waiting is no part of it.
+  int64_t duration_ns(int64_t end_ns) const {
+    return std::max<int64_t>(end_ns - start_ns - waited_ns, 0);
+  }
 
   template <typename Archive>
   void io(Archive& a) {
     a.refer(site);
     a(function, call_site, sp, return_address, first_of_trace, sampled, fate, left_out, trace,
-      span_id, parent_span_id, ticks, start_ns, children_ns, number);
+      span_id, parent_span_id, ticks, start_ns, children_ns, number, waited_ns);
     bool known = fate <= Fate::kLeftOut && static_cast<size_t>(left_out) < kLeftOutReasons;
-    if (site == nullptr || !known || start_ns < 0) a.fail();
+    if (site == nullptr || !known || start_ns < 0 || waited_ns < 0) a.fail();
   }
 };
 
@@ -87,6 +94,9 @@ struct FrameStack {
   // frames from the outermost on are known not to be held back: it falls as frames are closed.
   uint32_t base_depth = 0;
   size_t settled = 0;
+
+  // Takes off the innermost frame, and leaves what is known of it to the next one.
+  Frame pop();
 
   // Calls open at once, those below this stack included.
   uint32_t call_depth() const { return base_depth + static_cast<uint32_t>(frames.size()); }
@@ -160,6 +170,9 @@ class CallTree {
   void vfork(uint64_t sp);
   void vfork_end(uint64_t ticks);
 
+  // The thread has waited for room in its lane, until now: all that is open on it was open then.
+  void waited(int64_t ns, int64_t now_ns);
+
   // Closes all that is open on the thread's own stack.
   void close_all(ExitKind kind, uint64_t ticks);
   // Calls that were entered so far.
@@ -225,6 +238,8 @@ class CallTree {
 
   void settle();
   void close_top(FrameStack* stack, ExitKind kind, uint64_t ticks, bool upper_bound);
+  template <typename Visit>
+  void visit_innermost(Visit&& visit);
   FrameStack* stack_of(uint32_t sp);
   FrameStack* stack_at(uint64_t sp);
   std::optional<ParentContext> innermost(const FrameStack& stack) const;

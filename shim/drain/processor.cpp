@@ -278,8 +278,7 @@ void Processor::finish_process(Process* process, ExitKind kind, uint64_t ticks) 
   Thread* writer = process->threads.empty() ? nullptr : process->threads.front().get();
   for (auto& [lo, stack] : process->stacks) {
     while (writer != nullptr && !stack->frames.empty()) {
-      Frame frame = stack->frames.back();
-      stack->frames.pop_back();
+      Frame frame = stack->pop();
       span_closed(writer, stack.get(), frame, kind, ticks, false);
     }
   }

@@ -130,6 +130,8 @@ class Processor final : SpanWriter, HttpSpans::Writer {
                    uint64_t end_ticks, bool upper_bound) override;
   void exit_without_entry(Thread* thread) override;
   void write_entry(Thread* thread, const Frame& frame);
+  static ExitNote time_note(const Frame& frame);
+  void wait(Thread* thread, uint64_t ticks, uint64_t waited);
   void write_exit(Thread* thread, const FrameStack& stack, const Frame& frame, ExitKind kind,
                   int64_t end_ns, bool upper_bound, Flight* flight);
   // processor_filter.cpp

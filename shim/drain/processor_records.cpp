@@ -68,6 +68,9 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
     case ControlKind::kLost:
       lose(thread, c, ticks, /*now=*/false);
       break;
+    case ControlKind::kWaited:
+      wait(thread, ticks, b);
+      break;
     case ControlKind::kExec:
       tree.exec(ticks);
       [[fallthrough]];

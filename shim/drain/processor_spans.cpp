@@ -151,7 +151,7 @@ void Processor::write_entry(Thread* thread, const Frame& frame) {
 void Processor::span_closed(Thread* thread, FrameStack* stack, const Frame& frame, ExitKind kind,
                             uint64_t end_ticks, bool upper_bound) {
   int64_t end_ns = std::max(clock_->to_ns(std::max(end_ticks, frame.ticks)), frame.start_ns);
-  int64_t duration = end_ns - frame.start_ns;
+  int64_t duration = frame.duration_ns(end_ns);
   if (!stack->frames.empty()) add_ns(&stack->frames.back().children_ns, duration);
   frame.site->totals->add(duration, frame.children_ns);
   bool written =
@@ -170,15 +170,32 @@ void Processor::span_closed(Thread* thread, FrameStack* stack, const Frame& fram
   if (flight != nullptr && stack->frames.empty()) thread->flights.clear();
 }
 
+// What an exit says of the time that it tells.
+ExitNote Processor::time_note(const Frame& frame) {
+  ExitNote note;
+  note.waited_ns = frame.waited_ns;
+  return note;
+}
+
+// Not the program's time: waiting for room in the thread's lane.
+void Processor::wait(Thread* thread, uint64_t ticks, uint64_t waited) {
+  int64_t now_ns = clock_->to_ns(ticks);
+  int64_t ns = std::max<int64_t>(now_ns - clock_->to_ns(ticks - std::min(waited, ticks)), 0);
+  thread->tree.waited(ns, now_ns);
+  facts_.waits++;
+  add_ns(&facts_.waited_ns, ns);
+}
+
 void Processor::write_exit(Thread* thread, const FrameStack& stack, const Frame& frame,
                            ExitKind kind, int64_t end_ns, bool upper_bound, Flight* flight) {
   Process* process = thread->process;
   const ProcessText& text = text_of(process, end_ns);
-  int64_t duration = end_ns - frame.start_ns;
+  int64_t duration = frame.duration_ns(end_ns);
   EventPlace place = {++*process->sequence, end_ns, frame.trace, frame.span_id,
                       frame.parent_span_id};
   facts_.events++;
-  if (kind == ExitKind::kReturned && !upper_bound && flight == nullptr) {
+  ExitNote note = time_note(frame);
+  if (kind == ExitKind::kReturned && !upper_bound && flight == nullptr && note.empty()) {
     if (pool_ == nullptr) {
       encoder_.function_exit(place, duration, frame.site->text, thread->attributes_json, nullptr,
                              text);
@@ -189,7 +206,6 @@ void Processor::write_exit(Thread* thread, const FrameStack& stack, const Frame&
     }
     return;
   }
-  ExitNote note;
   note.exit_kind = exit_name(kind);
   note.upper_bound = upper_bound;
   ErrorText death;

@@ -21,7 +21,7 @@ namespace {
 
 // To be raised with each change of what is written.
 constexpr uint64_t kFormat =
-    3 + ((sizeof(SegmentKey) + sizeof(ParentContext) + sizeof(TraceContext)) << 8);
+    4 + ((sizeof(SegmentKey) + sizeof(ParentContext) + sizeof(TraceContext)) << 8);
 
 #if defined(__GLIBCXX__) && defined(__x86_64__) && ABSL_LTS_RELEASE_VERSION == 20220623
 template <size_t actual, size_t known>
@@ -193,11 +193,11 @@ void Processor::io(Archive& a) {
   io_undecided(a);
   a(references_, reference_order_);
 #if defined(__GLIBCXX__) && defined(__x86_64__) && ABSL_LTS_RELEASE_VERSION == 20220623
-  static_assert(is_as_known<sizeof(Frame), 104>());
-  static_assert(is_as_known<sizeof(Thread), 584>());
+  static_assert(is_as_known<sizeof(Frame), 112>());
+  static_assert(is_as_known<sizeof(Thread), 592>());
   static_assert(is_as_known<sizeof(Process), 432>());
   static_assert(is_as_known<sizeof(SegmentState), 152>());
-  static_assert(is_as_known<sizeof(SummaryFacts), 232>());
+  static_assert(is_as_known<sizeof(SummaryFacts), 248>());
   static_assert(is_as_known<sizeof(HttpState), 448>());
   static_assert(is_as_known<sizeof(HttpTransfer), 232>());
   static_assert(is_as_known<sizeof(OpaqueTls), 208>());

@@ -43,6 +43,13 @@ std::string left_out_line(const SummaryFacts& facts) {
   return text.empty() ? "" : text + "; the totals below have them\n";
 }
 
+std::string waited_line(const SummaryFacts& facts) {
+  if (facts.waits == 0) return "";
+  return absl::StrCat("  waited     ", duration_text(static_cast<double>(facts.waited_ns)), " in ",
+                      grouped(facts.waits), facts.waits == 1 ? " wait" : " waits",
+                      " for room, taken out of all times\n");
+}
+
 // How many requests there were, and where the time went.
 std::string http_lines(const HttpTotals& http) {
   constexpr size_t kPathsShown = 3;
@@ -80,8 +87,9 @@ std::string summary_text(const SummaryFacts& facts, const Losses& losses,
     return absl::StrCat("telrun: ", grouped(http.requests()),
                         http.requests() == 1 ? " HTTP request" : " HTTP requests", " in ",
                         facts.processes, facts.processes == 1 ? " process" : " processes", "\n",
-                        http_lines(http), loss_lines(losses), "  data       ", facts.destination,
-                        ", ", grouped(facts.events), " events, ", size_text(facts.bytes), "\n");
+                        http_lines(http), loss_lines(losses), waited_line(facts), "  data       ",
+                        facts.destination, ", ", grouped(facts.events), " events, ",
+                        size_text(facts.bytes), "\n");
   }
   if (calls == 0) {
     return absl::StrCat("telrun: no function was seen\n", why_untraced(facts));
@@ -90,7 +98,7 @@ std::string summary_text(const SummaryFacts& facts, const Losses& losses,
   std::string text =
       absl::StrCat("telrun: ", grouped(facts.spans), facts.spans == 1 ? " span" : " spans", " in ",
                    facts.processes, facts.processes == 1 ? " process" : " processes", "\n",
-                   left_out_line(facts), http_lines(http), loss_lines(losses));
+                   left_out_line(facts), http_lines(http), loss_lines(losses), waited_line(facts));
   absl::StrAppend(&text, "  overhead   about ", duration_text(pair * static_cast<double>(calls)),
                   absl::StrFormat(" of processor time (%.0f ns a call)\n", pair));
   absl::StrAppend(&text, "  data       ", facts.destination, ", ", grouped(facts.events),

@@ -28,12 +28,15 @@ struct SummaryFacts {
   uint64_t sample_rate = kRateOne;    // in billionths
   bool exact_totals = false;          // else those of the sample, scaled
   LeftOutCounts left_out = {};        // spans, by the filter that they did not pass
+  uint64_t waits = 0;                 // of threads, for room in their lanes
+  int64_t waited_ns = 0;              // in all
   std::vector<std::string> untraced;  // why processes could not be traced
 
   // Where events go is told by whoever writes them.
   template <typename Archive>
   void io(Archive& a) {
-    a(spans, events, processes, joined, bytes_before, program, left_out, untraced);
+    a(spans, events, processes, joined, bytes_before, program, left_out, waits, waited_ns,
+      untraced);
   }
 };
 

@@ -106,6 +106,8 @@ std::string totals_json(const SummaryFacts& facts, const Losses& losses,
   document["sample_rate"] = static_cast<double>(facts.sample_rate) / static_cast<double>(kRateOne);
   document["percentile_error"] = DurationHistogram::kError;
   document["lost_calls"] = losses.total();
+  document["waits"] = facts.waits;
+  document["waited_ns"] = facts.waited_ns;
   nlohmann::ordered_json left_out = nlohmann::ordered_json::object();
   for (size_t i = 1; i < kLeftOutReasons; i++) {
     std::string name(left_out_name(static_cast<LeftOut>(i)).substr(2));

@@ -42,6 +42,14 @@ char* put_function_reference(char* out, uint64_t reference) {
   return put(out, "\"");
 }
 
+// Nothing if there are none.
+char* put_count(char* out, std::string_view name, uint64_t count) {
+  if (count == 0) return out;
+  out = put(out, name);
+  out = put_number(out, count);
+  return put(out, ",");
+}
+
 char* put_error(char* out, std::string_view type, std::string_view message,
                 std::string_view stack) {
   out = put(out, ",\"error\":{\"type\":\"");
@@ -186,6 +194,9 @@ void EventEncoder::function_exit(const EventPlace& place, int64_t duration_ns,
     out = put(out, note->exit_kind);
     out = put(out, "\",");
     if (note->upper_bound) out = put(out, "\"telinject.duration_bound\":\"upper\",");
+  }
+  if (note != nullptr) {
+    out = put_count(out, "\"telinject.waited_ns\":", static_cast<uint64_t>(note->waited_ns));
   }
   out = put(out, thread);
   out = put(out, "}");

@@ -54,6 +54,9 @@ struct ExitNote {
   std::string_view error_type;  // empty: no error. All three are JSON text, escaped
   std::string_view error_message;
   std::string_view error_stack;  // may be empty
+  int64_t waited_ns = 0;         // "telinject.waited_ns", if it is not 0
+
+  bool empty() const { return exit_kind.empty() && waited_ns == 0 && error_type.empty(); }
 };
 
 // An exception that was caught, or not. JSON text, escaped.

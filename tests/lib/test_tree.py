@@ -89,6 +89,16 @@ def test_sequence_over_exec():
 
 # Times.
 
+def test_duration_is_without_what_was_waited():
+    stream = Stream()
+    event = stream.leave(stream.enter("f"))
+    event["attributes"]["telinject.waited_ns"] = 400
+    assert kinds(stream) == {"duration"}
+    event["duration_ns"] -= 400
+    event["duration_ms"] = event["duration_ns"] / 1e6
+    assert kinds(stream) - {"text"} == set()
+
+
 def test_timestamp_is_cut():
     stream = Stream(time=1762197341499998000)  # the first event is at ...499.999
     stream.leave(stream.enter("f"))

@@ -163,6 +163,7 @@ def good_events():
         "not sampled": exit_event | {"trace_flags": "00", "sample_rate": 0},
         "unwound": exit_event | {"attributes": _CALL | {"telinject.exit": "unwound",
                                                         "telinject.duration_bound": "upper"}},
+        "waited": exit_event | {"attributes": _CALL | {"telinject.waited_ns": 12345}},
         "killed": exit_event | {"severity": "ERROR",
                                 "attributes": _CALL | {"telinject.exit": "killed"},
                                 "error": {"type": "SIGSEGV", "message": "Segmentation fault"}},

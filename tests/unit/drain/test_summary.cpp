@@ -54,6 +54,17 @@ TEST_CASE("numbers, losses, where the data is, and what to do next") {
   CHECK(has(text, "TELEMETRY_ON_FULL=block"));
 }
 
+TEST_CASE("how long threads waited for room, if they did") {
+  SummaryFacts facts = facts_of(1);
+  CHECK_FALSE(has(summary_text(facts, {}, {}), "waited"));
+  facts.waits = 1;
+  facts.waited_ns = 1500000;
+  CHECK(has(summary_text(facts, {}, {}),
+            "  waited     1.5 ms in 1 wait for room, taken out of all times\n"));
+  facts.waits = 1234;
+  CHECK(has(summary_text(facts, {}, {}), " in 1,234 waits for room, "));
+}
+
 TEST_CASE("functions by their own time, those that ended") {
   std::deque<FunctionTotals> totals = {total("tiny", 5),         total("never", 1000000000, 0),
                                        total("big", 2000000000), total("mid", 1500000),

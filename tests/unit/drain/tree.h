@@ -59,6 +59,12 @@ class Tree final : public CallTree::Listener, public CallTree::Resolver {
   }
   void unwind(UnwindKind kind, uint64_t pc, uint64_t sp) { tree.unwind(kind, pc, sp, ++ticks); }
 
+  // The thread has just waited that long.
+  void wait(uint64_t time) {
+    ticks += time;
+    tree.waited(static_cast<int64_t>(time), static_cast<int64_t>(ticks));
+  }
+
   // What was told since the last call: "+a" opened, "-a" returned, "~a" unwound; "?" an orphan
   // exit; a bound is followed by "<".
   std::string log() { return std::exchange(log_, {}); }
@@ -79,6 +85,7 @@ class Tree final : public CallTree::Listener, public CallTree::Resolver {
     log_ += name_of(frame);
     if (bound) log_ += "<";
     ends[name_of(frame)] = end;
+    durations[name_of(frame)] = frame.duration_ns(static_cast<int64_t>(end));
   }
   void orphan_exit(CallTree*) override { log_ += "?"; }
 
@@ -102,6 +109,7 @@ class Tree final : public CallTree::Listener, public CallTree::Resolver {
   uint64_t ticks = 100;
   Frame last = {};
   std::map<char, uint64_t> ends;
+  std::map<char, int64_t> durations;  // of the last call of each
 
  private:
   static char name_of(const Frame& frame) {

@@ -101,6 +101,17 @@ TEST_CASE("an exit that nobody returned from says how, and its error") {
   CHECK_FALSE(event["attributes"].contains("telinject.duration_bound"));
 }
 
+TEST_CASE("an exit says how long the thread waited for room") {
+  ExitNote note;
+  CHECK(note.empty());
+  note.waited_ns = 1234;
+  CHECK_FALSE(note.empty());
+  json event = json::parse(exit_line(1, &note));
+  CHECK(event["attributes"] ==
+        json({{"caller_function", "main"}, {"telinject.waited_ns", 1234}, {"thread_id", 12}}));
+  CHECK(event["severity"] == "INFO");
+}
+
 TEST_CASE("a loss says how many and why") {
   LineBuffer buffer(1);
   EventEncoder encoder(&buffer);

@@ -75,6 +75,8 @@ TEST_CASE("the document has every function, what is left out and what was lost")
   facts.left_out[static_cast<size_t>(LeftOut::kMaxDepth)] = 7;
   Losses losses;
   losses.add(LossReason::kQueueFull, 3);
+  facts.waits = 2;
+  facts.waited_ns = 12345;
   FunctionTotals known = function("ns::f", {10, 20, 30});
   known.linkage_name = "_ZN2ns1fEv";
   known.module = "app";
@@ -84,6 +86,8 @@ TEST_CASE("the document has every function, what is left out and what was lost")
   CHECK(document["format"] == "telinject.totals");
   CHECK(document["estimate"] == false);
   CHECK(document["lost_calls"] == 3);
+  CHECK(document["waits"] == 2);
+  CHECK(document["waited_ns"] == 12345);
   CHECK(document["left_out"] == json({{"min_duration", 0},
                                       {"max_depth", 7},
                                       {"include", 0},
