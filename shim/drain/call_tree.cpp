@@ -1,6 +1,7 @@
 #include "shim/drain/call_tree.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "shim/drain/function_totals.h"
 #include "shim/drain/sites.h"
@@ -26,7 +27,10 @@ bool is_prefix(const std::vector<uint64_t>& shorter, const std::vector<uint64_t>
 Frame FrameStack::pop() {
   Frame frame = frames.back();
   frames.pop_back();
-  if (!frames.empty()) add_ns(&frames.back().waited_ns, frame.waited_ns);
+  if (frames.empty()) return frame;
+  Frame& caller = frames.back();
+  add_ns(&caller.waited_ns, frame.waited_ns);
+  caller.lost_calls += frame.lost_calls;
   return frame;
 }
 
@@ -318,6 +322,14 @@ void CallTree::waited(int64_t ns, int64_t now_ns) {
   visit_innermost([&](Frame* frame) {
     add_ns(&frame->waited_ns,
            std::clamp<int64_t>(ns, 0, std::max<int64_t>(now_ns - frame->start_ns, 0)));
+  });
+}
+
+void CallTree::lost(uint64_t calls) {
+  uint64_t own = calls;
+  visit_innermost([&](Frame* frame) {
+    frame->lost_calls += calls;
+    frame->lost_own_calls += std::exchange(own, 0);
   });
 }
 

@@ -57,6 +57,9 @@ struct Frame {
   // That the thread waited for room in its lane, so far as it is known here: of a call that is open
   // further in it is added when that one is closed.
   int64_t waited_ns = 0;
+  // Calls that were not recorded while it was open, likewise; and those of them that were lost
+  // while no call that it made was open: what they took counts as its own time.
+  uint64_t lost_calls = 0, lost_own_calls = 0;
 
   uint64_t parent_of_children() const { return fate == Fate::kLeftOut ? parent_span_id : span_id; }
   // What the call took the program: the tracer's waiting is no part of it.
@@ -68,7 +71,8 @@ struct Frame {
   void io(Archive& a) {
     a.refer(site);
     a(function, call_site, sp, return_address, first_of_trace, sampled, fate, left_out, trace,
-      span_id, parent_span_id, ticks, start_ns, children_ns, number, waited_ns);
+      span_id, parent_span_id, ticks, start_ns, children_ns, number, waited_ns, lost_calls,
+      lost_own_calls);
     bool known = fate <= Fate::kLeftOut && static_cast<size_t>(left_out) < kLeftOutReasons;
     if (site == nullptr || !known || start_ns < 0 || waited_ns < 0) a.fail();
   }
@@ -172,6 +176,8 @@ class CallTree {
 
   // The thread has waited for room in its lane, until now: all that is open on it was open then.
   void waited(int64_t ns, int64_t now_ns);
+  // Calls were not recorded, since the last record: what is open now was open then.
+  void lost(uint64_t calls);
 
   // Closes all that is open on the thread's own stack.
   void close_all(ExitKind kind, uint64_t ticks);

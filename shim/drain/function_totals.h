@@ -25,6 +25,7 @@ struct FunctionTotals {
   int64_t total_ns = 0;  // with them; recursion counts each level
   int64_t min_ns = std::numeric_limits<int64_t>::max();
   int64_t max_ns = 0;
+  uint64_t lost_calls = 0;  // that it made itself and were not recorded: they are in its own time
   DurationHistogram durations;
 
   void add(int64_t duration_ns, int64_t children_ns) {
@@ -37,7 +38,8 @@ struct FunctionTotals {
   }
   template <typename Archive>
   void io(Archive& a) {
-    a(name, module, linkage_name, file, line, calls, self_ns, total_ns, min_ns, max_ns, durations);
+    a(name, module, linkage_name, file, line, calls, self_ns, total_ns, min_ns, max_ns, lost_calls,
+      durations);
   }
   // At most DurationHistogram::kError off.
   int64_t percentile_ns(double share) const {

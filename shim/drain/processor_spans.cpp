@@ -154,6 +154,7 @@ void Processor::span_closed(Thread* thread, FrameStack* stack, const Frame& fram
   int64_t duration = frame.duration_ns(end_ns);
   if (!stack->frames.empty()) add_ns(&stack->frames.back().children_ns, duration);
   frame.site->totals->add(duration, frame.children_ns);
+  frame.site->totals->lost_calls += frame.lost_own_calls;
   bool written =
       (!filtering_ && frame.sampled) || decide_at_exit(thread, stack, frame, kind, duration);
   if (thread->flights.empty()) {
@@ -174,6 +175,7 @@ void Processor::span_closed(Thread* thread, FrameStack* stack, const Frame& fram
 ExitNote Processor::time_note(const Frame& frame) {
   ExitNote note;
   note.waited_ns = frame.waited_ns;
+  note.lost_calls = frame.lost_calls;
   return note;
 }
 
@@ -236,10 +238,11 @@ void Processor::exit_without_entry(Thread*) {
   losses_.add(LossReason::kOrphanExit, 1);
 }
 
-// Calls that a thread's lane had no room for: told in the stream where they are missing, at most
-// ten times a second.
+// Calls that a thread's lane had no room for: told by the exits of the calls that were open, and in
+// the stream where they are missing, at most ten times a second.
 void Processor::lose(Thread* thread, uint64_t calls, uint64_t ticks, bool now) {
   losses_.add(LossReason::kQueueFull, calls);
+  thread->tree.lost(calls);
   thread->lost_untold += calls;
   if (thread->lost_untold == 0) return;
   int64_t ns = clock_->to_ns(ticks);

@@ -193,8 +193,8 @@ void Processor::io(Archive& a) {
   io_undecided(a);
   a(references_, reference_order_);
 #if defined(__GLIBCXX__) && defined(__x86_64__) && ABSL_LTS_RELEASE_VERSION == 20220623
-  static_assert(is_as_known<sizeof(Frame), 112>());
-  static_assert(is_as_known<sizeof(Thread), 592>());
+  static_assert(is_as_known<sizeof(Frame), 128>());
+  static_assert(is_as_known<sizeof(Thread), 608>());
   static_assert(is_as_known<sizeof(Process), 432>());
   static_assert(is_as_known<sizeof(SegmentState), 152>());
   static_assert(is_as_known<sizeof(SummaryFacts), 248>());

@@ -61,7 +61,8 @@ std::string row(const FunctionTotals& f, uint64_t rate) {
   auto sum = [&](int64_t ns) {
     return duration_text(static_cast<double>(estimated(static_cast<uint64_t>(ns), rate)));
   };
-  return absl::StrFormat("    %-*s %12s %9s %9s %9s %9s %9s %9s %9s\n", kNameWidth, fitted(f.name),
+  return absl::StrFormat("  %s %-*s %12s %9s %9s %9s %9s %9s %9s %9s\n",
+                         f.lost_calls > 0 ? "*" : " ", kNameWidth, fitted(f.name),
                          grouped(estimated(f.calls, rate)), sum(f.self_ns), sum(f.total_ns),
                          time(f.min_ns), time(f.percentile_ns(.5)), time(f.percentile_ns(.9)),
                          time(f.percentile_ns(.99)), time(f.max_ns));
@@ -87,13 +88,16 @@ std::string totals_table(const SummaryFacts& facts, const std::deque<FunctionTot
       absl::StrFormat("  %-*s %12s %9s %9s %9s %9s %9s %9s %9s\n", kNameWidth + 2,
                       sampled ? "functions by own time, estimated" : "functions by own time",
                       "calls", "own", "total", "shortest", "p50", "p90", "p99", "longest");
+  bool lost = false;
   for (size_t i = 0; i < std::min(order.size(), kShown); i++) {
     text += row(*order[i], counted_rate(facts));
+    lost = lost || order[i]->lost_calls > 0;
   }
   if (order.size() > kShown) {
     absl::StrAppend(&text, "    and ", grouped(order.size() - kShown),
                     " more: telrun --totals FILE writes all\n");
   }
+  if (lost) text += "    *  calls that it made were lost: what they took is in its own time\n";
   return text;
 }
 
@@ -128,6 +132,7 @@ std::string totals_json(const SummaryFacts& facts, const Losses& losses,
     function["calls"] = estimated(f->calls, counted_rate(facts));
     function["self_ns"] = estimated(static_cast<uint64_t>(f->self_ns), counted_rate(facts));
     function["total_ns"] = estimated(static_cast<uint64_t>(f->total_ns), counted_rate(facts));
+    function["lost_calls"] = f->lost_calls;
     function["min_ns"] = f->min_ns;
     function["p50_ns"] = f->percentile_ns(.5);
     function["p90_ns"] = f->percentile_ns(.9);

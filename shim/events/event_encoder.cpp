@@ -197,6 +197,7 @@ void EventEncoder::function_exit(const EventPlace& place, int64_t duration_ns,
   }
   if (note != nullptr) {
     out = put_count(out, "\"telinject.waited_ns\":", static_cast<uint64_t>(note->waited_ns));
+    out = put_count(out, "\"telinject.lost_calls\":", note->lost_calls);
   }
   out = put(out, thread);
   out = put(out, "}");

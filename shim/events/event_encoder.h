@@ -54,9 +54,13 @@ struct ExitNote {
   std::string_view error_type;  // empty: no error. All three are JSON text, escaped
   std::string_view error_message;
   std::string_view error_stack;  // may be empty
-  int64_t waited_ns = 0;         // "telinject.waited_ns", if it is not 0
+  // "telinject.waited_ns", "telinject.lost_calls", if they are not 0.
+  int64_t waited_ns = 0;
+  uint64_t lost_calls = 0;
 
-  bool empty() const { return exit_kind.empty() && waited_ns == 0 && error_type.empty(); }
+  bool empty() const {
+    return exit_kind.empty() && error_type.empty() && waited_ns == 0 && lost_calls == 0;
+  }
 };
 
 // An exception that was caught, or not. JSON text, escaped.

@@ -85,6 +85,7 @@ class Tree final : public CallTree::Listener, public CallTree::Resolver {
     log_ += name_of(frame);
     if (bound) log_ += "<";
     ends[name_of(frame)] = end;
+    closed_last = frame;
     durations[name_of(frame)] = frame.duration_ns(static_cast<int64_t>(end));
   }
   void orphan_exit(CallTree*) override { log_ += "?"; }
@@ -107,7 +108,7 @@ class Tree final : public CallTree::Listener, public CallTree::Resolver {
   SharedStacks stacks;
   CallTree tree;
   uint64_t ticks = 100;
-  Frame last = {};
+  Frame last = {}, closed_last = {};
   std::map<char, uint64_t> ends;
   std::map<char, int64_t> durations;  // of the last call of each
 

@@ -101,11 +101,15 @@ TEST_CASE("an exit that nobody returned from says how, and its error") {
   CHECK_FALSE(event["attributes"].contains("telinject.duration_bound"));
 }
 
-TEST_CASE("an exit says how long the thread waited for room") {
-  ExitNote note;
+TEST_CASE("an exit says how long the thread waited for room, and what was lost") {
+  ExitNote note, lost;
   CHECK(note.empty());
   note.waited_ns = 1234;
   CHECK_FALSE(note.empty());
+  lost.lost_calls = 7;
+  CHECK_FALSE(lost.empty());
+  CHECK(json::parse(exit_line(1, &lost))["attributes"] ==
+        json({{"caller_function", "main"}, {"telinject.lost_calls", 7}, {"thread_id", 12}}));
   json event = json::parse(exit_line(1, &note));
   CHECK(event["attributes"] ==
         json({{"caller_function", "main"}, {"telinject.waited_ns", 1234}, {"thread_id", 12}}));

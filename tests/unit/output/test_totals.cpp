@@ -61,6 +61,21 @@ TEST_CASE(
   CHECK(totals_table({}, {function("never", {})}).empty());
 }
 
+TEST_CASE("functions that made calls which were lost are marked, and told in the document") {
+  std::deque<FunctionTotals> totals = {function("f", {1000}), function("g", {500})};
+  totals[1].lost_calls = 7;
+  std::string text = totals_table({}, totals);
+  std::vector<std::string> lines = lines_of(text);
+  REQUIRE(lines.size() == 4);
+  CHECK(lines[1].starts_with("    f "));
+  CHECK(lines[2].starts_with("  * g "));
+  CHECK(lines[1].size() == lines[2].size());
+  CHECK(lines[3] == "    *  calls that it made were lost: what they took is in its own time");
+  json document = json::parse(totals_json({}, {}, totals));
+  CHECK(document["functions"][0]["lost_calls"] == 0);
+  CHECK(document["functions"][1]["lost_calls"] == 7);
+}
+
 TEST_CASE("a long name is cut in whole characters") {
   std::string name;
   for (int i = 0; i < 40; i++) name += "\xc3\xbc";
@@ -102,6 +117,7 @@ TEST_CASE("the document has every function, what is left out and what was lost")
                                           {"calls", 3},
                                           {"self_ns", 60},
                                           {"total_ns", 60},
+                                          {"lost_calls", 0},
                                           {"min_ns", 10},
                                           {"p50_ns", 20},
                                           {"p90_ns", 30},
