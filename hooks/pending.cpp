@@ -21,13 +21,17 @@ uintptr_t pending_bytes(const Lane* lane) {
 
 void write_pending(Lane* lane, uint64_t ticks) {
   Pending& pending = lane->pending;
-  // What was open while the thread waited is open still, as far as the drain knows.
+  // What was open while the thread waited, or while calls were lost, is open still, as far as the
+  // drain knows. (Of calls whose exits were merged below, too, some were.)
   if (pending.waited != 0) {
     put_control(reserve(kControlBytes), ticks, ControlKind::kWaited, 0, pending.waited, 0);
     pending.waited = 0;
   }
-  // Before the others: frames further up may have returned since. frames further up may have
-  // returned since.
+  if (pending.lost != 0) {
+    put_control(reserve(kControlBytes), ticks, ControlKind::kLost, 0, 0, pending.lost);
+    pending.lost = 0;
+  }
+  // Then: frames further up may have returned since.
   if (pending.landed_word != 0) {
     put_control(reserve(kControlBytes), ticks, ControlKind::kUnwind, pending.landed_word,
                 pending.landed_pc, pending.landed_sp);
@@ -38,10 +42,6 @@ void write_pending(Lane* lane, uint64_t ticks) {
                 pending.merged, pending.closed_sp);
     pending.closed_sp = 0;
     pending.merged = 0;
-  }
-  if (pending.lost != 0) {
-    put_control(reserve(kControlBytes), ticks, ControlKind::kLost, 0, 0, pending.lost);
-    pending.lost = 0;
   }
   if (lane->announced != lane->current) {
     const Stack& stack = lane->stacks[lane->current];
