@@ -16,6 +16,7 @@
 
 #include "shim/drain/lane_reader.h"
 #include "shim/drain/record_packing.h"
+#include "shim/drain/run_delay.h"
 #include "shim/drain/segment_view.h"
 #include "shim/drain/spool.h"
 
@@ -56,6 +57,7 @@ struct Notice {
     kStop,            // give up what is still queued
     kIdle,            // nothing happens: write what is buffered
     kLastWords,       // all is over: the processor ends
+    kRunDelay,        // run_delay: how much threads have run. Counts before the batch's records
   };
   Notice() = default;
   explicit Notice(Kind what) : kind(what) {}
@@ -70,6 +72,7 @@ struct Notice {
   std::array<uint64_t, kLossReasons> lost = {};                 // kSegmentClosed: in all
   ProcessEnd end;
   std::string text;
+  std::vector<RunDelaySample> run_delay;
   std::shared_ptr<const SegmentInfo> info;
   std::shared_ptr<std::atomic<uint32_t>> flushed;  // kFlush: takes `value` once all is written
 };

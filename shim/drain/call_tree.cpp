@@ -31,6 +31,7 @@ Frame FrameStack::pop() {
   Frame& caller = frames.back();
   add_ns(&caller.waited_ns, frame.waited_ns);
   caller.lost_calls += frame.lost_calls;
+  add_ns(&caller.delayed_ns, frame.delayed_ns);
   return frame;
 }
 
@@ -331,6 +332,18 @@ void CallTree::lost(uint64_t calls) {
     frame->lost_calls += calls;
     frame->lost_own_calls += std::exchange(own, 0);
   });
+}
+
+// Calls that have been open all the time contain all of it. Of those that were entered meanwhile
+// nothing is known. A coroutine's calls: nothing either, for it may have been suspended, or on
+// another thread.
+void CallTree::delayed(int64_t ns, int64_t from_ns) {
+  for (size_t i = home_.frames.size(); i-- > 0;) {
+    Frame& frame = home_.frames[i];
+    if (frame.start_ns > from_ns) continue;
+    add_ns(&frame.delayed_ns, ns);
+    return;  // those further out get it from this one
+  }
 }
 
 std::optional<ParentContext> CallTree::innermost(const FrameStack& stack) const {

@@ -60,6 +60,8 @@ struct Frame {
   // Calls that were not recorded while it was open, likewise; and those of them that were lost
   // while no call that it made was open: what they took counts as its own time.
   uint64_t lost_calls = 0, lost_own_calls = 0;
+  // That the thread could have run and did not, at least; likewise.
+  int64_t delayed_ns = 0;
 
   uint64_t parent_of_children() const { return fate == Fate::kLeftOut ? parent_span_id : span_id; }
   // What the call took the program: the tracer's waiting is no part of it.
@@ -72,9 +74,9 @@ struct Frame {
     a.refer(site);
     a(function, call_site, sp, return_address, first_of_trace, sampled, fate, left_out, trace,
       span_id, parent_span_id, ticks, start_ns, children_ns, number, waited_ns, lost_calls,
-      lost_own_calls);
+      lost_own_calls, delayed_ns);
     bool known = fate <= Fate::kLeftOut && static_cast<size_t>(left_out) < kLeftOutReasons;
-    if (site == nullptr || !known || start_ns < 0 || waited_ns < 0) a.fail();
+    if (site == nullptr || !known || start_ns < 0 || waited_ns < 0 || delayed_ns < 0) a.fail();
   }
 };
 
@@ -178,6 +180,9 @@ class CallTree {
   void waited(int64_t ns, int64_t now_ns);
   // Calls were not recorded, since the last record: what is open now was open then.
   void lost(uint64_t calls);
+  // For `ns` the thread could have run and did not, not before the last record before `from_ns`;
+  // when, is not known.
+  void delayed(int64_t ns, int64_t from_ns);
 
   // Closes all that is open on the thread's own stack.
   void close_all(ExitKind kind, uint64_t ticks);

@@ -76,6 +76,7 @@ Collector::Collector(BatchQueue* queue, ClockKind clock, uint64_t waiting_bytes,
       waiting_bytes_(waiting_bytes),
       progress_(progress),
       http_(std::move(redaction), &memory_),
+      run_delay_(clock),
       nap_ns_(kShortestNapNs) {}
 
 Collector::~Collector() = default;
@@ -133,6 +134,9 @@ void Collector::run() {
       idle_told_ = true;
     }
     size_t bytes = batch.bytes;
+    if (auto samples = run_delay_.take(); !samples.empty()) {
+      batch.notices.emplace_back(Notice::Kind::kRunDelay).run_delay = std::move(samples);
+    }
     http_.digest(&batch);
     if (bytes != 0 || !batch.notices.empty()) queue_->push(std::move(batch));
     beat();
@@ -216,9 +220,14 @@ size_t Collector::read_segment(SegmentId id, OpenSegment* segment, Batch* batch,
       uint32_t cpu = segment->view->lane(lane)->cpu.load(std::memory_order_relaxed);
       (cpu == cpu_ ? filled_here_ : filled_elsewhere_) = true;
     }
+    size_t had = batch->bytes;
     bool leave_open = !all && round_ns_ - open_lane.filled_ns < kOpenChunkNs;
     read_lane(id, lane, &open_lane,
               leave_open ? LaneReader::Take::kComplete : LaneReader::Take::kAll, batch);
+    if (batch->bytes != had) {
+      run_delay_.wrote(id, lane, segment->os_pid, segment->view->header()->pid,
+                       segment->view->lane(lane)->owner.word.load());
+    }
     if (reader.is_stuck()) reader.skip_hole();
   }
   for (uint32_t lane : ended) end_lane(id, segment, lane, batch);
@@ -242,6 +251,7 @@ void Collector::end_lane(SegmentId id, OpenSegment* segment, uint32_t lane, Batc
   // Before the owner's mark is taken away: a process that ends and does not find it any more
   // (hooks/attach.cpp, note_ended_lanes) ends after this time.
   uint64_t ended = ClockMap::now(clock_);
+  run_delay_.ended(id, lane);
   std::vector<Run> runs;
   batch->bytes += open_lane.reader.read_rest(&runs, &packer_);
   for (Run& run : runs) batch->runs.push_back({id, lane, std::move(run)});

@@ -20,6 +20,7 @@
 #include "shim/drain/http_records.h"
 #include "shim/drain/lane_reader.h"
 #include "shim/drain/robust_list.h"
+#include "shim/drain/run_delay.h"
 #include "shim/drain/segment_view.h"
 
 namespace telinject {
@@ -99,6 +100,7 @@ class Collector {
   RecordMemory memory_;
   RecordPacker packer_;
   HttpRecords http_;
+  RunDelaySampler run_delay_;
   RobustList robust_list_{SegmentView::kWordDistance};
   std::map<SegmentId, OpenSegment> segments_;
   SegmentId next_id_ = 1;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "shim/drain/http_state.h"
 #include "shim/drain/lane_merge.h"
 #include "shim/drain/message_assembler.h"
+#include "shim/drain/run_delay.h"
 #include "shim/drain/site_table.h"
 #include "shim/events/process_text.h"
 
@@ -63,7 +65,8 @@ struct Thread final : CallTree::Listener {
   template <typename Archive>
   void io(Archive& a) {
     a(tid, attributes_json, tree, ended, ended_before_process, end_ticks, flights, held_main,
-      terminating, crashed, crash_stacks_told, lost_told, lost_untold, last_loss_event_ns);
+      terminating, crashed, crash_stacks_told, lost_told, lost_untold, last_loss_event_ns,
+      first_sample, last_sample, run, waited_since_ns);
   }
 
   Process* process;
@@ -85,6 +88,9 @@ struct Thread final : CallTree::Listener {
   // Losses that have been told in the stream, and that have not.
   uint64_t lost_told = 0, lost_untold = 0;
   uint64_t last_loss_event_ns = 0;
+  std::optional<RunDelaySample> first_sample, last_sample;
+  RunTimes run;                 // between them
+  int64_t waited_since_ns = 0;  // the last one, for room in the lane
 };
 
 struct Crash {
@@ -142,6 +148,8 @@ struct LaneTrack {
   LaneStream stream;
   MessageAssembler messages;
   Thread* thread = nullptr;
+  // Whose time has not come: they are of the moment behind some record.
+  std::deque<RunDelaySample> samples;
 };
 
 struct SegmentState {

@@ -114,6 +114,7 @@ void Processor::take(Batch* batch) {
     }
     segment.lanes[run.lane].stream.append(std::move(run.run));
   }
+  sort_in(&batch->notices);
   for (auto& [id, segment] : segments_) {
     for (auto& [number, lane] : segment.lanes) {
       if (lane.stream.peek() == nullptr) continue;
@@ -173,6 +174,8 @@ void Processor::notice(Notice* notice) {
     case Notice::Kind::kIdle:
       pass_on();
       break;
+    case Notice::Kind::kRunDelay:
+      break;  // sorted in before the records
     case Notice::Kind::kLastWords:
       decide_ended_threads(/*all=*/true);
       over_ = true;
@@ -195,6 +198,7 @@ void Processor::end_lane(const Notice& notice) {
   if (found == segment.lanes.end()) return;
   LaneTrack& lane = found->second;
   consume(&segment, notice.lane, &lane, ~uint64_t{0});
+  take_samples(&lane, ~uint64_t{0});
   losses_.add(LossReason::kQueueFull, notice.lost_records);
   Thread* thread = lane.thread;
   uint64_t last_ticks = lane.stream.ticks();

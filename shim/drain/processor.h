@@ -130,7 +130,11 @@ class Processor final : SpanWriter, HttpSpans::Writer {
                    uint64_t end_ticks, bool upper_bound) override;
   void exit_without_entry(Thread* thread) override;
   void write_entry(Thread* thread, const Frame& frame);
-  static ExitNote time_note(const Frame& frame);
+  void sort_in(std::vector<Notice>* notices);
+  void take_samples(LaneTrack* lane, uint64_t until);
+  void sampled(Thread* thread, const RunDelaySample& sample);
+  void count(Thread* thread, const RunTimes& run);
+  static ExitNote time_note(const Frame& frame, int64_t duration_ns);
   void wait(Thread* thread, uint64_t ticks, uint64_t waited);
   void write_exit(Thread* thread, const FrameStack& stack, const Frame& frame, ExitKind kind,
                   int64_t end_ns, bool upper_bound, Flight* flight);

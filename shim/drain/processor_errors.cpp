@@ -267,11 +267,12 @@ void Processor::release_main(Thread* thread, int status) {
   EventPlace place = {++*process->sequence, held.end_ns, held.frame.trace, held.frame.span_id,
                       held.frame.parent_span_id};
   ErrorText error = exit_error(status);
-  ExitNote note = time_note(held.frame);
+  int64_t duration = held.frame.duration_ns(held.end_ns);
+  ExitNote note = time_note(held.frame, duration);
   note.error_type = error.type;
   note.error_message = error.message;
-  encoder_.function_exit(place, held.frame.duration_ns(held.end_ns), held.frame.site->text,
-                         thread->attributes_json, &note, text);
+  encoder_.function_exit(place, duration, held.frame.site->text, thread->attributes_json, &note,
+                         text);
   facts_.events++;
 }
 

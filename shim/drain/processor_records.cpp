@@ -23,6 +23,7 @@ void Processor::consume(SegmentState* segment, uint32_t lane_number, LaneTrack* 
   while (const uint64_t* record = stream.peek()) {
     uint64_t ticks = stream.ticks();
     if (ticks > until) return;
+    if (!lane->samples.empty()) take_samples(lane, ticks);
     if (is_exit(*record)) {
       if (lane->thread != nullptr) lane->thread->tree.exit(record, ticks);
     } else if (is_control(record[1])) {

@@ -172,10 +172,11 @@ void Processor::span_closed(Thread* thread, FrameStack* stack, const Frame& fram
 }
 
 // What an exit says of the time that it tells.
-ExitNote Processor::time_note(const Frame& frame) {
+ExitNote Processor::time_note(const Frame& frame, int64_t duration_ns) {
   ExitNote note;
   note.waited_ns = frame.waited_ns;
   note.lost_calls = frame.lost_calls;
+  note.not_running_ns = std::min(frame.delayed_ns, duration_ns);
   return note;
 }
 
@@ -184,6 +185,7 @@ void Processor::wait(Thread* thread, uint64_t ticks, uint64_t waited) {
   int64_t now_ns = clock_->to_ns(ticks);
   int64_t ns = std::max<int64_t>(now_ns - clock_->to_ns(ticks - std::min(waited, ticks)), 0);
   thread->tree.waited(ns, now_ns);
+  add_ns(&thread->waited_since_ns, ns);
   facts_.waits++;
   add_ns(&facts_.waited_ns, ns);
 }
@@ -196,7 +198,7 @@ void Processor::write_exit(Thread* thread, const FrameStack& stack, const Frame&
   EventPlace place = {++*process->sequence, end_ns, frame.trace, frame.span_id,
                       frame.parent_span_id};
   facts_.events++;
-  ExitNote note = time_note(frame);
+  ExitNote note = time_note(frame, duration);
   if (kind == ExitKind::kReturned && !upper_bound && flight == nullptr && note.empty()) {
     if (pool_ == nullptr) {
       encoder_.function_exit(place, duration, frame.site->text, thread->attributes_json, nullptr,

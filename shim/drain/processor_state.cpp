@@ -113,7 +113,7 @@ void Processor::io_segment(Archive& a, std::vector<std::shared_ptr<uint64_t>>* c
   a(numbers);
   for (uint32_t number : numbers) {
     LaneTrack& lane = segment->lanes[number];
-    a(lane.stream, lane.messages);
+    a(lane.stream, lane.messages, lane.samples);
     a.refer(lane.thread);
   }
   if (Archive::kReads && !lanes_make_sense(*segment)) return a.fail();
@@ -193,11 +193,11 @@ void Processor::io(Archive& a) {
   io_undecided(a);
   a(references_, reference_order_);
 #if defined(__GLIBCXX__) && defined(__x86_64__) && ABSL_LTS_RELEASE_VERSION == 20220623
-  static_assert(is_as_known<sizeof(Frame), 128>());
-  static_assert(is_as_known<sizeof(Thread), 608>());
+  static_assert(is_as_known<sizeof(Frame), 136>());
+  static_assert(is_as_known<sizeof(Thread), 752>());
   static_assert(is_as_known<sizeof(Process), 432>());
   static_assert(is_as_known<sizeof(SegmentState), 152>());
-  static_assert(is_as_known<sizeof(SummaryFacts), 248>());
+  static_assert(is_as_known<sizeof(SummaryFacts), 280>());
   static_assert(is_as_known<sizeof(HttpState), 448>());
   static_assert(is_as_known<sizeof(HttpTransfer), 232>());
   static_assert(is_as_known<sizeof(OpaqueTls), 208>());

@@ -98,6 +98,7 @@ void Recorder::write(const Batch& batch) {
   }
   rest_.watermark = batch.watermark;
   for (const Notice& each : batch.notices) {
+    if (each.kind == Notice::Kind::kRunDelay) continue;
     if (rest_.notices.size() < kMaxKept) rest_.notices.push_back(each);
   }
 }

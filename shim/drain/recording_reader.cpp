@@ -76,7 +76,7 @@ SegmentInfo get_info(Reader* in) {
 // False if it is none.
 bool get_notice(Reader* in, Notice* notice) {
   auto kind = in->get<uint32_t>();
-  if (kind > static_cast<uint32_t>(Notice::Kind::kLastWords)) return false;
+  if (kind > static_cast<uint32_t>(Notice::Kind::kRunDelay)) return false;
   notice->kind = static_cast<Notice::Kind>(kind);
   notice->segment = in->get<SegmentId>();
   notice->lane = in->get<uint32_t>();
@@ -91,6 +91,10 @@ bool get_notice(Reader* in, Notice* notice) {
   notice->end.status = in->get<int>();
   notice->text = in->get_text();
   if (in->get<uint32_t>() != 0) notice->info = std::make_shared<SegmentInfo>(get_info(in));
+  auto samples = notice->kind == Notice::Kind::kRunDelay ? in->get<uint32_t>() : 0;
+  for (uint32_t i = 0; i < samples && in->good(); i++) {
+    notice->run_delay.push_back(in->get<RunDelaySample>());
+  }
   bool opens = notice->kind == Notice::Kind::kSegmentOpened;
   return in->good() && opens == (notice->info != nullptr);
 }

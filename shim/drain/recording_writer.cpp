@@ -68,6 +68,9 @@ void put_notice(Writer* out, const Notice& notice) {
   out->put_text(notice.text);
   out->put(static_cast<uint32_t>(notice.info != nullptr));
   if (notice.info != nullptr) put_info(out, *notice.info);
+  if (notice.kind != Notice::Kind::kRunDelay) return;
+  out->put(static_cast<uint32_t>(notice.run_delay.size()));
+  for (const RunDelaySample& sample : notice.run_delay) out->put(sample);
 }
 
 iovec piece(const void* data, size_t bytes) {

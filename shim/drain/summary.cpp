@@ -50,6 +50,15 @@ std::string waited_line(const SummaryFacts& facts) {
                       " for room, taken out of all times\n");
 }
 
+std::string run_line(const RunTimes& run) {
+  if (run.threads == 0) return "";
+  auto time = [](int64_t ns) { return duration_text(static_cast<double>(ns)); };
+  return absl::StrCat("  ran        ", time(run.running_ns), ", ready but not running ",
+                      time(run.delayed_ns), ", blocked ", time(run.blocked_ns()), " (",
+                      grouped(run.threads), run.threads == 1 ? " thread" : " threads", " for ",
+                      time(run.sampled_ns), ")\n");
+}
+
 // How many requests there were, and where the time went.
 std::string http_lines(const HttpTotals& http) {
   constexpr size_t kPathsShown = 3;
@@ -95,10 +104,10 @@ std::string summary_text(const SummaryFacts& facts, const Losses& losses,
     return absl::StrCat("telrun: no function was seen\n", why_untraced(facts));
   }
   double pair = measure_pair_cost_ns();
-  std::string text =
-      absl::StrCat("telrun: ", grouped(facts.spans), facts.spans == 1 ? " span" : " spans", " in ",
-                   facts.processes, facts.processes == 1 ? " process" : " processes", "\n",
-                   left_out_line(facts), http_lines(http), loss_lines(losses), waited_line(facts));
+  std::string text = absl::StrCat(
+      "telrun: ", grouped(facts.spans), facts.spans == 1 ? " span" : " spans", " in ",
+      facts.processes, facts.processes == 1 ? " process" : " processes", "\n", left_out_line(facts),
+      http_lines(http), loss_lines(losses), waited_line(facts), run_line(facts.run));
   absl::StrAppend(&text, "  overhead   about ", duration_text(pair * static_cast<double>(calls)),
                   absl::StrFormat(" of processor time (%.0f ns a call)\n", pair));
   absl::StrAppend(&text, "  data       ", facts.destination, ", ", grouped(facts.events),

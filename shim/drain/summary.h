@@ -30,12 +30,13 @@ struct SummaryFacts {
   LeftOutCounts left_out = {};        // spans, by the filter that they did not pass
   uint64_t waits = 0;                 // of threads, for room in their lanes
   int64_t waited_ns = 0;              // in all
+  RunTimes run;                       // of all threads that were sampled
   std::vector<std::string> untraced;  // why processes could not be traced
 
   // Where events go is told by whoever writes them.
   template <typename Archive>
   void io(Archive& a) {
-    a(spans, events, processes, joined, bytes_before, program, left_out, waits, waited_ns,
+    a(spans, events, processes, joined, bytes_before, program, left_out, waits, waited_ns, run,
       untraced);
   }
 };

@@ -112,6 +112,11 @@ std::string totals_json(const SummaryFacts& facts, const Losses& losses,
   document["lost_calls"] = losses.total();
   document["waits"] = facts.waits;
   document["waited_ns"] = facts.waited_ns;
+  document["threads"] = {{"sampled", facts.run.threads},
+                         {"sampled_ns", facts.run.sampled_ns},
+                         {"running_ns", facts.run.running_ns},
+                         {"not_running_ns", facts.run.delayed_ns},
+                         {"blocked_ns", facts.run.blocked_ns()}};
   nlohmann::ordered_json left_out = nlohmann::ordered_json::object();
   for (size_t i = 1; i < kLeftOutReasons; i++) {
     std::string name(left_out_name(static_cast<LeftOut>(i)).substr(2));

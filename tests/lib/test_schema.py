@@ -144,6 +144,8 @@ BAD = [
     ("wait of no time", "waited", "attributes/telinject.waited_ns", 0),
     ("wait that is a text", "waited", "attributes/telinject.waited_ns", "1 ms"),
     ("wait on an entry", "function_entry", "attributes/telinject.waited_ns", 3),
+    ("delay of no time", "delayed", "attributes/telinject.not_running_ns", 0),
+    ("delay on an entry", "function_entry", "attributes/telinject.not_running_ns", 3),
     ("unknown key of ours", "function_exit", "attributes/telinject.lostcalls", 3),
     ("loss on an entry", "function_entry", "attributes/telinject.lost_calls", 3),
     ("loss of nothing below a call", "lacks calls", "attributes/telinject.lost_calls", 0),

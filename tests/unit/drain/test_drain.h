@@ -37,7 +37,9 @@ struct DrainRun {
 };
 
 // The program has unmapped its segment; `ends` are told in this order, the first for its process.
-inline DrainRun drain(TestSegment* segment, std::vector<std::pair<int, ProcessEnd>> ends) {
+// `samples` come with the records. `totals`: a file for them, or "".
+inline DrainRun drain(TestSegment* segment, std::vector<std::pair<int, ProcessEnd>> ends,
+                      std::vector<RunDelaySample> samples = {}, const std::string& totals = "") {
   DrainRun result;
   CollectorCommand opened;
   opened.notice.kind = Notice::Kind::kSegmentOpened;
@@ -61,12 +63,21 @@ inline DrainRun drain(TestSegment* segment, std::vector<std::pair<int, ProcessEn
   last.notice.kind = Notice::Kind::kLastWords;
   collector.tell(std::move(last));
   collector.run();
+  BatchQueue sampled(64 << 20, nullptr);
+  while (!queue.empty()) {
+    Batch batch = queue.pop();
+    if (!batch.runs.empty() && !samples.empty()) {
+      batch.notices.emplace_back(Notice::Kind::kRunDelay).run_delay = std::exchange(samples, {});
+    }
+    sampled.push(std::move(batch));
+  }
 
   ClockKeeper clock(ClockKind::kMonotonic);
   Processor::Options options;
   options.metadata.service = {"shop", "1", "dev"};
   Processor::Hooks hooks = {[&](int pid) { result.watched.push_back(pid); }, [] {}, &progress};
-  Processor processor(&queue, &clock, std::make_unique<MemorySink>(&result.lines),
+  if (!totals.empty()) options.totals = DocumentFile::open(totals, &result.problem);
+  Processor processor(&sampled, &clock, std::make_unique<MemorySink>(&result.lines),
                       std::move(options), hooks);
   processor.run();
   return result;

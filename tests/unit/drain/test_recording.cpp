@@ -56,7 +56,10 @@ std::string make_recording(const std::string& path) {
   ended.lost[2] = 3;
   first.notices.push_back(ended);
   REQUIRE(writer->batch(first));
-  REQUIRE(writer->batch(batch_of(2, std::string(16, 's'), &memory)));
+  Batch second = batch_of(2, std::string(16, 's'), &memory);
+  second.notices.emplace_back(Notice::Kind::kRunDelay).run_delay = {{7, 5, 1, 2, 3, 4},
+                                                                    {7, 6, 5, 6, 7, 8}};
+  REQUIRE(writer->batch(second));
   REQUIRE(writer->end());
   CHECK(writer->bytes() == read_file(path).size());
   return read_file(path);
@@ -109,7 +112,14 @@ TEST_CASE("a recording is read back as it was written") {
   CHECK(batch.notices[1].end.status == 9);
   CHECK(batch.notices[1].text == "exec");
   CHECK(batch.notices[1].lost[2] == 3);
-  CHECK(reader->next()->batch->watermark == 2);
+  frame = reader->next();
+  CHECK(frame->batch->watermark == 2);
+  REQUIRE(frame->batch->notices.size() == 1);
+  const std::vector<RunDelaySample>& samples = frame->batch->notices[0].run_delay;
+  REQUIRE(samples.size() == 2);
+  CHECK(samples[1].lane == 6);
+  CHECK(samples[1].after == 6);
+  CHECK(samples[1].delayed_ns == 8);
   CHECK_FALSE(reader->next().has_value());
   CHECK(reader->problem() == "");
 }

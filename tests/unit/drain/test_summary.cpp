@@ -65,6 +65,15 @@ TEST_CASE("how long threads waited for room, if they did") {
   CHECK(has(summary_text(facts, {}, {}), " in 1,234 waits for room, "));
 }
 
+TEST_CASE("how much of their time threads were running, if it is known") {
+  SummaryFacts facts = facts_of(1);
+  CHECK_FALSE(has(summary_text(facts, {}, {}), "  ran "));
+  facts.run = {1, 10000000, 6000000, 1500000};
+  CHECK(has(summary_text(facts, {}, {}),
+            "  ran        6.0 ms, ready but not running 1.5 ms, blocked 2.5 ms (1 thread for 10.0 "
+            "ms)\n"));
+}
+
 TEST_CASE("functions by their own time, those that ended") {
   std::deque<FunctionTotals> totals = {total("tiny", 5),         total("never", 1000000000, 0),
                                        total("big", 2000000000), total("mid", 1500000),

@@ -108,6 +108,10 @@ TEST_CASE("an exit says how long the thread waited for room, and what was lost")
   CHECK_FALSE(note.empty());
   lost.lost_calls = 7;
   CHECK_FALSE(lost.empty());
+  ExitNote delayed;
+  delayed.not_running_ns = 5;
+  CHECK_FALSE(delayed.empty());
+  CHECK(json::parse(exit_line(1, &delayed))["attributes"]["telinject.not_running_ns"] == 5);
   CHECK(json::parse(exit_line(1, &lost))["attributes"] ==
         json({{"caller_function", "main"}, {"telinject.lost_calls", 7}, {"thread_id", 12}}));
   json event = json::parse(exit_line(1, &note));

@@ -90,6 +90,7 @@ TEST_CASE("the document has every function, what is left out and what was lost")
   facts.left_out[static_cast<size_t>(LeftOut::kMaxDepth)] = 7;
   Losses losses;
   losses.add(LossReason::kQueueFull, 3);
+  facts.run = {3, 1000, 600, 150};
   facts.waits = 2;
   facts.waited_ns = 12345;
   FunctionTotals known = function("ns::f", {10, 20, 30});
@@ -101,6 +102,11 @@ TEST_CASE("the document has every function, what is left out and what was lost")
   CHECK(document["format"] == "telinject.totals");
   CHECK(document["estimate"] == false);
   CHECK(document["lost_calls"] == 3);
+  CHECK(document["threads"] == json({{"sampled", 3},
+                                     {"sampled_ns", 1000},
+                                     {"running_ns", 600},
+                                     {"not_running_ns", 150},
+                                     {"blocked_ns", 250}}));
   CHECK(document["waits"] == 2);
   CHECK(document["waited_ns"] == 12345);
   CHECK(document["left_out"] == json({{"min_duration", 0},
