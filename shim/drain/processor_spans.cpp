@@ -198,8 +198,9 @@ void Processor::write_exit(Thread* thread, const FrameStack& stack, const Frame&
   EventPlace place = {++*process->sequence, end_ns, frame.trace, frame.span_id,
                       frame.parent_span_id};
   facts_.events++;
-  ExitNote note = time_note(frame, duration);
-  if (kind == ExitKind::kReturned && !upper_bound && flight == nullptr && note.empty()) {
+  // Asked by itself: of most exits there is nothing to note.
+  bool time_is_plain = frame.waited_ns == 0 && frame.lost_calls == 0 && frame.delayed_ns == 0;
+  if (kind == ExitKind::kReturned && !upper_bound && flight == nullptr && time_is_plain) {
     if (pool_ == nullptr) {
       encoder_.function_exit(place, duration, frame.site->text, thread->attributes_json, nullptr,
                              text);
@@ -210,6 +211,7 @@ void Processor::write_exit(Thread* thread, const FrameStack& stack, const Frame&
     }
     return;
   }
+  ExitNote note = time_note(frame, duration);
   note.exit_kind = exit_name(kind);
   note.upper_bound = upper_bound;
   ErrorText death;
