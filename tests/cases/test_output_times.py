@@ -109,3 +109,40 @@ def test_sleep_is_told_apart(tmp_path):
     assert threads["blocked_ns"] > 200e6 > threads["running_ns"]
     exits = [event for event in events if event["event_type"] == "function_exit"]
     assert len(exits) == 61
+
+
+def test_a_wait_for_room_is_in_no_calls_time(tmp_path):
+    """Nobody reads for a second what the program waits for."""
+    nested = build("nested", [APPS / "output/nested.c"], "gcc", ("-O0",))
+    os.mkfifo(tmp_path / "pipe")
+    pipe = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    command = [tool("telrun"), "--on-full=block", "--queue-bytes=1048576", "--spool-max=0", "--detail=lean",
+               "--totals=totals", "--summary", "-o", "pipe", "--", nested, "10000", "ended"]
+    with open(tmp_path / "events", "wb") as events, subprocess.Popen(
+            command, cwd=tmp_path, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            env=clean_environment()) as telrun:
+        time.sleep(1)
+        os.set_blocking(pipe, True)
+        while piece := os.read(pipe, 1 << 20):
+            events.write(piece)
+        summary = telrun.stderr.read().decode()
+    os.close(pipe)
+    assert telrun.returncode == 0
+    totals = json.loads((tmp_path / "totals").read_text())
+    functions = {f["function_name"]: f for f in totals["functions"]}
+    assert totals["lost_calls"] == 0 and totals["waits"] > 0
+    assert "for room, taken out of all times" in summary
+    starts, ends = {}, defaultdict(list)
+    for event in read_events(tmp_path / "events"):
+        if event["event_type"] == "function_entry":
+            starts[event["span_id"]] = event["timestamp_ns"]
+            continue
+        waited = event["attributes"].get("telinject.waited_ns", 0)
+        assert event["duration_ns"] + waited == event["timestamp_ns"] - starts.pop(event["span_id"])
+        ends[event["function_name"]].append((event["duration_ns"], waited))
+    (duration, waited), = ends["main"]
+    # All that was waited, was below main; and what is left is what its calls took.
+    assert waited == totals["waited_ns"]
+    assert duration == functions["main"]["total_ns"] == sum(f["self_ns"] for f in functions.values())
+    assert sum(waited for _, waited in ends["outer"]) <= waited
+    assert functions["leaf"]["total_ns"] == sum(duration for duration, _ in ends["leaf"])
