@@ -78,7 +78,7 @@ bool convert_one(const std::string& path, Sink* sink, ConvertOptions* wanted) {
   options.output = wanted->output;
   std::atomic<uint64_t> progress_count{0};
   Processor processor(nullptr, &clock, std::make_unique<SharedSink>(sink), std::move(options),
-                      {[](int) {}, [] {}, &progress_count});
+                      {[](SegmentId, int) {}, [] {}, &progress_count});
   ProgressBar progress(absl::StrCat("telinject: ", path), [&] {
     return Work{reader->offset(), reader->size() - reader->offset(), processor.events_written()};
   });

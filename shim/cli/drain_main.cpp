@@ -270,7 +270,7 @@ int run_drain(bool under_telrun) {
   Control* control = nullptr;
   std::atomic<uint64_t> progress{0};
   set_unpacking({.directory = disk, .progress = [&] { progress.fetch_add(1); }});
-  auto watch = [&](int pid) { control->watch(pid); };
+  auto watch = [&](SegmentId segment, int pid) { control->watch(segment, pid); };
   auto written = [&] { control->written(); };
   RecordedFacts known = {
       session.clock, start_realtime_ns, {}, options.sample_rate, options.exact_totals};

@@ -46,10 +46,12 @@ struct ProcessEnd {
 // Things that happen besides records, in order with them.
 struct Notice {
   enum class Kind {
-    kSegmentOpened,   // info, os_pid
+    kSegmentOpened,   // segment, info, os_pid
     kLaneEnded,       // lane: its thread has ended; all its records came before
     kSegmentClosed,   // no process uses it any more; end
-    kProcessEnded,    // os_pid, end: a process that was watched (a forked child, or the first)
+    kProcessEnded,    // segment, os_pid, end: a process that was watched, a forked child or the
+                      // segment's first. text "exec": it has executed another program, which has a
+                      // segment of its own and may have written events already
     kFlush,           // value: write all, then say so in `flushed`
     kUntraced,        // text: a process that could not be traced, and why
     kProgramStarted,  // os_pid, text: telrun's program

@@ -81,12 +81,17 @@ Collector::Collector(BatchQueue* queue, ClockKind clock, uint64_t waiting_bytes,
 
 Collector::~Collector() = default;
 
-void Collector::tell(CollectorCommand command) {
+SegmentId Collector::tell(CollectorCommand command) {
   std::lock_guard lock(mutex_);
-  if (command.notice.kind == Notice::Kind::kSegmentOpened) open_segments_++;
+  if (command.notice.kind == Notice::Kind::kSegmentOpened) {
+    open_segments_++;
+    command.notice.segment = next_id_++;
+  }
+  SegmentId segment = command.notice.segment;
   commands_.push_back(std::move(command));
   wake_.fetch_add(1);
   syscall(SYS_futex, &wake_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+  return segment;
 }
 
 std::vector<CollectorCommand> Collector::take_commands() {
@@ -155,16 +160,17 @@ void Collector::run() {
 void Collector::prepare(CollectorCommand* command) {
   if (command->notice.kind == Notice::Kind::kSegmentOpened) open(command);
   if (command->notice.kind != Notice::Kind::kProcessEnded) return;
-  for (auto& [id, segment] : segments_) {
-    if (segment.os_pid != command->notice.os_pid || segment.first_process_ended) continue;
-    segment.first_process_ended = true;
-    segment.end = command->notice.end;
-    segment.next_mapping_check = 0;
-  }
+  auto found = segments_.find(command->notice.segment);
+  if (found == segments_.end()) return;
+  OpenSegment& segment = found->second;
+  if (segment.os_pid != command->notice.os_pid || segment.first_process_ended) return;
+  segment.first_process_ended = true;
+  segment.end = command->notice.end;
+  segment.next_mapping_check = 0;
 }
 
 void Collector::open(CollectorCommand* command) {
-  SegmentId id = next_id_++;
+  SegmentId id = command->notice.segment;
   OpenSegment& segment = segments_[id];
   segment.view = std::move(command->segment);
   segment.pool = std::make_unique<ChunkPool>(segment.view.get());
@@ -174,7 +180,6 @@ void Collector::open(CollectorCommand* command) {
   // In a batch of its own, before any of its records.
   Batch batch;
   Notice notice = command->notice;
-  notice.segment = id;
   notice.info = std::make_shared<SegmentInfo>(segment.view->info());
   batch.notices.push_back(std::move(notice));
   queue_->push(std::move(batch));

@@ -43,8 +43,9 @@ class Collector {
             const std::atomic<uint64_t>* progress, HttpRedaction redaction = HttpRedaction());
   ~Collector();
 
-  // From any thread; wakes the collector.
-  void tell(CollectorCommand command);
+  // From any thread; wakes the collector. For kSegmentOpened returns the segment's number, which is
+  // made here; every other notice about it has to name it.
+  SegmentId tell(CollectorCommand command);
   // The number of segments that are open; from any thread.
   size_t open_segments() const { return open_segments_.load(); }
 
@@ -103,9 +104,9 @@ class Collector {
   RunDelaySampler run_delay_;
   RobustList robust_list_{SegmentView::kWordDistance};
   std::map<SegmentId, OpenSegment> segments_;
-  SegmentId next_id_ = 1;
   std::atomic<size_t> open_segments_{0};
   std::mutex mutex_;
+  SegmentId next_id_ = 1;
   std::vector<CollectorCommand> commands_;
   std::atomic<uint32_t> wake_{0};
   uint64_t busy_ns_ = 0;  // when there was last anything to read

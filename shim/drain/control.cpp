@@ -1,15 +1,10 @@
 #include "shim/drain/control.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +15,8 @@
 #include "absl/strings/str_cat.h"
 #include "shim/channel/message.h"
 #include "shim/drain/complain.h"
+#include "shim/drain/process_end.h"
+#include "shim/drain/text_of_file.h"
 
 namespace telinject {
 
@@ -32,64 +29,16 @@ constexpr uint64_t kLingerNs = 2 * kSecondNs;
 constexpr uint64_t kPreloadLingerNs = kSecondNs / 5;
 constexpr uint64_t kHelloNs = kSecondNs;
 constexpr int kTickMs = 50;
+// Between two looks at processes without a pidfd: a zombie is to be seen before its parent has
+// asked for it.
+constexpr int kPollMs = 10;
+// Rounds of what is ready when telrun's program ends, for more may always come.
+constexpr int kMostBefore = 64;
 
 uint64_t monotonic_ns() {
   timespec time = {};
   clock_gettime(CLOCK_MONOTONIC, &time);
   return static_cast<uint64_t>(time.tv_sec) * kSecondNs + static_cast<uint64_t>(time.tv_nsec);
-}
-
-// linux/pidfd.h of Linux 6.15: how a process ended, for whoever holds a pidfd of it.
-struct PidfdInfo {
-  uint64_t mask, cgroup_id;
-  uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
-  int32_t exit_code;
-};
-constexpr uint64_t kPidfdInfoExit = 1 << 3;
-constexpr unsigned long kPidfdGetInfo = _IOWR(0xFF, 11, PidfdInfo);
-
-// A file of /proc. Its process may end at any moment, and then reading fails, at which an
-// ifstream's buffer throws.
-std::string read_file(const std::string& path) {
-  std::string text;
-  int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return text;
-  char part[4096];
-  ssize_t n;
-  while ((n = read(fd, part, sizeof part)) > 0) text.append(part, static_cast<size_t>(n));
-  close(fd);
-  return text;
-}
-
-bool end_of_reaped(int pidfd, ProcessEnd* end) {
-  PidfdInfo info = {};
-  info.mask = kPidfdInfoExit;
-  if (ioctl(pidfd, kPidfdGetInfo, &info) != 0 || (info.mask & kPidfdInfoExit) == 0) return false;
-  *end = {true, info.exit_code};
-  return true;
-}
-
-// The last field of /proc/PID/stat, which says 0 to those who may not know.
-bool end_of_zombie(int pid, ProcessEnd* end) {
-  std::string folder = absl::StrCat("/proc/", pid);
-  struct stat status = {};
-  if (stat(folder.c_str(), &status) != 0 || (geteuid() != 0 && status.st_uid != geteuid())) {
-    return false;
-  }
-  std::string text = read_file(folder + "/stat");
-  size_t name_end = text.rfind(") "), last = text.find_last_of(' ');
-  if (name_end == std::string::npos || name_end + 2 >= last || text[name_end + 2] != 'Z') {
-    return false;
-  }
-  *end = {true, atoi(text.c_str() + last)};
-  return true;
-}
-
-// A pidfd tells the end of a process once its parent has asked for it, /proc until then.
-ProcessEnd end_of(int pidfd, int pid) {
-  ProcessEnd end;
-  bool known = end_of_reaped(pidfd, &end) || end_of_zombie(pid, &end) || end_of_reaped(pidfd, &end);
-  return known ? end : ProcessEnd{};
 }
 
 const char* untraced_text(uint32_t reason) {
@@ -115,7 +64,7 @@ bool session_in_use(const Session& session) {
   for (const fs::directory_entry& entry : fs::directory_iterator("/proc", error)) {
     int pid = atoi(entry.path().filename().c_str());
     if (pid <= own) continue;
-    if (read_file(entry.path() / "environ").find(session.name) != std::string::npos) return true;
+    if (text_of_file(entry.path() / "environ").find(session.name) != std::string::npos) return true;
   }
   return false;
 }
@@ -171,11 +120,13 @@ Control::~Control() {
   close(epoll_);
 }
 
-void Control::add(int fd, Watched watched) {
+bool Control::add(int fd, Watched watched) {
   epoll_event event = {};
   event.events = EPOLLIN;
   event.data.fd = fd;
-  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0) watched_[fd] = watched;
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) return false;
+  watched_[fd] = watched;
+  return true;
 }
 
 void Control::remove(int fd) {
@@ -193,9 +144,9 @@ void Control::add_program(int memfd, int pidfd) {
   join(memfd, pidfd, 0);
 }
 
-void Control::watch(int pid) {
+void Control::watch(SegmentId segment, int pid) {
   std::lock_guard lock(mutex_);
-  to_watch_.push_back(pid);
+  to_watch_.push_back({segment, pid});
   wake();
 }
 
@@ -207,7 +158,8 @@ void Control::written() {
 
 void Control::run() {
   while (!over()) {
-    handle_ready(kTickMs, -1);
+    handle_ready(unwatchable_.empty() ? kTickMs : kPollMs, -1);
+    poll_unwatchable();
     handle_requests();
     drop_stale_connections();
     hooks_.tick();
@@ -215,14 +167,17 @@ void Control::run() {
   collector_->tell({Notice(Notice::Kind::kLastWords), nullptr});
 }
 
-void Control::handle_ready(int timeout_ms, int but) {
+bool Control::handle_ready(int timeout_ms, int but) {
   epoll_event events[64];
   int n = epoll_wait(epoll_, events, 64, timeout_ms);
+  bool any = false;
   for (int i = 0; i < n; i++) {
     auto found = watched_.find(events[i].data.fd);
-    if (found != watched_.end() && found->first != but)
-      handle(found->first, Watched(found->second));
+    if (found == watched_.end() || found->first == but) continue;
+    any = true;
+    handle(found->first, Watched(found->second));
   }
+  return any;
 }
 
 void Control::handle(int fd, const Watched& watched) {
@@ -234,7 +189,7 @@ void Control::handle(int fd, const Watched& watched) {
       receive_hello(fd);
       break;
     case Source::kProcess:
-      process_ended(fd, watched.pid);
+      pidfd_rang(fd);
       break;
     case Source::kSupervisor:
       receive_control(fd);
@@ -251,7 +206,7 @@ void Control::accept_all(int listener) {
   for (;;) {
     int fd = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0) return;
-    add(fd, {Source::kConnection, 0, monotonic_ns()});
+    add(fd, {Source::kConnection, monotonic_ns()});
     receive_hello(fd);  // it is usually there already
   }
 }
@@ -294,53 +249,11 @@ void Control::join(int memfd, int pidfd, int pid) {
     return;
   }
   if (pid == 0) pid = segment->info().pid;
-  // The same process again: it has executed another program, and the old one is over.
-  for (const auto& [fd, watched] : watched_) {
-    if (watched.source != Source::kProcess || watched.pid != pid) continue;
-    remove(fd);
-    Notice notice(Notice::Kind::kProcessEnded);
-    notice.os_pid = pid;
-    notice.text = "exec";
-    collector_->tell({std::move(notice), nullptr});
-    break;
-  }
+  if (pid != segment->info().pid) segment->set_pid_namespace(pid_namespace_of(pid));
+  end_images_before(pid, pidfd);
   Notice notice(Notice::Kind::kSegmentOpened);
   notice.os_pid = pid;
-  collector_->tell({std::move(notice), std::move(segment)});
-  watch_process(pidfd, pid);
-}
-
-void Control::watch_process(int pidfd, int pid) {
-  if (pidfd < 0) pidfd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
-  if (pidfd >= 0) {
-    add(pidfd, {Source::kProcess, pid});
-    return;
-  }
-  // Gone already, or not visible from here: nothing more will be heard of it.
-  Notice notice(Notice::Kind::kProcessEnded);
-  notice.os_pid = pid;
-  collector_->tell({std::move(notice), nullptr});
-}
-
-void Control::process_ended(int pidfd, int pid) {
-  // The end of telrun's program is seen here before telrun has its status.
-  if (pid == program_ && fds_.supervisor >= 0 && !ended_told_ && !known_ends_.contains(pid)) {
-    epoll_ctl(epoll_, EPOLL_CTL_DEL, pidfd, nullptr);
-    program_ended_ = pidfd;
-    return;
-  }
-  Notice notice(Notice::Kind::kProcessEnded);
-  notice.os_pid = pid;
-  notice.end = end_of(pidfd, pid);
-  if (auto known = known_ends_.find(pid); known != known_ends_.end()) notice.end = known->second;
-  remove(pidfd);
-  collector_->tell({std::move(notice), nullptr});
-}
-
-// Telrun has told its program's status, or never will.
-void Control::settle_program() {
-  int pidfd = std::exchange(program_ended_, -1);
-  if (pidfd >= 0 && watched_.contains(pidfd)) process_ended(pidfd, program_);
+  watch_image({collector_->tell({std::move(notice), std::move(segment)}), pid}, pidfd);
 }
 
 void Control::receive_control(int fd) {
@@ -362,10 +275,13 @@ void Control::receive_control(int fd) {
       break;
     case ControlType::kEnded:
       // What ended before it, or was about to join, comes first.
-      known_ends_[message.pid] = notice.end;
+      known_end_ = notice.end;
       settle_program();
-      handle_ready(/*timeout_ms=*/0, /*but=*/fd);
+      for (int i = 0; i < kMostBefore && handle_ready(/*timeout_ms=*/0, /*but=*/fd); i++) {
+      }
+      poll_unwatchable();
       ended_told_ = true;
+      known_end_.reset();  // its number may be in use again
       notice.kind = Notice::Kind::kProgramEnded;
       hooks_.program_ended();
       break;
@@ -396,20 +312,14 @@ void Control::supervisor_gone() {
 }
 
 void Control::handle_requests() {
-  std::vector<int> to_watch;
+  std::vector<Image> to_watch;
   bool written;
   {
     std::lock_guard lock(mutex_);
     to_watch = std::exchange(to_watch_, {});
     written = std::exchange(written_, false);
   }
-  for (int pid : to_watch) {
-    bool known = false;
-    for (const auto& [fd, watched] : watched_) {
-      known = known || (watched.source == Source::kProcess && watched.pid == pid);
-    }
-    if (!known) watch_process(-1, pid);
-  }
+  for (const Image& image : to_watch) watch_child(image);
   if (written && fds_.supervisor >= 0) answer_written();
 }
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,9 +37,9 @@ class Control {
   // A program that is there from the start (preload mode): its memfd and a pidfd of it.
   void add_program(int memfd, int pidfd);
 
-  // From the processor: asks to be told when a process ends. By number, so only for processes in
-  // our own PID namespace.
-  void watch(int pid);
+  // From the processor: asks to be told when a forked child, which lives in its parent's segment,
+  // ends. By number, so only for processes in our own PID namespace.
+  void watch(SegmentId segment, int pid);
   // From the processor: all that ended before the program did is written.
   void written();
 
@@ -47,22 +48,42 @@ class Control {
 
  private:
   enum class Source { kSupervisor, kListener, kConnection, kProcess, kWake };
+  // A process as long as it executes one program. Each program that it executes has a segment of
+  // its own; forked children live in their parent's.
+  struct Image {
+    SegmentId segment = 0;
+    int pid = 0;
+    bool operator==(const Image&) const = default;
+  };
   struct Watched {
     Source source;
-    int pid = 0;  // kProcess
-    uint64_t since_ns = 0;
+    uint64_t since_ns = 0;  // kConnection
+    Image image = {};       // kProcess
+  };
+  // Where no pidfd is to be had (process_end.h).
+  struct Unwatchable {
+    Image image;
+    uint64_t start = 0;
+    bool operator==(const Unwatchable&) const = default;
   };
 
-  void add(int fd, Watched watched);
+  bool add(int fd, Watched watched);
   void remove(int fd);
   void wake();
-  void handle_ready(int timeout_ms, int but);
+  bool handle_ready(int timeout_ms, int but);  // true if anything was
   void handle(int fd, const Watched& watched);
   void accept_all(int listener);
   void receive_hello(int fd);
   void join(int memfd, int pidfd, int pid);
-  void watch_process(int pidfd, int pid);
-  void process_ended(int pidfd, int pid);
+  void end_images_before(int pid, int pidfd);
+  void tell_exec(const Image& image);
+  void watch_image(const Image& image, int pidfd);
+  void watch_child(const Image& child);
+  void poll_unwatchable();
+  void hear_newcomers();
+  void pidfd_rang(int pidfd);
+  bool waits_for_status(const Image& image) const;
+  void image_ended(const Image& image, int pidfd);
   void settle_program();
   void receive_control(int fd);
   void supervisor_gone();
@@ -78,15 +99,17 @@ class Control {
   int wake_ = -1;
   ControlFds fds_;
   std::map<int, Watched> watched_;
-  bool ended_told_ = false;               // telrun's program has ended, or there is no telrun
-  std::map<int, ProcessEnd> known_ends_;  // from telrun, which reaps its program
-  int program_ = 0;                       // the pid of telrun's program
-  int program_ended_ = -1;                // its pidfd, once it has: telrun is about to tell how
-  bool answered_ = false;                 // telrun, that all is written
-  bool end_now_ = false;                  // nobody can join any more
+  std::vector<Unwatchable> unwatchable_;
+  size_t next_polled_ = 0;
+  bool ended_told_ = false;              // telrun's program has ended, or there is no telrun
+  std::optional<ProcessEnd> known_end_;  // of its program, from telrun, which reaps it
+  int program_ = 0;                      // the pid of telrun's program
+  int program_ended_ = -1;               // its pidfd, once it has: telrun is about to tell how
+  bool answered_ = false;                // telrun, that all is written
+  bool end_now_ = false;                 // nobody can join any more
   uint64_t quiet_since_ns_ = 0;
   std::mutex mutex_;
-  std::vector<int> to_watch_;
+  std::vector<Image> to_watch_;
   bool written_ = false;
 };
 

@@ -117,8 +117,9 @@ struct Process {
   std::shared_ptr<const ProcessText> text;  // made at its first event; encoders share it
   bool counted = false;                     // in the summary: it has made a call
   std::shared_ptr<uint64_t> sequence = std::make_shared<uint64_t>(0);
-  bool first = false;    // of its segment: what others are forked from
-  bool exiting = false;  // said so itself, and when
+  bool first = false;     // of its segment: what others are forked from
+  bool executed = false;  // another program: this one is over
+  bool exiting = false;   // said so itself, and when
   uint64_t exit_ticks = 0;
   bool ended = false;
   ProcessEnd end;
@@ -132,7 +133,8 @@ struct Process {
   // which are found again.
   template <typename Archive>
   void io(Archive& a) {
-    a(id, pid, os_pid, code, counted, first, exiting, exit_ticks, ended, end, said_status, crash);
+    a(id, pid, os_pid, code, counted, first, executed, exiting, exit_ticks, ended, end, said_status,
+      crash);
     bool told = text != nullptr;
     a(told);
     if (told) {
@@ -154,6 +156,7 @@ struct LaneTrack {
 
 struct SegmentState {
   std::shared_ptr<const SegmentInfo> info;
+  SegmentId id = 0;
   int os_pid = 0;
   bool executed = false;  // its first process has executed another program
   std::map<uint32_t, LaneTrack> lanes;

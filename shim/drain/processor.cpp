@@ -185,10 +185,10 @@ void Processor::notice(Notice* notice) {
 
 void Processor::open_segment(const Notice& notice) {
   SegmentState& segment = segments_[notice.segment];
+  segment.id = notice.segment;
   segment.info = notice.info;
   segment.os_pid = notice.os_pid;
-  std::shared_ptr<uint64_t>& sequence = sequences_[notice.os_pid];
-  if (sequence == nullptr) sequence = std::make_shared<uint64_t>(0);
+  sequence_of(segment, segment.os_pid, segment.info->pid);  // it may have one from another program
   facts_.joined++;
 }
 
@@ -228,6 +228,7 @@ void Processor::end_lane(const Notice& notice) {
 }
 
 ExitKind Processor::kind_of(const Process& process) const {
+  if (process.executed) return ExitKind::kExec;
   if (process.end.known) {
     return WIFSIGNALED(process.end.status) ? ExitKind::kKilled : ExitKind::kProcessExit;
   }
@@ -293,19 +294,35 @@ void Processor::finish_process(Process* process, ExitKind kind, uint64_t ticks) 
   }
 }
 
-// A process that was watched has ended, or has executed another program.
+// A process that was watched has ended, or has executed another program: that has a segment of its
+// own, and may have made calls already.
 void Processor::end_process(const Notice& notice) {
   bool executed = notice.text == "exec";
-  for (auto& [id, segment] : segments_) {
-    if (segment.os_pid == notice.os_pid) segment.executed = segment.executed || executed;
-    for (auto& [process_id, process] : segment.processes) {
-      if (process->os_pid != notice.os_pid || process->ended) continue;
-      process->ended = true;
-      process->end = notice.end;
-      finish_process(process.get(), executed ? ExitKind::kExec : kind_of(*process), notice.ticks);
-    }
+  auto found = segments_.find(notice.segment);
+  if (!executed) sequences_.erase({0, notice.os_pid});
+  if (found == segments_.end()) return;
+  SegmentState& segment = found->second;
+  if (segment.os_pid == notice.os_pid) segment.executed = segment.executed || executed;
+  for (auto& [id, process] : segment.processes) {
+    if (process->os_pid != notice.os_pid || process->ended) continue;
+    process->ended = true;
+    process->executed = executed;
+    process->end = notice.end;
+    finish_process(process.get(), kind_of(*process), notice.ticks);
   }
-  if (!executed) sequences_.erase(notice.os_pid);
+}
+
+// A forked child that has executed a program, of which the notice is still to come: what is told of
+// its end is that program's.
+bool Processor::has_executed(const SegmentState& segment, const Process& process) const {
+  bool about_to = std::any_of(process.threads.begin(), process.threads.end(),
+                              [](const auto& thread) { return thread->tree.executing(); });
+  return about_to || std::any_of(segments_.begin(), segments_.end(), [&](const auto& each) {
+           const SegmentState& other = each.second;
+           return other.id > segment.id && other.info != nullptr &&
+                  other.info->pid == process.pid &&
+                  other.info->pid_namespace == segment.info->pid_namespace;
+         });
 }
 
 // Its parent has waited for it. What its threads wrote comes before, by time; the news that they
@@ -314,6 +331,7 @@ void Processor::child_ended(SegmentState* segment, int pid, int status, uint64_t
   for (auto& [id, process] : segment->processes) {
     if (process->pid != pid || process->ended || process->first) continue;
     process->ended = true;
+    process->executed = has_executed(*segment, *process);
     process->end = {true, status};
     finish_process(process.get(), kind_of(*process), ticks);
   }
@@ -333,6 +351,19 @@ void Processor::end_exiting(SegmentState* segment, uint64_t ticks) {
   }
 }
 
+// In another PID namespace the end of a process is not seen. Its numbers go on as long as a segment
+// is there in which that may have executed a program.
+void Processor::drop_sequences(const SegmentState& segment) {
+  if (segment.info == nullptr || segment.info->pid_namespace == 0) return;
+  for (auto& [id, process] : segment.processes) {
+    auto found = sequences_.find({segment.info->pid_namespace, process->pid});
+    constexpr long kItAndTheProcess = 2;
+    if (found != sequences_.end() && found->second.use_count() == kItAndTheProcess) {
+      sequences_.erase(found);
+    }
+  }
+}
+
 void Processor::close_segment(const Notice& notice) {
   SegmentState& segment = segments_[notice.segment];
   for (size_t i = 0; i < kLossReasons; i++) {
@@ -340,15 +371,18 @@ void Processor::close_segment(const Notice& notice) {
     lose_in_segment(&segment, static_cast<LossReason>(i), notice.lost[i], notice.ticks);
   }
   for (auto& [id, process] : segment.processes) {
-    if (!process->ended && process->os_pid == notice.os_pid) process->end = notice.end;
+    if (!process->ended && process->os_pid == notice.os_pid) {
+      process->end = notice.end;
+      process->executed = process->first && segment.executed;
+    }
     process->ended = true;
     for (auto& thread : process->threads) {
       if (!thread->ended) thread->end_ticks = notice.ticks;
       thread->ended = true;
     }
-    finish_process(process.get(), segment.executed ? ExitKind::kExec : kind_of(*process),
-                   notice.ticks);
+    finish_process(process.get(), kind_of(*process), notice.ticks);
   }
+  drop_sequences(segment);
   segments_.erase(notice.segment);
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -51,7 +52,8 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   };
   // What the processor asks of the rest.
   struct Hooks {
-    std::function<void(int pid)> watch;     // tell me when this process ends
+    // Tell me when this forked child ends.
+    std::function<void(SegmentId segment, int pid)> watch;
     std::function<void()> written;          // telrun's program has ended, and all is written
     std::atomic<uint64_t>* progress;        // bumped with each batch
     std::function<void()> encoded = [] {};  // before the summary
@@ -109,6 +111,7 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   void begin_thread(SegmentState* segment, uint32_t lane_number, LaneTrack* lane,
                     const ThreadMessage& message);
   void add_module(Process* process, const AssembledMessage& message, uint64_t ticks);
+  std::shared_ptr<uint64_t> sequence_of(const SegmentState& segment, int os_pid, int pid_there);
   std::optional<ParentContext> resolve_context(const SegmentState& segment,
                                                const ThreadMessage& message) const;
 
@@ -116,8 +119,10 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   void open_segment(const Notice& notice);
   void end_lane(const Notice& notice);
   void end_process(const Notice& notice);
+  bool has_executed(const SegmentState& segment, const Process& process) const;
   void child_ended(SegmentState* segment, int pid, int status, uint64_t ticks);
   void close_segment(const Notice& notice);
+  void drop_sequences(const SegmentState& segment);
   void end_exiting(SegmentState* segment, uint64_t ticks);
   void finish_thread(Thread* thread, ExitKind kind);
   void finish_process(Process* process, ExitKind kind, uint64_t ticks);
@@ -209,7 +214,9 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   SiteCache sites_{&options_.filter};
   StackNamer stacks_;
   std::map<SegmentId, SegmentState> segments_;
-  std::map<int, std::shared_ptr<uint64_t>> sequences_;  // by os_pid, across exec
+  // By PID namespace, 0 our own, and pid in it: across exec.
+  using ProcessKey = std::pair<uint64_t, int>;
+  std::map<ProcessKey, std::shared_ptr<uint64_t>> sequences_;
   absl::flat_hash_map<Reference, ParentContext> references_;
   std::deque<Reference> reference_order_;
   std::deque<Thread*> undecided_;

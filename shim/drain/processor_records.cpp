@@ -184,6 +184,19 @@ std::optional<ParentContext> Processor::resolve_context(const SegmentState& segm
   return context;
 }
 
+// Numbers go on when a process executes another program, and start anew in a forked child. (Which
+// may have executed one before the records come that it was forked.)
+std::shared_ptr<uint64_t> Processor::sequence_of(const SegmentState& segment, int os_pid,
+                                                 int pid_there) {
+  ProcessKey key = {0, os_pid};
+  if (os_pid == 0 || segment.info->pid != segment.os_pid) {
+    key = {segment.info->pid_namespace, pid_there};
+  }
+  std::shared_ptr<uint64_t>& sequence = sequences_[key];
+  if (sequence == nullptr) sequence = std::make_shared<uint64_t>(0);
+  return sequence;
+}
+
 void Processor::begin_thread(SegmentState* segment, uint32_t lane_number, LaneTrack* lane,
                              const ThreadMessage& message) {
   std::unique_ptr<Process>& process = segment->processes[message.process];
@@ -194,12 +207,11 @@ void Processor::begin_thread(SegmentState* segment, uint32_t lane_number, LaneTr
     process->first = first;
     if (first) {
       process->os_pid = segment->os_pid;
-      process->sequence = sequences_[segment->os_pid];
-      if (process->sequence == nullptr) process->sequence = std::make_shared<uint64_t>(0);
     } else if (same_namespace) {
       process->os_pid = message.pid;
-      hooks_.watch(message.pid);
+      hooks_.watch(segment->id, message.pid);
     }
+    process->sequence = sequence_of(*segment, process->os_pid, message.pid);
     auto parent = segment->processes.find(message.parent_process);
     if (parent != segment->processes.end()) process->code = parent->second->code;
   }

@@ -179,15 +179,16 @@ void Processor::io(Archive& a) {
   if (format != kFormat) return a.fail();
   a(*clock_, replay_ticks_, facts_, losses_, http_, modules_, sites_);
   std::vector<std::shared_ptr<uint64_t>> counters;
-  std::vector<int> pids;
-  for (auto& [pid, sequence] : sequences_) pids.push_back(pid);
-  a(pids);
-  for (int pid : pids) io_counter(a, &counters, &sequences_[pid]);
+  std::vector<ProcessKey> keys;
+  for (auto& [key, sequence] : sequences_) keys.push_back(key);
+  a(keys);
+  for (const ProcessKey& key : keys) io_counter(a, &counters, &sequences_[key]);
   std::vector<SegmentId> ids;
   for (auto& [id, segment] : segments_) ids.push_back(id);
   a(ids);
   for (SegmentId id : ids) {
     if (Archive::kReads && segments_.contains(id)) return a.fail();
+    segments_[id].id = id;
     io_segment(a, &counters, &segments_[id]);
   }
   io_undecided(a);
@@ -196,7 +197,7 @@ void Processor::io(Archive& a) {
   static_assert(is_as_known<sizeof(Frame), 136>());
   static_assert(is_as_known<sizeof(Thread), 752>());
   static_assert(is_as_known<sizeof(Process), 432>());
-  static_assert(is_as_known<sizeof(SegmentState), 152>());
+  static_assert(is_as_known<sizeof(SegmentState), 160>());
   static_assert(is_as_known<sizeof(SummaryFacts), 280>());
   static_assert(is_as_known<sizeof(HttpState), 448>());
   static_assert(is_as_known<sizeof(HttpTransfer), 232>());

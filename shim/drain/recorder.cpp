@@ -145,7 +145,7 @@ void Recorder::look_for_processes(const LaneRun& run) {
           bool child = thread.has_value() && thread->parent_process != 0;
           if (child && segment.info != nullptr && segment.info->pid == segment.os_pid &&
               segment.processes.insert(thread->process).second) {
-            hooks_.watch(thread->pid);
+            hooks_.watch(run.segment, thread->pid);
           }
           lane = {};
           lane.known = true;

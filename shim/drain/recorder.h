@@ -22,9 +22,10 @@ namespace telinject {
 class Recorder {
  public:
   struct Hooks {
-    std::function<void(int pid)> watch;  // tell me when this process ends
-    std::function<void()> written;       // telrun's program has ended, and all is written
-    std::atomic<uint64_t>* progress;     // bumped with each batch
+    // Tell me when this forked child ends.
+    std::function<void(SegmentId segment, int pid)> watch;
+    std::function<void()> written;    // telrun's program has ended, and all is written
+    std::atomic<uint64_t>* progress;  // bumped with each batch
     // Asked when records come, and with `last` at the end: more facts, once they are known; else
     // "".
     std::function<std::string(bool last)> facts;

@@ -1,6 +1,6 @@
 // A recording: all that a processor needs, in a file, for later or for another machine.
 //
-//   "TELREC2\n", then frames: { u32 kind, u32 0, u64 bytes } and that many bytes
+//   "TELREC3\n", then frames: { u32 kind, u32 0, u64 bytes } and that many bytes
 //     kFacts    JSON, first: what the drain knew of where it ran; again when it knows more
 //     kAnchor   ClockAnchor: two before the first batch, one ten milliseconds later, then one a
 //               second

@@ -6,7 +6,7 @@
 
 namespace telinject::recording {
 
-constexpr char kMagic[] = "TELREC2\n";
+constexpr char kMagic[] = "TELREC3\n";
 constexpr size_t kMagicBytes = sizeof kMagic - 1;
 constexpr size_t kMagicOfAnyVersion = 6;  // bytes
 

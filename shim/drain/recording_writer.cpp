@@ -48,6 +48,7 @@ void put_info(Writer* out, const SegmentInfo& info) {
   out->put(info.start_realtime_ns);
   out->put(info.inherited);
   out->put(info.parent);
+  out->put(info.pid_namespace);
   out->put_text(info.path);
   out->put_text(info.command_line);
 }

@@ -20,13 +20,15 @@ struct SegmentInfo {
   int64_t start_monotonic_ns, start_realtime_ns;
   TraceContext inherited;
   RecordRef parent;
+  // The PID namespace of the process, if that is not our own; 0: it is, or cannot be told.
+  uint64_t pid_namespace = 0;
   std::string path;
   std::string command_line;  // arguments joined by spaces, without secrets: recordings have it, too
 
   template <typename Archive>
   void io(Archive& a) {
-    a(key, pid, clock, start_ticks, start_monotonic_ns, start_realtime_ns, inherited, parent, path,
-      command_line);
+    a(key, pid, clock, start_ticks, start_monotonic_ns, start_realtime_ns, inherited, parent,
+      pid_namespace, path, command_line);
   }
 };
 
@@ -41,6 +43,7 @@ class SegmentView {
   SegmentView& operator=(const SegmentView&) = delete;
 
   const SegmentInfo& info() const { return info_; }
+  void set_pid_namespace(uint64_t inode) { info_.pid_namespace = inode; }
   SegmentHeader* header() const { return reinterpret_cast<SegmentHeader*>(base_); }
   uint32_t lane_count() const { return lane_count_; }
   uint32_t chunk_count() const { return chunk_count_; }

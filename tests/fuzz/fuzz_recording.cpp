@@ -30,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Processor::Options options;
   options.replay = true;
   Processor processor(&queue, &clock, std::make_unique<MemorySink>(&lines), std::move(options),
-                      {[](int) {}, [] {}, &progress});
+                      {[](SegmentId, int) {}, [] {}, &progress});
   while (auto frame = reader->next()) {
     // One that was not taken has left anything behind: all that is to be done then is to go.
     if (!frame->state.empty() && !processor.restore(frame->state)) return 0;

@@ -1,7 +1,7 @@
 """The invariants of a trace that no single line shows.
 
 In the order of the file:
-  sequence         1, 2, 3, ... without gaps in each process
+  sequence         1, 2, 3, ... without gaps in each process, whatever it executes
   timestamp        `timestamp` is `timestamp_ns` cut to milliseconds
   thread-time      time does not run backwards on a thread
   span-twice, end-without-start, end-twice, never-ended    one start and one end a span
@@ -41,20 +41,19 @@ _MILLISECONDS = [f"{ms:03d}Z" for ms in range(1000)]
 
 
 class Image:
-    """One program in one process: what exec replaces. Numbers restart with a new image at most."""
+    """One program in one process: what exec replaces."""
 
-    def __init__(self, pid, number):
-        self.pid = pid
+    def __init__(self, process, number):
+        self.process = process
         self.number = number
-        self.next_sequence = 1
         self.open = 0
-        self.gap = None
 
 
-class Pid:
-    def __init__(self):
+class Process:
+    def __init__(self, pid):
+        self.pid = pid
         self.next_sequence = 1
-        self.gap = None
+        self.gap = False
         self.images = []
 
 
@@ -84,7 +83,7 @@ class TreeChecker:
         self._remote = {(trace, int(span, 16)) for trace, span in remote_parents}
         self._switches = stack_switches
         self._images = {}
-        self._pids = {}
+        self._processes = {}
         self._threads = []       # Thread by number
         self._open = {}          # row -> (name, trace, parent, correlation id) of its start
         self._roots = set()      # numbers of traces that have one
@@ -99,8 +98,6 @@ class TreeChecker:
             self._bad("malformed", f"{type(error).__name__}: {error}")
 
     def finish(self):
-        for pid, process in self._pids.items():
-            self._finish_sequence(pid, process)
         for row, (name, *_) in self._open.items():
             self._bad("never-ended", f"{name} (span {self.spans.ids[row]:016x})",
                       self.spans.lines[row])
@@ -116,7 +113,7 @@ class TreeChecker:
         time = event["timestamp_ns"]
         self._check_timestamp(time, event["timestamp"])
         image = self._image(event["process"])
-        self._check_sequence(image, event["sequence"])
+        self._check_sequence(image.process, event["sequence"])
         event_type = event["event_type"]
         kind = STARTS.get(event_type)
         if kind is not None:
@@ -152,28 +149,21 @@ class TreeChecker:
         key = (process["pid"], process.get("executable"), process.get("command_line"))
         image = self._images.get(key)
         if image is None:
-            image = self._images[key] = Image(key[0], len(self._images))
-            self._pids.setdefault(key[0], Pid()).images.append(image)
+            process = self._processes.setdefault(key[0], Process(key[0]))
+            image = self._images[key] = Image(process, len(self._images))
+            process.images.append(image)
         return image
 
-    def _check_sequence(self, image, sequence):
-        process = self._pids[image.pid]
-        if sequence != process.next_sequence:
-            process.gap = process.gap or (self.lines, process.next_sequence, sequence)
+    def _check_sequence(self, process, sequence):
+        """The number of a process that has ended may be used again."""
+        again = sequence == 1 and not any(image.open for image in process.images)
+        if sequence != process.next_sequence and not again:
+            # Once a process: what follows a gap is wrong, too.
+            if not process.gap:
+                self._bad("sequence",
+                          f"process {process.pid}: {sequence} where {process.next_sequence} was due")
+            process.gap = True
         process.next_sequence = sequence + 1
-        # The same program may run again under the same pid: exec of itself, or a pid used again.
-        if sequence != image.next_sequence and not (sequence == 1 and image.open == 0):
-            image.gap = image.gap or (self.lines, image.next_sequence, sequence)
-        image.next_sequence = sequence + 1
-
-    def _finish_sequence(self, pid, process):
-        """Numbers go on over exec, or each image has its own: either, but without gaps."""
-        if process.gap is None:
-            return
-        for image in process.images:
-            if image.gap is not None:
-                line, expected, found = image.gap
-                self._bad("sequence", f"process {pid}: {found} where {expected} was due", line)
 
     def _thread(self, image, event):
         number = self.spans.thread((image.number, event["attributes"]["thread_id"]))

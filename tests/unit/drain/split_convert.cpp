@@ -73,7 +73,7 @@ class Relay {
     options.lean = lean_;
     options.threads = threads_;
     options.filter.min_duration_ns = min_duration_ns_;
-    Processor::Hooks hooks = {[](int) {}, [] {}, &progress_};
+    Processor::Hooks hooks = {[](SegmentId, int) {}, [] {}, &progress_};
     processor_ =
         std::make_unique<Processor>(nullptr, clock_.get(), std::make_unique<MemorySink>(&lines_),
                                     std::move(options), std::move(hooks));

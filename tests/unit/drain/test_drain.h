@@ -51,10 +51,11 @@ inline DrainRun drain(TestSegment* segment, std::vector<std::pair<int, ProcessEn
   BatchQueue queue(64 << 20, nullptr);
   std::atomic<uint64_t> progress{0};
   Collector collector(&queue, ClockKind::kMonotonic, 128 << 20, &progress);
-  collector.tell(std::move(opened));
+  SegmentId id = collector.tell(std::move(opened));
   for (auto& [pid, end] : ends) {
     CollectorCommand command;
     command.notice.kind = Notice::Kind::kProcessEnded;
+    command.notice.segment = id;
     command.notice.os_pid = pid;
     command.notice.end = end;
     collector.tell(std::move(command));
@@ -75,7 +76,8 @@ inline DrainRun drain(TestSegment* segment, std::vector<std::pair<int, ProcessEn
   ClockKeeper clock(ClockKind::kMonotonic);
   Processor::Options options;
   options.metadata.service = {"shop", "1", "dev"};
-  Processor::Hooks hooks = {[&](int pid) { result.watched.push_back(pid); }, [] {}, &progress};
+  Processor::Hooks hooks = {[&](SegmentId, int pid) { result.watched.push_back(pid); }, [] {},
+                            &progress};
   if (!totals.empty()) options.totals = DocumentFile::open(totals, &result.problem);
   Processor processor(&sampled, &clock, std::make_unique<MemorySink>(&result.lines),
                       std::move(options), hooks);
