@@ -8,6 +8,7 @@
 #include "hooks/slow_path.h"
 #include "hooks/space.h"
 #include "hooks/stacks.h"
+#include "hooks/untimed.h"
 #include "hooks/unwind.h"
 #include "shim/channel/clock.h"
 #include "shim/channel/message.h"
@@ -253,7 +254,7 @@ void claim(uintptr_t sp) {
 }  // namespace
 
 Lane* attach_thread(uintptr_t sp) {
-  if (!may_attach()) return nullptr;
+  if (is_untimed() || !may_attach()) return nullptr;
   if (g_process.restricted.load(std::memory_order_relaxed) != 0) {
     claim(sp);
   } else {

@@ -8,7 +8,7 @@
 // for the drain zeroes what it has taken.
 //
 // The clock is read once nothing speaks against it: in seccomp's strict mode that instruction
-// faults, and wrap_restrict.cpp has switched the hooks off.
+// faults, and untimed.cpp has set the limits to 0.
 //
 // The order of records in a lane is the order of reservations. A signal between the reading of the
 // clock and the reservation makes a record's time earlier than the handler's before it; the drain

@@ -16,6 +16,7 @@
 #include "hooks/services.h"
 #include "hooks/space.h"
 #include "hooks/stacks.h"
+#include "hooks/untimed.h"
 #include "shim/channel/syscall.h"
 
 namespace telinject {
@@ -267,6 +268,8 @@ SlowPath::SlowPath(Lane* lane, uintptr_t sp) : lane_(lane) {
 }
 
 void publish_hook_state(Lane* lane) {
+  // A signal handler that interrupted the slow path has forbidden the thread the clock.
+  if (TELINJECT_UNLIKELY(t_hook.lane != lane)) return;
   const Stack& stack = current_stack(lane);
   const Root& root = stack.root;
   bool fast = root.open && root.recorded && !lane->drop.active && !lane->modules_pending &&
@@ -309,6 +312,7 @@ namespace {
 
 TELINJECT_COLD void attach_and_enter(void* function, void* call_site, uintptr_t sp,
                                      void* return_address) {
+  if (is_untimed()) return lose_untimed_call(sp);
   Lane* lane = attach_thread(sp);
   if (lane != nullptr) enter_attached(lane, function, call_site, sp, return_address);
 }

@@ -196,7 +196,9 @@ struct Process {
   Threads threads;
   ClockKind clock;
   bool knows_cpu;                     // current_cpu() can be asked
-  std::atomic<uint32_t> restricted;   // a seccomp filter is on: make no system call
+  // Seccomp filters that are on, or about to be: while there are any, make no system call.
+  std::atomic<uint32_t> restricted;
+  std::atomic<uint32_t> clock_forbidden;  // to some thread: untimed.h
   std::atomic<uint32_t> recorded;     // a call has been: there is something to wait for at the end
   std::atomic<uint32_t> drain_gone;   // noticed by a producer: never wait again
   std::atomic<uint32_t> lanes_short;  // all lanes are taken, and waiting for one was in vain

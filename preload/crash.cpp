@@ -118,6 +118,21 @@ void watch_fatal_signals() {
   }
 }
 
+bool unwatch_fatal_signals() {
+  bool any = false;
+  for (int signal : kFatal) {
+    KernelAction ours = {};
+    if (sys::failed(sys::call(SYS_rt_sigaction, signal, 0, sys::arg(&ours), kMaskBytes)) ||
+        ours.handler != on_fatal_signal) {
+      continue;
+    }
+    KernelAction standard = {};
+    sys::call(SYS_rt_sigaction, signal, sys::arg(&standard), 0, kMaskBytes);
+    any = true;
+  }
+  return any;
+}
+
 bool is_crash_handler(const void* handler) {
   return handler == reinterpret_cast<const void*>(&on_fatal_signal);
 }

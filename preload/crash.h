@@ -3,8 +3,10 @@
 
 namespace telinject {
 
-// Installs handlers for the signals of crashes that are left at their default. Once, at the start.
+// Installs handlers for the signals of crashes that are left at their default.
 void watch_fatal_signals();
+// The contrary. True if any was watched.
+bool unwatch_fatal_signals();
 
 // True for the address of our handler, which the program must not see.
 bool is_crash_handler(const void* handler);

@@ -6,6 +6,7 @@
 
 #include "hooks/http/descriptors.h"
 #include "hooks/state.h"
+#include "hooks/untimed.h"
 #include "shim/channel/message.h"
 #include "shim/channel/session.h"
 #include "shim/channel/settings.h"
@@ -35,9 +36,13 @@ struct Client {
 };
 extern Client g_client;
 
-// True while records can be made: set up, and not a forked child before its first call.
-inline bool tracing() {
+inline bool is_traced() {
   return g_process.state.load(std::memory_order_acquire) == ProcessState::kReady;
+}
+
+// True while this thread can make records.
+inline bool tracing() {
+  return is_traced() && !is_untimed();
 }
 
 // True while HTTP is to be seen, too.

@@ -71,7 +71,7 @@ void wait_at_exit() {
 
 void flush_at_exit() {
   // Under a seccomp filter not even getpid may be called.
-  if (!tracing() || g_alive.mask == 0 || g_process.restricted.load() != 0) return;
+  if (!is_traced() || g_alive.mask == 0 || g_process.restricted.load() != 0) return;
   if (sys::getpid() != g_process.pid) return;
   if (t_hook.lane != nullptr) record_module_changes();
   if (g_client.session.mode != SessionMode::kPreload) return;

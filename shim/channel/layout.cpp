@@ -20,6 +20,8 @@ const char* loss_reason_name(LossReason reason) {
       return "interrupted";
     case LossReason::kException:
       return "exception";
+    case LossReason::kRestricted:
+      return "restricted";
     case LossReason::kCount:
       break;
   }
