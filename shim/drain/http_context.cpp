@@ -31,7 +31,8 @@ TraceContext traceparent_of(std::string_view fields) {
 }  // namespace
 
 uint64_t HttpSpans::Place::start(uint64_t told) const {
-  return told > ticks || told < segment->info->start_ticks ? ticks : told;
+  uint64_t ours = segment->info->our_ticks(told);
+  return ours > ticks || ours < segment->info->start_ticks ? ticks : ours;
 }
 
 // The open span of the thread at this place: a function's that began before the request, in the

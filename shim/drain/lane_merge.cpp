@@ -23,7 +23,7 @@ const uint64_t* LaneStream::peek() {
       offset_ = 0;
       continue;
     }
-    uint64_t ticks = *record & kTicksMask;
+    uint64_t ticks = (*record - ticks_ahead_) & kTicksMask;
     if (ticks > ticks_) ticks_ = ticks;
     return record;
   }

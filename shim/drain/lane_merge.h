@@ -16,7 +16,11 @@ namespace telinject {
 
 class LaneStream {
  public:
-  void append(Run run) { runs_.push_back(std::move(run)); }
+  // `ticks_ahead`: of the program's clock, as SegmentInfo has it.
+  void append(Run run, uint64_t ticks_ahead = 0) {
+    runs_.push_back(std::move(run));
+    ticks_ahead_ = ticks_ahead;
+  }
 
   // The next record, or null; its place and (monotonic) time.
   const uint64_t* peek();
@@ -36,6 +40,7 @@ class LaneStream {
   std::deque<Run> runs_;
   size_t offset_ = 0;
   uint64_t ticks_ = 0;
+  uint64_t ticks_ahead_ = 0;  // given with each run
 };
 
 // Calls that are entered in it.

@@ -112,7 +112,7 @@ void Processor::take(Batch* batch) {
       losses_.add(LossReason::kInterrupted, count_entries(run.run));
       continue;
     }
-    segment.lanes[run.lane].stream.append(std::move(run.run));
+    segment.lanes[run.lane].stream.append(std::move(run.run), segment.info->ticks_ahead);
   }
   sort_in(&batch->notices);
   for (auto& [id, segment] : segments_) {

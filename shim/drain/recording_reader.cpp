@@ -69,6 +69,7 @@ SegmentInfo get_info(Reader* in) {
   info.inherited = in->get<TraceContext>();
   info.parent = in->get<RecordRef>();
   info.pid_namespace = in->get<uint64_t>();
+  info.ticks_ahead = in->get<uint64_t>();
   info.path = in->get_text();
   info.command_line = in->get_text();
   return info;

@@ -49,6 +49,7 @@ void put_info(Writer* out, const SegmentInfo& info) {
   out->put(info.inherited);
   out->put(info.parent);
   out->put(info.pid_namespace);
+  out->put(info.ticks_ahead);
   out->put_text(info.path);
   out->put_text(info.command_line);
 }

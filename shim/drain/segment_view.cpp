@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +14,29 @@
 #include "shim/events/redact_arguments.h"
 
 namespace telinject {
+
+namespace {
+
+int64_t now(clockid_t clock) {
+  timespec time = {};
+  clock_gettime(clock, &time);
+  return time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+// The wall clock is the same in all time namespaces, so a program's pair of the two tells how far
+// its CLOCK_MONOTONIC is from ours. Small differences are those of reading, and of the wall clock's
+// being set since.
+uint64_t ticks_ahead(const SegmentInfo& info) {
+  constexpr uint64_t kTolerance = 100000000;
+  if (info.start_realtime_ns == 0) return 0;
+  auto unsigned_ = [](int64_t value) { return static_cast<uint64_t>(value); };
+  uint64_t theirs = unsigned_(info.start_monotonic_ns) - unsigned_(info.start_realtime_ns);
+  uint64_t ours = unsigned_(now(CLOCK_MONOTONIC)) - unsigned_(now(CLOCK_REALTIME));
+  uint64_t ahead = theirs - ours;
+  return ahead + kTolerance <= 2 * kTolerance ? 0 : ahead;
+}
+
+}  // namespace
 
 std::unique_ptr<SegmentView> SegmentView::open(int memfd, std::string* problem) {
   struct stat status = {};
@@ -85,9 +109,10 @@ bool SegmentView::read_header(std::string* problem) {
   info_.key = {header->key[0], header->key[1]};
   info_.pid = header->pid;
   info_.clock = header->clock;
-  info_.start_ticks = header->start_ticks;
   info_.start_monotonic_ns = header->start_monotonic_ns;
   info_.start_realtime_ns = header->start_realtime_ns;
+  if (info_.clock == ClockKind::kMonotonic) info_.ticks_ahead = ticks_ahead(info_);
+  info_.start_ticks = info_.our_ticks(header->start_ticks);
   info_.inherited = header->inherited;
   info_.parent = header->parent;
   info_.path.assign(header->path, std::min<size_t>(header->path_bytes, kPathBytes));

@@ -7,6 +7,7 @@
 
 #include "shim/channel/ids.h"
 #include "shim/channel/layout.h"
+#include "shim/channel/record.h"
 #include "shim/drain/robust_list.h"
 
 namespace telinject {
@@ -16,19 +17,24 @@ struct SegmentInfo {
   SegmentKey key;
   int pid;  // as the program sees itself
   ClockKind clock;
-  uint64_t start_ticks;
+  uint64_t start_ticks;  // as our_ticks() has them
   int64_t start_monotonic_ns, start_realtime_ns;
   TraceContext inherited;
   RecordRef parent;
   // The PID namespace of the process, if that is not our own; 0: it is, or cannot be told.
   uint64_t pid_namespace = 0;
+  // Of a program in another time namespace: how far its CLOCK_MONOTONIC is ahead of ours.
+  uint64_t ticks_ahead = 0;
   std::string path;
   std::string command_line;  // arguments joined by spaces, without secrets: recordings have it, too
+
+  // What the program's clock said, as ours would have.
+  uint64_t our_ticks(uint64_t theirs) const { return (theirs - ticks_ahead) & kTicksMask; }
 
   template <typename Archive>
   void io(Archive& a) {
     a(key, pid, clock, start_ticks, start_monotonic_ns, start_realtime_ns, inherited, parent,
-      pid_namespace, path, command_line);
+      pid_namespace, ticks_ahead, path, command_line);
   }
 };
 
