@@ -152,6 +152,14 @@ void find_main_stack() {
   g_client.thread_stack_bytes = limit < kUnlimited ? limit : kFallback;
 }
 
+// Why there is no memory file.
+UntracedReason reason_of(long error) {
+  constexpr long kNoMemory = -12, kTableFull = -23, kTooMany = -24;  // ENOMEM, ENFILE, EMFILE
+  if (error == kNoMemory) return UntracedReason::kNoMemory;
+  bool none_free = error == kTableFull || error == kTooMany;
+  return none_free ? UntracedReason::kNoDescriptor : UntracedReason::kNoMemoryFile;
+}
+
 int fail(int memfd, long error) {
   if (memfd >= 0) sys::close(memfd);
   return static_cast<int>(error);
@@ -164,11 +172,13 @@ int create_segment(const StartInfo& info, uint64_t pool_bytes, UntracedReason* r
   uint64_t bytes = size.bytes();
   *reason = UntracedReason::kFileSizeLimit;
   if (bytes > soft_limit(RLIMIT_FSIZE)) return -27;  // EFBIG
-  *reason = UntracedReason::kNoDescriptor;
   constexpr long kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
   long fd = sys::call(SYS_memfd_create, sys::arg("telinject"), kFlags | MFD_NOEXEC_SEAL);
   if (fd == -22) fd = sys::call(SYS_memfd_create, sys::arg("telinject"), kFlags);  // before 6.3
-  if (fd < 0) return static_cast<int>(fd);
+  if (fd < 0) {
+    *reason = reason_of(fd);
+    return static_cast<int>(fd);
+  }
   int memfd = static_cast<int>(fd);
   *reason = UntracedReason::kNoMemory;
   long result = sys::call(SYS_ftruncate, memfd, static_cast<long>(bytes));

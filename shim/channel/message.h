@@ -104,7 +104,8 @@ enum class UntracedReason : uint32_t {
   kNone = 0,
   kNoMemory = 1,
   kFileSizeLimit = 2,
-  kNoDescriptor = 3
+  kNoDescriptor = 3,
+  kNoMemoryFile = 4,  // memfd_create(2) is forbidden or not known
 };
 
 }  // namespace telinject

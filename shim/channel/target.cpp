@@ -159,11 +159,14 @@ Target examine_target(int dirfd, const char* path) {
     File file(dirfd, path);
     if (!file.ok()) return target;
     struct stat status;
-    if (depth == 0 && !sys::failed(sys::call(SYS_fstat, file.fd(), sys::arg(&status)))) {
-      target.set_id = (status.st_mode & (S_ISUID | S_ISGID)) != 0;
-    }
     size_t n = file.read(line, kScriptLineBytes, 0);
     if (n < 3 || line[0] != '#' || line[1] != '!') {
+      // Of a script's own bits the kernel takes no notice.
+      if (!sys::failed(sys::call(SYS_fstat, file.fd(), sys::arg(&status)))) {
+        target.set_id = (status.st_mode & (S_ISUID | S_ISGID)) != 0;
+      }
+      target.has_capabilities =
+          sys::call(SYS_fgetxattr, file.fd(), sys::arg("security.capability"), 0, 0) > 0;
       examine_elf(file, &target);
       return target;
     }

@@ -23,9 +23,10 @@ inline constexpr size_t kInterpreterBytes = 128;
 
 struct Target {
   TargetKind kind;
-  bool set_id;      // set-user-ID or set-group-ID: the loader ignores the preload
-  bool needs_asan;  // linked to gcc's dynamic libasan, which insists on being first
-  bool script;      // the path given is a script; the rest is said of its interpreter
+  bool set_id;            // set-user-ID or set-group-ID: the loader ignores the preload
+  bool has_capabilities;  // of its file (setcap): as set_id, unless root executes it
+  bool needs_asan;        // linked to gcc's dynamic libasan, which insists on being first
+  bool script;            // the path given is a script; the rest is said of its interpreter
   char loader[kInterpreterBytes];  // PT_INTERP, "" if none
 };
 

@@ -51,6 +51,9 @@ const char* untraced_text(uint32_t reason) {
       return "the file size limit (ulimit -f) forbids its lanes";
     case UntracedReason::kNoDescriptor:
       return "no file descriptor was free (ulimit -n)";
+    case UntracedReason::kNoMemoryFile:
+      return "it may not make a memory file: memfd_create(2) is forbidden (a seccomp filter, a "
+             "container's profile) or not known (Linux before 3.17)";
   }
   return "an unknown reason";
 }

@@ -75,11 +75,19 @@ std::string why_untraced(const SummaryFacts& facts) {
     case TargetKind::kUnknown:
       break;
   }
+  std::string file = target.script ? absl::StrCat("the interpreter of ", path) : path;
   if (target.set_id && facts.joined == 0) {
-    return because(absl::StrCat(path,
+    return because(absl::StrCat(file,
                                 " is set-user-ID or set-group-ID: the dynamic loader ignores "
                                 "the preload"),
                    "  to do      run a copy without these bits: cp it, then telrun the copy\n");
+  }
+  if (target.has_capabilities && facts.joined == 0) {
+    return because(
+        absl::StrCat(file,
+                     " has file capabilities (setcap): the dynamic loader ignores the "
+                     "preload"),
+        "  to do      run a copy without them: cp it, then telrun the copy; or as root\n");
   }
   if (!untraced.empty()) return untraced;
   switch (hook_use(path)) {
