@@ -24,6 +24,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "preload/exit.h"
 #include "preload/resolve.h"
 #include "preload/startup.h"
 #include "shim/channel/clock.h"
@@ -328,7 +329,34 @@ bool children_go_elsewhere() {
   return !sys::failed(a) && !sys::failed(b) && own.st_ino != children.st_ino;
 }
 
+struct stat g_standard_error;
+bool g_standard_error_known;
+
+bool read_standard_error(struct stat* status) {
+  return !sys::failed(sys::call(SYS_fstat, 2, sys::arg(status)));
+}
+
 }  // namespace
+
+void note_standard_error() {
+  g_standard_error_known = read_standard_error(&g_standard_error);
+}
+
+void tell_drain_died() {
+  constexpr uint32_t kTold = 1;  // in the word, where the kernel has left no thread's id
+  SegmentHeader* segment = g_process.segment;
+  struct stat now = {};
+  // One that never worked for this segment has said why.
+  if (segment->heartbeat.load() == 0 || (segment->drain.word.fetch_or(kTold) & kTold) != 0) return;
+  if (!g_standard_error_known || !read_standard_error(&now) ||
+      now.st_dev != g_standard_error.st_dev || now.st_ino != g_standard_error.st_ino) {
+    return;
+  }
+  constexpr char kLine[] =
+      "telinject: the drain has died before the program; what came after is not traced, and calls "
+      "that were open then have no end in the trace\n";
+  write_to_stderr(kLine, sizeof kLine - 1);
+}
 
 bool start_drain(const StartInfo& info, int memfd) {
   char path[kPathBytes];

@@ -12,4 +12,11 @@ void wait_at_exit();
 // made no call, or in the child of vfork; and if no call was recorded.
 void flush_at_exit();
 
+// From the constructor: what standard error is now, so that tell_drain_died() finds it again.
+void note_standard_error();
+
+// One line for all processes of a segment, if standard error is still the file that it was at the
+// start: the program may have given its number to another.
+void tell_drain_died();
+
 }  // namespace telinject

@@ -145,6 +145,7 @@ void start_process() {
   }
   if (result == ProcessState::kReady) {
     wait_at_exit();
+    note_standard_error();
     g_alive.mask = ~uintptr_t{0};
     g_process.state.store(result, std::memory_order_release);
     // The main thread claims its lane now, while nothing forbids the few system calls, and tells

@@ -35,7 +35,7 @@ void wait_until_written() {
   for (;;) {
     uint32_t done = segment->flush_done.load();
     if (static_cast<int32_t>(done - wanted) >= 0) return;
-    if ((segment->drain.word.load() & kOwnerDied) != 0) return;
+    if ((segment->drain.word.load() & kOwnerDied) != 0) return tell_drain_died();
     now = monotonic_ns();
     if (segment->heartbeat.load() != beat) {
       beat = segment->heartbeat.load();
