@@ -5,6 +5,7 @@
 
 #include "hooks/messages.h"
 #include "hooks/services.h"
+#include "hooks/shared_stacks.h"
 #include "hooks/slow_path.h"
 #include "hooks/space.h"
 #include "hooks/stacks.h"
@@ -158,11 +159,11 @@ void announce_thread(Lane* lane) {
 
 // What a child continues whose fork we did not see (a raw clone): the trace of the forking thread.
 void inherit_open_root(const Lane* parent) {
-  const Root& root = parent->stacks[parent->current].root;
+  const Root& root = parent->current->root;
   if (!root.open) return;
   t_birth.context = root.context;
   t_birth.spawned_by = {};
-  if (root.recorded) t_birth.context.span_id = span_id(g_process.key, parent->index, root.position);
+  if (root.recorded) t_birth.context.span_id = span_id(g_process.key, root.lane, root.position);
 }
 
 // A forked child's only thread has the process's id. Under a seccomp filter it is asked of libc,
@@ -195,6 +196,7 @@ bool start_child() {
     if (!t_birth.of_fork) inherit_open_root(t_hook.lane);
     g_forked_stack = t_hook.lane->stacks[0];
   }
+  forget_all_shared_stacks();
   t_birth.of_fork = false;
   t_hook = {};
   g_alive.mask = ~uintptr_t{0};
@@ -238,7 +240,10 @@ void claim(uintptr_t sp) {
   t_hook = {};
   t_hook.cursor = lane->base;
   lane->context = t_birth.context;
-  if (sp - g_forked_stack.lo < g_forked_stack.hi - g_forked_stack.lo) {
+  // The thread that forked may have done so on a coroutine's stack.
+  bool forked = sp - g_forked_stack.lo < g_forked_stack.hi - g_forked_stack.lo ||
+                (g_forked_stack.hi != 0 && lane->tid == g_process.pid);
+  if (forked) {
     set_home_stack(lane, g_forked_stack.lo, g_forked_stack.hi);
   } else {
     find_home_stack(lane, sp, t_birth.stack_bytes);

@@ -107,9 +107,9 @@ bool current_context(uintptr_t sp, TraceContext* out) {
   }
   *out = root.context;
   uint64_t position = root.position;
-  if (root.recorded) innermost_open(lane, stack, sp, &position);
+  bool here = root.recorded && innermost_open(lane, stack, sp, &position);
   // Of a trace that is not sampled no span is written; its id still has to be one.
-  out->span_id = span_id(g_process.key, lane->index, position);
+  out->span_id = span_id(g_process.key, here ? lane->index : root.lane, position);
   return true;
 }
 

@@ -52,11 +52,8 @@ class Scratch {
 };
 
 // Memory that is there: from `sp` to the end of the stack it stands on, if that is known.
-StackBounds stack_bounds(const Lane* lane, uintptr_t sp) {
-  for (const Stack& stack : lane->stacks) {
-    if (sp - stack.lo < stack.hi - stack.lo) return {sp, stack.hi};
-  }
-  return {0, 0};
+StackBounds stack_bounds(Lane* lane, uintptr_t sp) {
+  return is_known_stack(lane, sp) ? StackBounds{sp, stack_at(lane, sp).hi} : StackBounds{0, 0};
 }
 
 size_t take_stack(Lane* lane, uint64_t* addresses) {
@@ -95,7 +92,7 @@ void note_throw(const void* exception, bool again, uintptr_t sp) {
   SlowPath slow(lane, sp);
   if (!slow.entered()) return count_loss(LossReason::kException);
   find_stack(lane, sp);
-  if (!lane->stacks[lane->current].root.open) return publish_hook_state(lane);
+  if (!lane->current->root.open) return publish_hook_state(lane);
   Scratch scratch(lane);
   auto* head = scratch.reserve_head<ThrowMessage>();
   head->exception = reinterpret_cast<uintptr_t>(exception);

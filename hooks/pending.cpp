@@ -5,18 +5,26 @@
 
 namespace telinject {
 
+namespace {
+
+void put_stack(const Stack& stack, uint64_t ticks) {
+  put_control(reserve(kControlBytes), ticks, ControlKind::kStack, stack.hi - stack.lo, stack.lo,
+              stack.fresh ? kStackIsNew : 0);
+}
+
+}  // namespace
+
 bool has_pending(const Lane* lane) {
   return lane->pending.lost != 0 || lane->pending.closed_sp != 0 ||
-         lane->pending.landed_word != 0 || lane->pending.waited != 0 ||
-         lane->announced != lane->current;
+         lane->pending.landed_word != 0 || lane->pending.waited != 0 || !is_announced(lane);
 }
 
 uintptr_t pending_bytes(const Lane* lane) {
   return (lane->pending.landed_word != 0 ? kControlBytes : 0) +
          (lane->pending.closed_sp != 0 ? kControlBytes : 0) +
          (lane->pending.lost != 0 ? kControlBytes : 0) +
-         (lane->pending.waited != 0 ? kControlBytes : 0) +
-         (lane->announced != lane->current ? kControlBytes : 0);
+         (lane->pending.waited != 0 ? kControlBytes : 0) + (is_announced(lane) ? 0 : kControlBytes) +
+         (lane->tell_origin ? kControlBytes : 0);
 }
 
 void write_pending(Lane* lane, uint64_t ticks) {
@@ -43,12 +51,14 @@ void write_pending(Lane* lane, uint64_t ticks) {
     pending.closed_sp = 0;
     pending.merged = 0;
   }
-  if (lane->announced != lane->current) {
-    const Stack& stack = lane->stacks[lane->current];
-    put_control(reserve(kControlBytes), ticks, ControlKind::kStack, stack.hi - stack.lo, stack.lo,
-                0);
-    lane->announced = lane->current;
-  }
+  if (is_announced(lane)) return;
+  const Stack* origin = lane->tell_origin ? stack_before(lane) : nullptr;
+  if (origin != nullptr) put_stack(*origin, ticks);
+  lane->tell_origin = false;
+  put_stack(*lane->current, ticks);
+  lane->current->fresh = false;
+  lane->announced_lo = lane->current->lo;
+  lane->announced_hi = lane->current->hi;
 }
 
 }  // namespace telinject

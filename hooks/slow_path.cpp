@@ -1,7 +1,8 @@
 // Roots, sampling, full lanes, stack switches: all that a call is rarely about.
 //
-// Reached by a tail jump from the fast path. Async-signal-safe, less than 1 KiB of stack, no lock,
-// no allocation; system calls only where attach.cpp, stacks.cpp and space.cpp say so.
+// Reached by a tail jump from the fast path. Async-signal-safe, less than 1 KiB of stack (2 KiB
+// where a stack is seen for the first time), no lock, no allocation; system calls only where
+// attach.cpp, stacks.cpp and space.cpp say so.
 //
 // Re-entry. A signal may interrupt this code and its handler may be instrumented. While a lane is
 // busy (busy_sp), nested hooks touch none of its state: they write bare records if there is room,
@@ -36,7 +37,7 @@ uintptr_t address(const void* p) {
 }
 
 Stack& current_stack(Lane* lane) {
-  return lane->stacks[lane->current];
+  return *lane->current;
 }
 
 // A task of clone(CLONE_VM) without storage of its own runs with a thread's lane, at the same time:
@@ -108,11 +109,11 @@ uint64_t open_root(Lane* lane, const Call& call) {
   root.return_address = address(call.return_address);
   root.function = address(call.function);
   root.open = true;
-  const Stack& before = lane->stacks[lane->came_from];
+  root.lane = lane->index;
   uint64_t flags = 0;
-  if (stack.kind != StackKind::kHome && lane->came_from != lane->current && before.root.open) {
+  if (const Root* below = root_below(lane)) {
     flags = kRootOnStack;
-    root.context = before.root.context;
+    root.context = below->context;
   } else if (lane->context.valid != 0) {
     flags = kRootInherited;
     root.context = lane->context;
@@ -125,6 +126,13 @@ uint64_t open_root(Lane* lane, const Call& call) {
   }
   root.recorded = root.context.sampled != 0 || g_process.record_all;
   if (root.context.sampled == 0) flags |= kRootNotSampled;
+  if (stack.unsure) {
+    flags |= kRootUnsure;
+    // Its calls may belong to a trace that was decided on otherwise.
+    if (g_process.sampling_threshold != 0 && !g_process.record_all) {
+      count_loss(LossReason::kStacks);
+    }
+  }
   if (root.recorded) g_process.recorded.store(1, std::memory_order_relaxed);
   return number << 8 | flags;
 }
@@ -233,7 +241,7 @@ void lose_nested(Lane* lane) {
 void enter_nested(Lane* lane, const Call& call) {
   const Stack& stack = current_stack(lane);
   if (!stack.root.open && lane->mute) return;
-  if (call.sp - stack.lo < stack.hi - stack.lo && lane->announced == lane->current) {
+  if (call.sp - stack.lo < stack.hi - stack.lo && is_announced(lane)) {
     uint64_t* record = reserve_nested(lane, kEntryBytes);
     if (record == nullptr) return lose_nested(lane);
     put_entry(record, call.ticks, call.function, call.call_site, call.sp, call.return_address);
@@ -241,13 +249,12 @@ void enter_nested(Lane* lane, const Call& call) {
   }
   // On another stack, whose bounds must not be looked up now: say where, and back.
   constexpr uintptr_t kBelow = 1 << 16, kAbove = 1 << 12;
-  const Stack& announced = lane->stacks[lane->announced < kStacks ? lane->announced : 0];
   uint64_t* record = reserve_nested(lane, 2 * kControlBytes + kEntryBytes);
   if (record == nullptr) return lose_nested(lane);
   put_control(record, call.ticks, ControlKind::kStack, kBelow + kAbove, call.sp - kBelow, call.sp);
   put_entry(record + 4, call.ticks, call.function, call.call_site, call.sp, call.return_address);
-  put_control(record + 8, call.ticks, ControlKind::kStack, announced.hi - announced.lo,
-              announced.lo, 0);
+  put_control(record + 8, call.ticks, ControlKind::kStack, lane->announced_hi - lane->announced_lo,
+              lane->announced_lo, 0);
 }
 
 void leave_nested(Lane* lane, const Call& call) {

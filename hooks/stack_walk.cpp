@@ -124,4 +124,15 @@ size_t walk_stack(const Registers& start, bool exact, const StackBounds& bounds,
   return count;
 }
 
+bool step_out(Registers* registers, bool* exact, const StackBounds& bounds) {
+  uintptr_t pc = registers->value[kPc], inside = *exact ? pc : pc - 1;
+  UnwindTable table;
+  FrameRow row;
+  if (!find_unwind_table(inside, &table) || !find_frame_row(table, inside, &row)) return false;
+  uintptr_t before = registers->value[kRsp];
+  if (!step(row, Reader{bounds.lo, bounds.hi}, registers)) return false;
+  *exact = row.signal_frame;
+  return registers->value[kRsp] > before || *exact;
+}
+
 }  // namespace telinject

@@ -22,6 +22,10 @@ struct StackBounds {
 size_t walk_stack(const Registers& registers, bool exact, const StackBounds& bounds,
                   uint64_t* addresses, size_t capacity);
 
+// One step: from a function's registers to its caller's. Memory of `bounds` is read as it is.
+// `exact` as above, and then of the caller. False where that cannot be told.
+bool step_out(Registers* registers, bool* exact, const StackBounds& bounds);
+
 // The registers of the function that this is inlined into.
 inline __attribute__((always_inline)) Registers current_registers() {
   Registers registers = {};

@@ -3,18 +3,14 @@
 #include <signal.h>
 
 #include "hooks/maps.h"
+#include "hooks/shared_stacks.h"
+#include "hooks/slow_path.h"
+#include "hooks/stack_origin.h"
 #include "shim/channel/syscall.h"
 
 namespace telinject {
 
 namespace {
-
-struct ContextStack {
-  std::atomic<uintptr_t> lo, hi;
-};
-constexpr uint32_t kContextStacks = 256;
-ContextStack g_context_stacks[kContextStacks];
-std::atomic<uint32_t> g_context_stack_count;
 
 bool holds(const Stack& stack, uintptr_t sp) {
   return sp - stack.lo < stack.hi - stack.lo;
@@ -30,23 +26,6 @@ bool restricted() {
   return g_process.restricted.load(std::memory_order_relaxed) != 0;
 }
 
-// The newest first: a block of memory may have been used for several coroutines in turn.
-bool context_stack(uintptr_t sp, Stack* out) {
-  uint32_t count = g_context_stack_count.load(std::memory_order_acquire);
-  for (uint32_t i = 0; i < kContextStacks && i < count; i++) {
-    const ContextStack& entry = g_context_stacks[(count - 1 - i) % kContextStacks];
-    uintptr_t lo = entry.lo.load(std::memory_order_relaxed);
-    uintptr_t hi = entry.hi.load(std::memory_order_relaxed);
-    if (sp - lo < hi - lo) {
-      out->lo = lo;
-      out->hi = hi;
-      out->kind = StackKind::kOther;
-      return true;
-    }
-  }
-  return false;
-}
-
 bool alternate_stack(uintptr_t sp, Stack* out) {
   stack_t current = {};
   if (sys::failed(sys::call(SYS_sigaltstack, 0, sys::arg(&current)))) return false;
@@ -54,7 +33,6 @@ bool alternate_stack(uintptr_t sp, Stack* out) {
   if (current.ss_size == 0 || sp - lo >= current.ss_size) return false;
   out->lo = lo;
   out->hi = lo + current.ss_size;
-  out->kind = StackKind::kAlternate;
   return true;
 }
 
@@ -63,62 +41,97 @@ void guess_stack(uintptr_t sp, Stack* out) {
   constexpr uintptr_t kBelow = 60 * 1024, kAbove = 4 * 1024;
   out->lo = sp - kBelow;
   out->hi = sp + kAbove;
-  out->kind = StackKind::kOther;
 }
 
-void find_bounds(uintptr_t sp, Stack* out) {
-  if (context_stack(sp, out)) return;
-  if (!restricted()) {
-    if (alternate_stack(sp, out)) return;
-    Mapping mapping;
-    if (find_mapping(sp, &mapping)) {
-      out->lo = mapping.start;
-      out->hi = mapping.end;
-      out->kind = StackKind::kOther;
-      return;
-    }
+Stack* known_stack(Lane* lane, uintptr_t sp) {
+  Stack* current = lane->current;
+  bool certain = current->exact || current->kind != StackKind::kShared;
+  if (certain && holds(*current, sp)) return current;
+  for (Stack& own : lane->stacks) {
+    if (holds(own, sp)) return &own;
   }
-  guess_stack(sp, out);
+  return find_shared_stack(sp);
 }
 
-int known_stack(const Lane* lane, uintptr_t sp) {
-  for (uint32_t i = 0; i < kStacks; i++) {
-    if (holds(lane->stacks[i], sp)) return static_cast<int>(i);
-  }
-  return -1;
-}
-
-// The least recently used entry but never the thread's own; a stack that is thrown out and comes
-// back starts a new trace of its own in the program's eyes, while the drain still knows its frames.
-uint32_t oldest_stack(const Lane* lane) {
-  uint32_t oldest = 1;
-  for (uint32_t i = 2; i < kStacks; i++) {
-    if (lane->stacks[i].last_used < lane->stacks[oldest].last_used) oldest = i;
-  }
-  return oldest;
-}
-
-void switch_to(Lane* lane, uint32_t index) {
+void switch_to(Lane* lane, Stack* stack) {
+  if (lane->current == stack) return;
+  lane->tell_origin = !is_announced(lane) && !stack->root.open;
   lane->came_from = lane->current;
-  lane->current = index;
-  lane->stacks[index].last_used = ++lane->stack_clock;
+  lane->came_from_id = lane->current->id;
+  __atomic_store_n(&stack->user, lane, __ATOMIC_RELEASE);
+  __atomic_store_n(&lane->current, stack, __ATOMIC_RELEASE);
+}
+
+// A stack that was found by walking it is known where calls were seen, and this much below: its
+// neighbour may begin there.
+constexpr uintptr_t kSeen = 1024;
+
+// True if it is a stack that a call at `sp` stands on, though it was not known to reach that far.
+bool reach(Stack* stack, uintptr_t sp, const StackOrigin& origin) {
+  constexpr uintptr_t kFar = 1 << 20, kNear = 1 << 14;
+  if (holds(*stack, sp)) {
+    // In a page that no call was seen in.
+  } else if (stack->exact || stack->kind == StackKind::kAlternate) {
+    return false;
+  } else if (sp < stack->lo && stack->lo - sp < (origin.joins != nullptr ? kFar : kNear)) {
+    stack->lo = sp - kSeen;
+  } else if (sp >= stack->hi && stack->open_end && sp - stack->hi < kNear) {
+    stack->hi = origin.end;
+    stack->open_end = !origin.certain;
+  } else {
+    return false;
+  }
+  if (stack->kind == StackKind::kShared) remember_page(stack, sp);
+  return true;
+}
+
+// The stack that holds `sp`, which none is known to.
+Stack* discover(Lane* lane, uintptr_t sp) {
+  if (Stack* stack = find_exact_stack(sp)) {
+    remember_page(stack, sp);
+    return stack;
+  }
+  Stack found = {};
+  if (!restricted() && alternate_stack(sp, &found)) {
+    found.kind = StackKind::kAlternate;
+    found.fresh = true;
+    lane->stacks[1] = found;
+    return &lane->stacks[1];
+  }
+  StackOrigin origin = find_origin(lane, sp, known_stack);
+  Stack* near = origin.joins;
+  if (near == nullptr && !origin.certain) near = lane->current;
+  if (near != nullptr && reach(near, sp, origin)) return near;
+  Stack* stack = add_shared_stack(sp - kSeen, origin.end, /*exact=*/false);
+  if (stack != nullptr) {
+    stack->open_end = !origin.certain;
+    remember_page(stack, sp);
+  }
+  return stack;
 }
 
 }  // namespace
 
 void set_home_stack(Lane* lane, uintptr_t lo, uintptr_t hi) {
-  lane->stacks[0] = {};
-  lane->stacks[0].lo = lo;
-  lane->stacks[0].hi = hi;
-  lane->stacks[0].kind = StackKind::kHome;
+  Stack& home = lane->stacks[0];
+  home = {};
+  home.lo = lo;
+  home.hi = hi;
+  home.kind = StackKind::kHome;
+  lane->current = lane->came_from = &home;
+  lane->announced_lo = lo;
+  lane->announced_hi = hi;
 }
 
+// A thread's first call may be made on a coroutine's stack: what tells its own comes first.
 void find_home_stack(Lane* lane, uintptr_t sp, uint64_t stack_bytes) {
   uintptr_t top = thread_pointer();
   if (sp - g_process.main_stack_lo < g_process.main_stack_hi - g_process.main_stack_lo) {
     set_home_stack(lane, g_process.main_stack_lo, g_process.main_stack_hi);
-  } else if (stack_bytes != 0 && sp < top && top - sp < stack_bytes) {
+  } else if (stack_bytes != 0 && stack_bytes < top) {
     set_home_stack(lane, top - stack_bytes, top);
+  } else if (lane->tid == g_process.pid && g_process.main_stack_hi != 0) {
+    set_home_stack(lane, g_process.main_stack_lo, g_process.main_stack_hi);
   } else {
     Stack stack = {};
     Mapping mapping;
@@ -135,56 +148,65 @@ void find_home_stack(Lane* lane, uintptr_t sp, uint64_t stack_bytes) {
 }
 
 void find_stack(Lane* lane, uintptr_t sp) {
-  if (holds(lane->stacks[lane->current], sp)) return;
-  int index = known_stack(lane, sp);
-  if (index >= 0) switch_to(lane, static_cast<uint32_t>(index));
+  if (Stack* stack = known_stack(lane, sp)) switch_to(lane, stack);
 }
 
-const Stack& stack_at(const Lane* lane, uintptr_t sp) {
-  const Stack& current = lane->stacks[lane->current];
-  if (holds(current, sp)) return current;
-  int index = known_stack(lane, sp);
-  return index >= 0 ? lane->stacks[index] : current;
+const Stack& stack_at(Lane* lane, uintptr_t sp) {
+  const Stack* stack = known_stack(lane, sp);
+  return stack != nullptr ? *stack : *lane->current;
 }
 
-bool is_known_stack(const Lane* lane, uintptr_t sp) {
-  return holds(lane->stacks[lane->current], sp) || known_stack(lane, sp) >= 0;
+bool is_known_stack(Lane* lane, uintptr_t sp) {
+  return known_stack(lane, sp) != nullptr;
 }
 
 void select_stack(Lane* lane, uintptr_t sp) {
-  if (holds(lane->stacks[lane->current], sp)) return;
-  int index = known_stack(lane, sp);
-  if (index < 0) {
-    Stack stack = {};
-    find_bounds(sp, &stack);
-    Stack& home = lane->stacks[0];
-    if (home.lo >= stack.lo && home.hi <= stack.hi) {
-      // The thread's own stack reaches further down than was thought (a limit that was raised).
-      home.lo = stack.lo;
-      index = 0;
-    } else {
-      index = static_cast<int>(oldest_stack(lane));
-      lane->stacks[index] = stack;
-      if (lane->announced == static_cast<uint32_t>(index)) lane->announced = kStacks;
-    }
-  }
-  switch_to(lane, static_cast<uint32_t>(index));
+  Stack* stack = known_stack(lane, sp);
+  if (stack == nullptr) stack = discover(lane, sp);
+  if (stack != nullptr) switch_to(lane, stack);
 }
 
-void forget_stacks(Lane* lane, uintptr_t lo, uintptr_t hi) {
-  for (uint32_t i = 1; i < kStacks; i++) {
-    Stack& stack = lane->stacks[i];
-    if (i == lane->current || stack.lo >= hi || stack.hi <= lo) continue;
-    stack = {};
-    if (lane->announced == i) lane->announced = kStacks;
-  }
+const Stack* stack_before(const Lane* lane) {
+  return lane->came_from->id == lane->came_from_id ? lane->came_from : nullptr;
 }
 
-void note_context_stack(uintptr_t lo, uintptr_t hi) {
-  uint32_t index = g_context_stack_count.fetch_add(1, std::memory_order_acq_rel) % kContextStacks;
-  g_context_stacks[index].hi.store(lo, std::memory_order_relaxed);
-  g_context_stacks[index].lo.store(lo, std::memory_order_relaxed);
-  g_context_stacks[index].hi.store(hi, std::memory_order_release);
+const Root* root_below(const Lane* lane) {
+  if (lane->current->kind == StackKind::kHome) return nullptr;
+  const Stack* before = stack_before(lane);
+  if (before != nullptr && before != lane->current && before->root.open) return &before->root;
+  const Root& home = lane->stacks[0].root;
+  return home.open ? &home : nullptr;
+}
+
+void note_context_stack(Lane* lane, uintptr_t lo, uintptr_t hi, uintptr_t sp) {
+  forget_shared_stacks(lo, hi);
+  if (hi <= lo) return;
+  add_shared_stack(lo, hi, /*exact=*/true);
+  if (lane == nullptr) return;
+  SlowPath slow(lane, sp);
+  if (!slow.entered() || lane->current->hi != 0) return;
+  // The thread was on a stack that is used again: it must be elsewhere by now.
+  Stack* stack = known_stack(lane, sp);
+  switch_to(lane, stack != nullptr ? stack : &lane->stacks[0]);
+  publish_hook_state(lane);
+}
+
+bool note_switch(uintptr_t from, uintptr_t to) {
+  Lane* lane = t_hook.lane;
+  if (lane == nullptr || g_alive.mask == 0) return true;
+  Stack* source = known_stack(lane, from);
+  Stack* target = known_stack(lane, to);
+  if (source == target && source != nullptr) return false;
+  if (target == nullptr && (target = find_exact_stack(to)) != nullptr) remember_page(target, to);
+  SlowPath slow(lane, from);
+  if (!slow.entered()) return true;
+  if (source != nullptr) {
+    switch_to(lane, source);
+    if (source->kind == StackKind::kShared) remember_page(source, from);  // where it comes back to
+  }
+  if (target != nullptr) switch_to(lane, target);
+  publish_hook_state(lane);
+  return true;
 }
 
 }  // namespace telinject

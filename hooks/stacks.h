@@ -15,24 +15,37 @@ namespace telinject {
 void find_home_stack(Lane* lane, uintptr_t sp, uint64_t stack_bytes);
 void set_home_stack(Lane* lane, uintptr_t lo, uintptr_t hi);
 
-// True if the thread has been seen on the stack that holds `sp`.
-bool is_known_stack(const Lane* lane, uintptr_t sp);
+// True if the stack that holds `sp` is known.
+bool is_known_stack(Lane* lane, uintptr_t sp);
 
 // The stack that holds `sp`; the current one if none is known to.
-const Stack& stack_at(const Lane* lane, uintptr_t sp);
+const Stack& stack_at(Lane* lane, uintptr_t sp);
 
-// Makes the stack that holds `sp` the lane's current one, looking its bounds up if it is new: one
-// sigaltstack(2) and, if neither makecontext nor that knows it, /proc/self/maps.
+// Makes the stack that holds `sp` the lane's current one, and finds out its bounds if it is new.
 void select_stack(Lane* lane, uintptr_t sp);
 
 // The same for stacks that are known already; else the current one stays.
 void find_stack(Lane* lane, uintptr_t sp);
 
-// A stack handed to makecontext(3): its exact bounds, where memory alone would not tell (several
-// coroutines in one heap block). Process wide, the last 256 of them.
-void note_context_stack(uintptr_t lo, uintptr_t hi);
+// Where the thread was before it came to its current stack; null if that is not known any more.
+const Stack* stack_before(const Lane* lane);
 
-// Forgets the bounds of stacks that overlap memory which is now used for another.
-void forget_stacks(Lane* lane, uintptr_t lo, uintptr_t hi);
+// What the root of the current stack is to continue: the root of the stack that the thread came
+// from, or of its own stack. Null if there is none.
+const Root* root_below(const Lane* lane);
+
+// The drain knows that the thread is on its current stack.
+inline bool is_announced(const Lane* lane) {
+  const Stack& stack = *lane->current;
+  return lane->announced_lo == stack.lo && lane->announced_hi == stack.hi && !stack.fresh;
+}
+
+// A stack handed to makecontext(3): its exact bounds. What was known of that memory is over. `lane`
+// is the calling thread's, or null; `sp` the caller's.
+void note_context_stack(Lane* lane, uintptr_t lo, uintptr_t hi, uintptr_t sp);
+
+// The thread goes from one stack pointer to another, by swapcontext(3) or setcontext(3). False if
+// both are on the same stack.
+bool note_switch(uintptr_t from, uintptr_t to);
 
 }  // namespace telinject

@@ -63,21 +63,28 @@ extern AlivePage g_alive;
 struct Root {
   uintptr_t sp, call_site, return_address, function;
   uint64_t position;     // of its entry record, if there is one
+  uint32_t lane;         // ... which is in this lane: another thread may resume the stack
   TraceContext context;  // the trace; span_id is its parent's
   bool open;
   bool recorded;  // as context.sampled says, or because all is
 };
 
-enum class StackKind : uint8_t { kHome, kAlternate, kOther };
+enum class StackKind : uint8_t { kHome, kAlternate, kShared };
 
-// A stack that this thread has run on: [lo, hi).
+// A stack: [lo, hi). A thread's own and its alternate one lie in its Lane; those of coroutines,
+// which any thread may resume, in shared_stacks.h.
 struct Stack {
   uintptr_t lo, hi;
+  uint64_t id;  // of a shared one: the higher, the newer
   StackKind kind;
+  bool exact;     // the bounds are known, and not only where calls were seen
+  bool open_end;  // what was seen may not be all at the upper end
+  bool fresh;     // the drain has not heard of it, and what it knows of that memory is over
+  bool unsure;    // it may have been known before, and have calls open
   Root root;
-  uint64_t last_used;
+  Lane* user;  // atomic: the thread whose current stack this is
 };
-inline constexpr uint32_t kStacks = 16;
+inline constexpr uint32_t kOwnStacks = 2;
 
 // Calls that are being dropped because the lane is full: the outermost of them. A written entry
 // cannot be taken back, so whole calls are dropped: entries below it, and their exits, and its own.
@@ -156,11 +163,13 @@ struct Lane {
   uintptr_t modules_sp;  // the caller of dlopen; once it is left, dlopen has returned
   DropState drop;
   Pending pending;
-  TraceContext context;  // what this thread's roots continue, if valid
-  uint32_t current, announced,
-      came_from;  // stacks: now, as the drain knows, before the last switch
-  uint64_t stack_clock;
-  Stack stacks[kStacks];
+  TraceContext context;      // what this thread's roots continue, if valid
+  Stack stacks[kOwnStacks];  // the thread's own, and the alternate one of its signal handlers
+  Stack* current;            // where the thread was seen last
+  Stack* came_from;          // ... and where before that, if it still has that id
+  uint64_t came_from_id;
+  uintptr_t announced_lo, announced_hi;  // the stack that the drain has been told of last
+  bool tell_origin;  // came_from is where it came from for certain, and the drain has not heard
   ServedRequest served;
   Throttle throttle;
   // For messages in the making, while the slow path is under way.

@@ -80,7 +80,7 @@ void void_abandoned(Lane* lane, uintptr_t target_sp) {
   constexpr uintptr_t kSignalFrame = 512;
   if (holes.any() && target_sp > t_hook.stack_lo + kSignalFrame) {
     auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
-    if (!on_stack(lane->stacks[lane->current], here) || target_sp - here > kSignalFrame) {
+    if (!on_stack(*lane->current, here) || target_sp - here > kSignalFrame) {
       holes.fill();
       first_hole = end;
     }
@@ -111,7 +111,7 @@ void write_or_fold(Lane* lane, uint64_t word, uintptr_t target_sp, uintptr_t pc)
 
 // Frames of the current stack below `target_sp` are gone; so may be its root and dropped calls.
 void unwind_stack(Lane* lane, uint64_t word, uintptr_t target_sp, uintptr_t pc) {
-  Root& root = lane->stacks[lane->current].root;
+  Root& root = lane->current->root;
   if (!root.open) return;
   if (lane->drop.active && target_sp > lane->drop.sp) lane->drop.active = false;
   if (root.recorded) write_or_fold(lane, word, target_sp, pc);
@@ -134,14 +134,14 @@ void note_unwind(UnwindKind kind, const void* exception, uintptr_t target_sp, ui
   SlowPath slow(lane, sp);
   if (!slow.entered()) return;
   find_stack(lane, sp);
-  if (!on_stack(lane->stacks[lane->current], target_sp)) {
+  if (!on_stack(*lane->current, target_sp)) {
     // To another stack. Leaving a signal handler's alternate stack ends all that is on it; a
     // coroutine library that switches by longjmp ends nothing on the stack it leaves.
-    const Stack& left = lane->stacks[lane->current];
+    const Stack& left = *lane->current;
     if (left.kind == StackKind::kAlternate) unwind_stack(lane, word, left.hi, 0);
     find_stack(lane, target_sp);
   }
-  if (on_stack(lane->stacks[lane->current], target_sp)) {
+  if (on_stack(*lane->current, target_sp)) {
     unwind_stack(lane, word, target_sp, pc);
   }
   publish_hook_state(lane);

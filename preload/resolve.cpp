@@ -46,6 +46,8 @@ constexpr Wanted kWanted[kRealCount] = {
     {"pthread_mutex_init", false},
     {"pthread_mutex_lock", false},
     {"makecontext", false},
+    {"swapcontext", false},
+    {"setcontext", false},
     {"fork", false},
     {"_Fork", false},
     {"vfork", false},

@@ -40,6 +40,8 @@ enum RealSymbol : uint32_t {
   kReal_pthread_mutex_init,
   kReal_pthread_mutex_lock,
   kReal_makecontext,
+  kReal_swapcontext,
+  kReal_setcontext,
   kReal_fork,
   kReal__Fork,
   kReal_vfork,

@@ -7,7 +7,6 @@
 
 #include "hooks/context.h"
 #include "hooks/messages.h"
-#include "hooks/stacks.h"
 #include "hooks/unwind.h"
 #include "preload/export.h"
 #include "preload/resolve.h"
@@ -126,43 +125,3 @@ TELINJECT_WRAPPER(int, pthread_setname_np, uintptr_t thread, const char* name) {
   }
   return real<int (*)(uintptr_t, const char*)>(kReal_pthread_setname_np)(thread, name);
 }
-
-// The six integer arguments in registers are passed on, and that is as many as makecontext's
-// callers use on x86-64; with more, the real function must read the rest from its own caller's
-// frame, so it is entered by a jump.
-extern "C" __attribute__((visibility("hidden"))) void* telinject_before_makecontext(void* context) {
-  // ucontext_t: flags, link, then the stack: sp, flags, size.
-  auto* words = static_cast<const uintptr_t*>(context);
-  uintptr_t lo = words[2], bytes = words[4];
-  note_context_stack(lo, lo + bytes);
-  if (t_hook.lane != nullptr && g_alive.mask != 0) forget_stacks(t_hook.lane, lo, lo + bytes);
-  return real_address(kReal_makecontext);
-}
-
-__asm__(
-    ".pushsection .text\n"
-    ".globl makecontext\n"
-    ".type makecontext, @function\n"
-    "makecontext:\n"
-    "  .cfi_startproc\n"
-    "  endbr64\n"
-    "  push %rdi\n  .cfi_adjust_cfa_offset 8\n"
-    "  push %rsi\n  .cfi_adjust_cfa_offset 8\n"
-    "  push %rdx\n  .cfi_adjust_cfa_offset 8\n"
-    "  push %rcx\n  .cfi_adjust_cfa_offset 8\n"
-    "  push %r8\n  .cfi_adjust_cfa_offset 8\n"
-    "  push %r9\n  .cfi_adjust_cfa_offset 8\n"
-    "  push %rax\n  .cfi_adjust_cfa_offset 8\n"
-    "  call telinject_before_makecontext\n"
-    "  mov %rax, %r11\n"
-    "  pop %rax\n  .cfi_adjust_cfa_offset -8\n"
-    "  pop %r9\n  .cfi_adjust_cfa_offset -8\n"
-    "  pop %r8\n  .cfi_adjust_cfa_offset -8\n"
-    "  pop %rcx\n  .cfi_adjust_cfa_offset -8\n"
-    "  pop %rdx\n  .cfi_adjust_cfa_offset -8\n"
-    "  pop %rsi\n  .cfi_adjust_cfa_offset -8\n"
-    "  pop %rdi\n  .cfi_adjust_cfa_offset -8\n"
-    "  jmp *%r11\n"
-    "  .cfi_endproc\n"
-    ".size makecontext, .-makecontext\n"
-    ".popsection\n");

@@ -22,6 +22,8 @@ const char* loss_reason_name(LossReason reason) {
       return "exception";
     case LossReason::kRestricted:
       return "restricted";
+    case LossReason::kStacks:
+      return "stacks";
     case LossReason::kCount:
       break;
   }

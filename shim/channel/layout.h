@@ -62,6 +62,7 @@ enum class LossReason : uint32_t {
   kInterrupted,  // telrun was told to stop before all was written
   kException,    // an exception whose record found no room: what it left shows as unwound
   kRestricted,   // by a thread that may not read the clock (seccomp's strict mode, PR_TSC_SIGSEGV)
+  kStacks,       // more stacks (coroutines) at once than are remembered
   kCount,
 };
 inline constexpr size_t kLossReasons = static_cast<size_t>(LossReason::kCount);

@@ -33,8 +33,8 @@ inline constexpr size_t kControlBytes = 32;
 
 enum class ControlKind : uint16_t {
   kRoot = 1,     // a trace starts with the next entry. a: RootFlags, b: root number, c: sp
-  kStack,        // the thread now runs on another stack. a: its size, b: lowest address, c: 0, or
-                 // sp if these are a guess
+  kStack,        // the thread now runs on another stack. a: its size, b: lowest address, c: 0,
+                 // kStackIsNew, or sp if these are a guess
   kUnwind,       // frames are gone. a: unwind_word(), b: target pc, c: target sp
   kClosed,       // exits that did not fit. a: low 32 bits of the last one's function, or 0 if it
                  // was an unwind; b: how many; c: sp up to which frames are gone
@@ -58,7 +58,11 @@ enum RootFlags : uint64_t {
   kRootInherited = 1,   // continues the thread's or process's inherited context
   kRootOnStack = 2,     // first frame of another stack: continues what ran before the switch
   kRootNotSampled = 4,  // recorded for the totals alone (TELEMETRY_TOTALS=exact)
+  kRootUnsure = 8,      // the program has forgotten whether anything is open on this stack
 };
+
+// In a kStack record: what was open in that memory is over, for it is another coroutine's stack.
+inline constexpr uint64_t kStackIsNew = 1;
 
 enum class UnwindKind : uint64_t {
   kLongjmp = 0,

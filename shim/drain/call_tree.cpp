@@ -44,14 +44,14 @@ CallTree::CallTree(SegmentKey key, uint32_t lane, uint64_t stack_lo, uint64_t st
       shared_(shared),
       resolver_(resolver),
       listener_(listener) {
-  home_.lo = stack_lo;
-  home_.hi = stack_hi;
-  current_ = &home_;
-  told_ = &home_;
+  home_->lo = stack_lo;
+  home_->hi = stack_hi;
+  told_ = home_.get();
 }
 
 void CallTree::close_top(FrameStack* stack, ExitKind kind, uint64_t ticks, bool upper_bound) {
   Frame frame = stack->pop();
+  if (stack->frames.empty() && stack != home_.get()) shared_->emptied(*stack);
   told_ = stack;
   listener_->closed(this, frame, kind, ticks, upper_bound);
 }
@@ -110,8 +110,19 @@ void CallTree::pop_above_caller(FrameStack* stack, const Frame& entering) {
 }
 
 FrameStack* CallTree::stack_below(const FrameStack* stack) const {
-  if (stack == &home_ || stack != current_ || came_from_ == nullptr) return nullptr;
-  return came_from_->frames.empty() ? nullptr : came_from_;
+  if (stack == home_.get() || stack != current_.get()) return nullptr;
+  return inner_stack(came_from_);
+}
+
+// A stack with nothing open any more has gone back to the one that it was entered from.
+FrameStack* CallTree::inner_stack(const StackRef& from) const {
+  constexpr int kFar = 64;
+  StackRef stack = from;
+  for (int i = 0; i < kFar && stack->frames.empty() && stack != home_; i++) {
+    StackRef below = stack->entered_from != 0 ? shared_->ending_at(stack->entered_from) : nullptr;
+    stack = below != nullptr && below != stack ? below : home_;
+  }
+  return stack->frames.empty() ? nullptr : stack.get();
 }
 
 // Trace and parent of a new frame.
@@ -152,10 +163,14 @@ void CallTree::place(FrameStack* stack, Frame* frame, uint64_t position) {
 void CallTree::entry(const uint64_t* record, uint64_t position, uint64_t ticks, int64_t ns) {
   settle();
   last_ticks_ = ticks;
-  FrameStack* stack = stack_of(static_cast<uint32_t>(record[3]));
-  if (root_.has_value()) {
+  StackRef on = stack_of(static_cast<uint32_t>(record[3]), 0);
+  FrameStack* stack = on.get();
+  // What is open there is not lost when the program cannot say whether there is anything.
+  bool unsure = root_.has_value() && (root_->flags & kRootUnsure) != 0;
+  if (root_.has_value() && !unsure) {
     while (!stack->frames.empty()) close_top(stack, ExitKind::kUnwound, ticks, true);
   }
+  if (stack->frames.empty() && last_ != on) came_from_ = last_;
   Frame frame = {};
   frame.function = record[1];
   frame.call_site = record[2] & ~kSecondUnit;
@@ -168,32 +183,39 @@ void CallTree::entry(const uint64_t* record, uint64_t position, uint64_t ticks, 
   pop_above_caller(stack, frame);
   place(stack, &frame, position);
   root_.reset();
-  frame.number = ++opened_;
+  frame.number = ++shared_->opened;
+  if (stack->frames.empty() && on != home_) {
+    stack->entered_from = came_from_ == home_ ? 0 : came_from_->hi;
+    shared_->filled(*stack);
+  }
   stack->frames.push_back(frame);
+  last_ = on;
   told_ = stack;
   listener_->opened(this, stack->frames.back());
 }
 
-// By the low half of a stack pointer: that of another stack than the one that was announced, if it
-// does not fit there.
-FrameStack* CallTree::stack_of(uint32_t sp) {
-  if (current_->holds32(sp)) return current_;
-  if (home_.holds32(sp)) return &home_;
-  for (auto& [lo, stack] : *shared_) {
-    if (stack->holds32(sp) && !stack->frames.empty()) return stack.get();
-  }
-  return current_;
+// By the low half of a stack pointer: the stack that was announced, if it fits there. An exit has
+// to find its function there, too, for another stack may have the same low half.
+CallTree::StackRef CallTree::stack_of(uint32_t sp, uint32_t exited) {
+  auto fits = [&](const FrameStack& stack) {
+    if (!stack.holds32(sp)) return false;
+    if (exited == 0) return true;
+    for (size_t i = stack.frames.size(); i-- > 0;) {
+      if (static_cast<uint32_t>(stack.frames[i].function) == exited) return true;
+    }
+    return false;
+  };
+  if (fits(*current_)) return current_;
+  if (fits(*home_)) return home_;
+  StackRef found =
+      shared_->find(sp, [&](const FrameStack& s) { return !s.frames.empty() && fits(s); });
+  return found != nullptr ? found : current_;
 }
 
-FrameStack* CallTree::stack_at(uint64_t sp) {
+CallTree::StackRef CallTree::stack_at(uint64_t sp) {
   if (current_->holds(sp)) return current_;
-  if (home_.holds(sp)) return &home_;
-  FrameStack* found = nullptr;
-  for (auto& [lo, stack] : *shared_) {
-    if (!stack->holds(sp)) continue;
-    if (!stack->frames.empty()) return stack.get();
-    found = stack.get();
-  }
+  if (home_->holds(sp)) return home_;
+  StackRef found = shared_->find(sp);
   return found != nullptr ? found : current_;
 }
 
@@ -201,7 +223,8 @@ void CallTree::exit(const uint64_t* record, uint64_t ticks) {
   settle();
   last_ticks_ = ticks;
   auto function = static_cast<uint32_t>(record[1]);
-  FrameStack* stack = stack_of(static_cast<uint32_t>(record[1] >> 32));
+  last_ = stack_of(static_cast<uint32_t>(record[1] >> 32), function);
+  FrameStack* stack = last_.get();
   auto& frames = stack->frames;
   for (size_t i = frames.size(); i-- > 0;) {
     if (static_cast<uint32_t>(frames[i].function) != function) continue;
@@ -212,22 +235,29 @@ void CallTree::exit(const uint64_t* record, uint64_t ticks) {
   listener_->orphan_exit(this);
 }
 
-void CallTree::stack_switch(uint64_t lo, uint64_t bytes, uint64_t sp) {
-  FrameStack* to = sp != 0 ? stack_at(sp) : &home_;
-  if (sp != 0 && to->holds(sp)) {
+void CallTree::stack_switch(uint64_t lo, uint64_t bytes, uint64_t what, uint64_t ticks) {
+  StackRef to = home_;
+  bool guessed = what != 0 && what != kStackIsNew;
+  if (guessed && stack_at(what)->holds(what)) {
     // Bounds that were guessed around a stack pointer, by a handler that interrupted the slow path:
     // its calls would otherwise each have a stack of their own.
-  } else if (lo != home_.lo) {
-    std::unique_ptr<FrameStack>& slot = (*shared_)[lo];
-    if (slot == nullptr) slot = std::make_unique<FrameStack>();
-    slot->lo = lo;
-    slot->hi = lo + bytes;
-    to = slot.get();
+    to = stack_at(what);
+  } else if (lo == home_->lo) {
+    home_->hi = lo + bytes;
+  } else if (lo < home_->hi && lo + bytes == home_->hi) {
+    home_->lo = lo;
   } else {
-    home_.hi = lo + bytes;
+    auto close = [&](const StackRef& stack) {
+      while (!stack->frames.empty()) close_top(stack.get(), ExitKind::kUnwound, ticks, true);
+    };
+    auto forget = [&](const StackRef& stack) {
+      listener_->stack_forgotten(this, stack->frames.size(), ticks);
+      close(stack);
+    };
+    to = shared_->come_to(lo, lo + bytes, what == kStackIsNew, close, forget);
   }
-  if (to != current_) came_from_ = current_;
-  current_ = to;
+  if (to != last_) came_from_ = last_;
+  current_ = last_ = to;
 }
 
 // Frames at the target's stack pointer that are inlined in its function but not on the given chain.
@@ -245,7 +275,8 @@ void CallTree::close_inlined_at(FrameStack* stack, const std::vector<uint64_t>& 
 
 void CallTree::unwind(UnwindKind kind, uint64_t pc, uint64_t target_sp, uint64_t ticks) {
   settle();
-  FrameStack* stack = stack_at(target_sp);
+  StackRef at = stack_at(target_sp);
+  FrameStack* stack = at.get();
   ExitKind exit_kind = kind == UnwindKind::kLongjmp ? ExitKind::kLongjmp : ExitKind::kUnwound;
   auto& frames = stack->frames;
   while (!frames.empty() && frames.back().sp < target_sp) close_top(stack, exit_kind, ticks, false);
@@ -258,13 +289,14 @@ void CallTree::unwind(UnwindKind kind, uint64_t pc, uint64_t target_sp, uint64_t
 
 bool CallTree::at_end_of_stack(const Frame& frame) const {
   constexpr uint64_t kNear = 256 << 10;
-  return frame.sp >= home_.lo && frame.sp < home_.hi && frame.sp - home_.lo < kNear &&
-         home_.hi - home_.lo > 2 * kNear;
+  return frame.sp >= home_->lo && frame.sp < home_->hi && frame.sp - home_->lo < kNear &&
+         home_->hi - home_->lo > 2 * kNear;
 }
 
 void CallTree::closed_up_to(uint64_t sp, uint32_t function, uint64_t ticks) {
   settle();
-  FrameStack* stack = stack_at(sp);
+  StackRef at = stack_at(sp);
+  FrameStack* stack = at.get();
   auto& frames = stack->frames;
   while (!frames.empty() && frames.back().sp < sp) {
     close_top(stack, ExitKind::kReturned, ticks, true);
@@ -297,7 +329,8 @@ void CallTree::vfork_end(uint64_t ticks) {
 
 void CallTree::close_vforked(ExitKind kind, uint64_t ticks) {
   if (vfork_sp_ == 0) return;
-  FrameStack* stack = stack_at(vfork_sp_);
+  StackRef at = stack_at(vfork_sp_);
+  FrameStack* stack = at.get();
   while (!stack->frames.empty() && stack->frames.back().sp < vfork_sp_) {
     close_top(stack, kind, ticks, false);
   }
@@ -305,18 +338,27 @@ void CallTree::close_vforked(ExitKind kind, uint64_t ticks) {
 }
 
 void CallTree::close_all(ExitKind kind, uint64_t ticks) {
-  while (!home_.frames.empty()) close_top(&home_, kind, ticks, false);
+  while (!home_->frames.empty()) close_top(home_.get(), kind, ticks, false);
 }
 
 // The innermost frame of each stack on which the thread has calls open: a coroutine's, those of
 // what resumed it, and the thread's own.
 template <typename Visit>
 void CallTree::visit_innermost(Visit&& visit) {
-  FrameStack* below = stack_below(current_);
-  for (FrameStack* stack :
-       {current_, below != &home_ ? below : nullptr, current_ != &home_ ? &home_ : nullptr}) {
-    if (stack != nullptr && !stack->frames.empty()) visit(&stack->frames.back());
+  constexpr int kFar = 64;
+  auto visit_top = [&](FrameStack* stack) {
+    if (!stack->frames.empty()) visit(&stack->frames.back());
+  };
+  StackRef stack = current_;
+  for (int i = 0; i < kFar && stack != home_; i++) {
+    visit_top(stack.get());
+    StackRef below = stack == current_            ? came_from_
+                     : stack->entered_from != 0 ? shared_->ending_at(stack->entered_from)
+                                                  : home_;
+    if (below == nullptr || below == stack || below == current_) break;
+    stack = below;
   }
+  visit_top(home_.get());
 }
 
 void CallTree::waited(int64_t ns, int64_t now_ns) {
@@ -338,8 +380,8 @@ void CallTree::lost(uint64_t calls) {
 // nothing is known. A coroutine's calls: nothing either, for it may have been suspended, or on
 // another thread.
 void CallTree::delayed(int64_t ns, int64_t from_ns) {
-  for (size_t i = home_.frames.size(); i-- > 0;) {
-    Frame& frame = home_.frames[i];
+  for (size_t i = home_->frames.size(); i-- > 0;) {
+    Frame& frame = home_->frames[i];
     if (frame.start_ns > from_ns) continue;
     add_ns(&frame.delayed_ns, ns);
     return;  // those further out get it from this one

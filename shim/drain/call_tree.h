@@ -16,14 +16,14 @@
 //   root      nothing is open: closes all
 //
 // A thread has a list of open frames for each stack it runs on, for stack pointers compare only
-// within one. The first frame on another stack is a child of what is open on the one before. The
-// program announces a switch when it sees one, but a record's own stack pointer has the last word:
-// a hook may have been interrupted, on its way to its record, by a handler on an alternate stack.
+// within one. The first frame on another stack is a child of what is open on the one where the
+// thread was before. The program announces a switch when it sees one, but a record's own stack
+// pointer has the last word: calls may return on another stack without a word, and a hook may have
+// been interrupted, on its way to its record, by a handler on an alternate stack.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -31,6 +31,7 @@
 #include "shim/channel/ids.h"
 #include "shim/channel/layout.h"
 #include "shim/channel/record.h"
+#include "shim/drain/shared_stacks.h"
 #include "shim/drain/span_filter.h"
 
 namespace telinject {
@@ -100,6 +101,8 @@ struct FrameStack {
   // frames from the outermost on are known not to be held back: it falls as frames are closed.
   uint32_t base_depth = 0;
   size_t settled = 0;
+  // The upper end of the stack that its first frame was entered from; 0: the thread's own.
+  uint64_t entered_from = 0;
 
   // Takes off the innermost frame, and leaves what is known of it to the next one.
   Frame pop();
@@ -115,13 +118,10 @@ struct FrameStack {
 
   template <typename Archive>
   void io(Archive& a) {
-    a(lo, hi, frames, base_depth, settled);
+    a(lo, hi, frames, base_depth, settled, entered_from);
     if (settled > frames.size()) a.fail();
   }
 };
-
-// Stacks that are not a thread's own: coroutines may be resumed by any thread of the process.
-using SharedStacks = std::map<uint64_t, std::unique_ptr<FrameStack>>;
 
 // What a thread's roots continue.
 struct ParentContext {
@@ -148,6 +148,8 @@ class CallTree {
                         bool upper_bound) = 0;
     // An exit that belongs to no open frame.
     virtual void orphan_exit(CallTree* tree) = 0;
+    // The calls of a stack were closed since there are too many stacks.
+    virtual void stack_forgotten(CallTree* tree, uint64_t calls, uint64_t ticks) = 0;
   };
 
   // What names and inline chains are needed for.
@@ -166,8 +168,8 @@ class CallTree {
   void root(uint64_t flags, uint64_t number, uint64_t position);
   void entry(const uint64_t* record, uint64_t position, uint64_t ticks, int64_t ns);
   void exit(const uint64_t* record, uint64_t ticks);
-  // `sp`: 0, or a stack pointer on it, if the bounds are a guess.
-  void stack_switch(uint64_t lo, uint64_t bytes, uint64_t sp);
+  // `what`: 0, kStackIsNew, or a stack pointer on it, if the bounds are a guess.
+  void stack_switch(uint64_t lo, uint64_t bytes, uint64_t what, uint64_t ticks);
   void unwind(UnwindKind kind, uint64_t pc, uint64_t target_sp, uint64_t ticks);
   // Exits that did not fit: frames up to `sp` are gone; `function` is the last one's low half.
   void closed_up_to(uint64_t sp, uint32_t function, uint64_t ticks);
@@ -186,11 +188,11 @@ class CallTree {
 
   // Closes all that is open on the thread's own stack.
   void close_all(ExitKind kind, uint64_t ticks);
-  // Calls that were entered so far.
-  uint64_t opened() const { return opened_; }
+  // Calls that were entered so far, on any thread of the process.
+  uint64_t opened() const { return shared_->opened; }
   // True if the frame stands where the thread's own stack ends.
   bool at_end_of_stack(const Frame& frame) const;
-  bool has_open() const { return !home_.frames.empty(); }
+  bool has_open() const { return !home_->frames.empty(); }
   // The last record was an exec that has not failed (so far).
   bool executing() const { return exec_pending_; }
   // pthread_exit was called: what is still open when the lane ends, ended then.
@@ -207,12 +209,12 @@ class CallTree {
   std::optional<ParentContext> current_at(uint64_t sp) { return innermost(*stack_at(sp)); }
   // The stack whose innermost frame that is, or null.
   FrameStack* inner_stack_at(uint64_t sp) {
-    FrameStack* stack = stack_at(sp);
+    FrameStack* stack = stack_at(sp).get();
     return stack->frames.empty() ? stack_below(stack) : stack;
   }
   // The stack with the innermost frame of the one that was announced last, or null.
   FrameStack* current_stack() {
-    return current_->frames.empty() ? stack_below(current_) : current_;
+    return current_->frames.empty() ? stack_below(current_.get()) : current_.get();
   }
   // What roots of the thread continue.
   const std::optional<ParentContext>& context() const { return context_; }
@@ -228,31 +230,33 @@ class CallTree {
   // Between records, that is between opened() and closed().
   template <typename Archive>
   void io(Archive& a) {
-    a(key_, lane_, context_, adopter_, adopted_since_, home_);
+    a(key_, lane_, context_, adopter_, adopted_since_, *home_);
     io_stack(a, &current_);
     io_stack(a, &came_from_);
-    a(root_, opened_, exec_pending_, exec_ticks_, thread_exit_ticks_, last_ticks_, vfork_sp_);
-    told_ = current_;
-    if (current_ == nullptr) a.fail();
+    io_stack(a, &last_);
+    a(root_, exec_pending_, exec_ticks_, thread_exit_ticks_, last_ticks_, vfork_sp_);
+    told_ = current_.get();
   }
 
  private:
-  // One of the stacks that the tree knows, or null.
+  using StackRef = SharedStacks::Ref;
+
+  // The thread's own stack, or one of those that are shared.
   template <typename Archive>
-  void io_stack(Archive& a, FrameStack** stack) {
-    bool none = *stack == nullptr, home = *stack == &home_;
-    uint64_t lo = none || home ? 0 : (*stack)->lo;
-    a(none, home, lo);
-    auto found = shared_->find(lo);
-    *stack = none ? nullptr : home || found == shared_->end() ? &home_ : found->second.get();
+  void io_stack(Archive& a, StackRef* stack) {
+    uint64_t hi = *stack == home_ ? 0 : (*stack)->hi;
+    a(hi);
+    StackRef found = hi == 0 ? nullptr : shared_->ending_at(hi);
+    *stack = found != nullptr ? found : home_;
   }
 
   void settle();
   void close_top(FrameStack* stack, ExitKind kind, uint64_t ticks, bool upper_bound);
   template <typename Visit>
   void visit_innermost(Visit&& visit);
-  FrameStack* stack_of(uint32_t sp);
-  FrameStack* stack_at(uint64_t sp);
+  StackRef stack_of(uint32_t sp, uint32_t exited_function);
+  StackRef stack_at(uint64_t sp);
+  FrameStack* inner_stack(const StackRef& from) const;
   std::optional<ParentContext> innermost(const FrameStack& stack) const;
   void close_vforked(ExitKind kind, uint64_t ticks);
   void pop_gone(FrameStack* stack, const Frame& entering);
@@ -272,23 +276,38 @@ class CallTree {
   SharedStacks* shared_;
   Resolver* resolver_;
   Listener* listener_;
-  FrameStack home_;
-  FrameStack* current_;
+  StackRef home_ = std::make_shared<FrameStack>();
+  StackRef current_ = home_;  // that was announced last
   // Where the thread was before it came to current_: what is open there when a first frame is
   // entered here is its parent. (When it is entered, not when the switch was told: a thread that
   // goes back only to return from calls does not say so.)
-  FrameStack* came_from_ = nullptr;
-  FrameStack* told_;  // the stack that gained or lost a frame last
+  StackRef came_from_ = home_;
+  StackRef last_ = home_;  // of the last record
+  FrameStack* told_;       // the stack that gained or lost a frame last
   struct PendingRoot {
     uint64_t flags, number;
   };
   std::optional<PendingRoot> root_;
-  uint64_t opened_ = 0;
   bool exec_pending_ = false;
   uint64_t exec_ticks_ = 0;
   uint64_t thread_exit_ticks_ = 0;
   uint64_t last_ticks_ = 0;  // of an entry or exit
   uint64_t vfork_sp_ = 0;    // frames below belong to the child of vfork; 0: none
 };
+
+template <typename Archive>
+void SharedStacks::io(Archive& a) {
+  a(opened);
+  std::vector<uint64_t> ends(open_.rbegin(), open_.rend());
+  ends.insert(ends.end(), empty_.rbegin(), empty_.rend());
+  a(ends);
+  for (uint64_t hi : ends) {
+    Ref stack = Archive::kReads ? std::make_shared<FrameStack>() : ending_at(hi);
+    a(*stack);
+    if (!Archive::kReads) continue;
+    if (stack->hi != hi || stack->lo > hi || by_end_.contains(hi)) return a.fail();
+    insert(stack);
+  }
+}
 
 }  // namespace telinject

@@ -47,6 +47,7 @@ class SpanWriter {
   virtual void span_closed(struct Thread* thread, FrameStack* stack, const Frame& frame,
                            ExitKind kind, uint64_t end_ticks, bool upper_bound) = 0;
   virtual void exit_without_entry(struct Thread* thread) = 0;
+  virtual void stack_forgotten(struct Thread* thread, uint64_t calls, uint64_t ticks) = 0;
 };
 
 struct Thread final : CallTree::Listener {
@@ -59,6 +60,9 @@ struct Thread final : CallTree::Listener {
     writer->span_closed(this, tree.stack(), frame, kind, at_ticks, upper_bound);
   }
   void orphan_exit(CallTree*) override { writer->exit_without_entry(this); }
+  void stack_forgotten(CallTree*, uint64_t calls, uint64_t ticks) override {
+    writer->stack_forgotten(this, calls, ticks);
+  }
   void set_name(const std::string& name);
 
   // Without decide_by_ns, which is of this process's clock, and HTTP (processor_state.cpp).

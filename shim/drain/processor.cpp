@@ -253,6 +253,12 @@ void Processor::finish_thread(Thread* thread, ExitKind kind) {
   release_main(thread, process->exit_status());
   http_.forget(thread);
   std::erase(undecided_, thread);
+  if (process->threads.size() == 1 && process->stacks.any_open()) {
+    // Coroutines that are not over need a thread to be written by, now or when the process ends.
+    if (!process->exiting && !process->ended) return;
+    close_stacks(process, kind == ExitKind::kThreadEnd ? kind_of(*process) : kind,
+                 thread->end_ticks);
+  }
   std::erase_if(process->threads, [&](const auto& owned) { return owned.get() == thread; });
 }
 
@@ -277,16 +283,21 @@ void Processor::decide_ended_threads(bool all) {
   }
 }
 
+// A coroutine's frames belong to no thread; any will do to write them.
+void Processor::close_stacks(Process* process, ExitKind kind, uint64_t ticks) {
+  if (process->threads.empty()) return;
+  Thread* writer = process->threads.front().get();
+  process->stacks.each([&](FrameStack& stack) {
+    while (!stack.frames.empty()) {
+      Frame frame = stack.pop();
+      span_closed(writer, &stack, frame, kind, ticks, false);
+    }
+  });
+}
+
 void Processor::finish_process(Process* process, ExitKind kind, uint64_t ticks) {
   http_.end_process(process, kind, ticks);
-  // A coroutine's frames belong to no thread; any will do to write them.
-  Thread* writer = process->threads.empty() ? nullptr : process->threads.front().get();
-  for (auto& [lo, stack] : process->stacks) {
-    while (writer != nullptr && !stack->frames.empty()) {
-      Frame frame = stack->pop();
-      span_closed(writer, stack.get(), frame, kind, ticks, false);
-    }
-  }
+  close_stacks(process, kind, ticks);
   for (size_t i = process->threads.size(); i-- > 0;) {
     Thread* thread = process->threads[i].get();
     if (!thread->ended) continue;

@@ -125,6 +125,7 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   void drop_sequences(const SegmentState& segment);
   void end_exiting(SegmentState* segment, uint64_t ticks);
   void finish_thread(Thread* thread, ExitKind kind);
+  void close_stacks(Process* process, ExitKind kind, uint64_t ticks);
   void finish_process(Process* process, ExitKind kind, uint64_t ticks);
   void decide_ended_threads(bool all);
   bool ended_alone(const Thread& thread) const;
@@ -134,6 +135,7 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   void span_closed(Thread* thread, FrameStack* stack, const Frame& frame, ExitKind kind,
                    uint64_t end_ticks, bool upper_bound) override;
   void exit_without_entry(Thread* thread) override;
+  void stack_forgotten(Thread* thread, uint64_t calls, uint64_t ticks) override;
   void write_entry(Thread* thread, const Frame& frame);
   void sort_in(std::vector<Notice>* notices);
   void take_samples(LaneTrack* lane, uint64_t until);

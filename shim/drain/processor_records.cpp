@@ -54,11 +54,12 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
   switch (kind) {
     case ControlKind::kRoot:
       if (options_.finder != nullptr) options_.finder->start();  // events will follow
-      thread->flights.clear();  // nothing is open that one could leave
+      // Nothing is open that one could leave, unless a destructor has begun a coroutine.
+      if ((a & kRootOnStack) == 0) thread->flights.clear();
       tree.root(a, b, position);
       break;
     case ControlKind::kStack:
-      tree.stack_switch(b, a, c);
+      tree.stack_switch(b, a, c, ticks);
       break;
     case ControlKind::kUnwind:
       unwound(thread, a, b, c, ticks);

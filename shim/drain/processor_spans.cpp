@@ -242,6 +242,16 @@ void Processor::exit_without_entry(Thread*) {
   losses_.add(LossReason::kOrphanExit, 1);
 }
 
+// Rare: each is told at once.
+void Processor::stack_forgotten(Thread* thread, uint64_t calls, uint64_t ticks) {
+  losses_.add(LossReason::kStacks, calls);
+  int64_t ns = clock_->to_ns(ticks);
+  const ProcessText& text = text_of(thread->process, ns);
+  encoder_.loss(note_place(thread->process, ns), loss_reason_name(LossReason::kStacks), calls,
+                thread->attributes_json, text);
+  facts_.events++;
+}
+
 // Calls that a thread's lane had no room for: told by the exits of the calls that were open, and in
 // the stream where they are missing, at most ten times a second.
 void Processor::lose(Thread* thread, uint64_t calls, uint64_t ticks, bool now) {

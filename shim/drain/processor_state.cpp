@@ -67,14 +67,7 @@ void Processor::io_process(Archive& a, std::vector<std::shared_ptr<uint64_t>>* c
                            Process* process) {
   a(*process);
   io_counter(a, counters, &process->sequence);
-  std::vector<uint64_t> shared;
-  for (auto& [lo, stack] : process->stacks) shared.push_back(lo);
-  a(shared);
-  for (uint64_t lo : shared) {
-    std::unique_ptr<FrameStack>& stack = process->stacks[lo];
-    if (stack == nullptr) stack = std::make_unique<FrameStack>();
-    a(*stack);
-  }
+  a(process->stacks);
   [[maybe_unused]] SpanWriter* writer = this;
   uint64_t threads = a.count(process->threads.size());
   for (uint64_t i = 0; i < threads && a.good(); i++) {

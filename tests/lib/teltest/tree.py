@@ -70,8 +70,9 @@ class TreeChecker:
     """feed() it every event in the order of the file, then finish().
 
     remote_parents: set of (trace_id, span_id), as texts, that may be parents without being emitted.
-    stack_switches: the program switches stacks (coroutines): a call's parent must be open on its
-    thread, but calls need not end in the reverse order of their starts, nor inside their parent.
+    stack_switches: the program switches stacks (coroutines): a call's parent must be open, but calls
+    need not end in the reverse order of their starts, nor inside their parent, nor on the thread that
+    they began on.
     """
 
     def __init__(self, remote_parents=(), stack_switches=False, keep=5):
@@ -229,7 +230,7 @@ class TreeChecker:
         if any(ids[row] == parent for row in thread.others):
             return
         if thread.stack:
-            if self._switches and any(ids[row] == parent for row in thread.stack):
+            if self._switches and self.spans.rows.get(parent) in self._open:
                 return
             self._bad("nesting", f"parent of {name} is {parent:016x}, but the innermost open call "
                                  f"is {self._open[thread.stack[-1]][0]} "
@@ -251,7 +252,8 @@ class TreeChecker:
         end = (name, spans.trace(event["trace_id"]),
                int(parent_text, 16) if parent_text is not None else NO_PARENT,
                event["correlation_id"])
-        if end != start or number != spans.threads[row] or kind != spans.kinds[row]:
+        moved = number != spans.threads[row] and not (self._switches and kind == FUNCTION)
+        if end != start or moved or kind != spans.kinds[row]:
             self._bad("mismatch", f"start and end of span {event['span_id']} differ: name, trace, "
                                   f"parent, correlation: {start} and {end}; thread "
                                   f"{spans.threads[row]} and {number}")

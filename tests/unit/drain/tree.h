@@ -24,8 +24,9 @@ struct Call {
 
 class Tree final : public CallTree::Listener, public CallTree::Resolver {
  public:
-  explicit Tree(std::optional<ParentContext> context = std::nullopt)
-      : tree(kKey, 3, kStackLo, kStackHi, context, &stacks, this, this) {}
+  explicit Tree(std::optional<ParentContext> context = std::nullopt,
+                size_t most_stacks = SharedStacks::kMost)
+      : stacks(most_stacks), tree(kKey, 3, kStackLo, kStackHi, context, &stacks, this, this) {}
 
   static uint64_t function(char name) { return 0x55550000 + static_cast<uint64_t>(name) * 0x100; }
 
@@ -56,6 +57,9 @@ class Tree final : public CallTree::Listener, public CallTree::Resolver {
     uint64_t record[2] = {++ticks | kExitBit,
                           (function(at.name) & 0xffffffff) | (at.sp & 0xffffffff) << 32};
     tree.exit(record, ticks);
+  }
+  void go_to(uint64_t lo, uint64_t bytes, uint64_t what) {
+    tree.stack_switch(lo, bytes, what, ++ticks);
   }
   void unwind(UnwindKind kind, uint64_t pc, uint64_t sp) { tree.unwind(kind, pc, sp, ++ticks); }
 
@@ -89,6 +93,7 @@ class Tree final : public CallTree::Listener, public CallTree::Resolver {
     durations[name_of(frame)] = frame.duration_ns(static_cast<int64_t>(end));
   }
   void orphan_exit(CallTree*) override { log_ += "?"; }
+  void stack_forgotten(CallTree*, uint64_t calls, uint64_t) override { forgotten += calls; }
 
   const Site* site(uint64_t, uint32_t return_address, uint64_t call_site) override {
     Site& site = sites_[{return_address, call_site}];
@@ -107,6 +112,7 @@ class Tree final : public CallTree::Listener, public CallTree::Resolver {
 
   SharedStacks stacks;
   CallTree tree;
+  uint64_t forgotten = 0;  // calls, with stacks that gave way
   uint64_t ticks = 100;
   Frame last = {}, closed_last = {};
   std::map<char, uint64_t> ends;
