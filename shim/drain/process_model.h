@@ -121,9 +121,11 @@ struct Process {
   std::shared_ptr<const ProcessText> text;  // made at its first event; encoders share it
   bool counted = false;                     // in the summary: it has made a call
   std::shared_ptr<uint64_t> sequence = std::make_shared<uint64_t>(0);
-  bool first = false;     // of its segment: what others are forked from
-  bool executed = false;  // another program: this one is over
-  bool exiting = false;   // said so itself, and when
+  bool first = false;             // of its segment: what others are forked from
+  bool executed = false;          // another program: this one is over
+  uint64_t forgotten_untold = 0;  // calls of stacks that gave way; and when that was told last
+  int64_t forgotten_told_ns = 0;
+  bool exiting = false;  // said so itself, and when
   uint64_t exit_ticks = 0;
   bool ended = false;
   ProcessEnd end;
@@ -138,7 +140,7 @@ struct Process {
   template <typename Archive>
   void io(Archive& a) {
     a(id, pid, os_pid, code, counted, first, executed, exiting, exit_ticks, ended, end, said_status,
-      crash);
+      crash, forgotten_untold, forgotten_told_ns);
     bool told = text != nullptr;
     a(told);
     if (told) {

@@ -297,6 +297,7 @@ void Processor::close_stacks(Process* process, ExitKind kind, uint64_t ticks) {
 
 void Processor::finish_process(Process* process, ExitKind kind, uint64_t ticks) {
   http_.end_process(process, kind, ticks);
+  tell_forgotten(process, ticks);
   close_stacks(process, kind, ticks);
   for (size_t i = process->threads.size(); i-- > 0;) {
     Thread* thread = process->threads[i].get();

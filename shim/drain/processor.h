@@ -136,6 +136,7 @@ class Processor final : SpanWriter, HttpSpans::Writer {
                    uint64_t end_ticks, bool upper_bound) override;
   void exit_without_entry(Thread* thread) override;
   void stack_forgotten(Thread* thread, uint64_t calls, uint64_t ticks) override;
+  void tell_forgotten(Process* process, uint64_t ticks);
   void write_entry(Thread* thread, const Frame& frame);
   void sort_in(std::vector<Notice>* notices);
   void take_samples(LaneTrack* lane, uint64_t until);

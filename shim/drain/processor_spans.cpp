@@ -242,14 +242,25 @@ void Processor::exit_without_entry(Thread*) {
   losses_.add(LossReason::kOrphanExit, 1);
 }
 
-// Rare: each is told at once.
+// Told at most ten times a second, and at the end of the process.
 void Processor::stack_forgotten(Thread* thread, uint64_t calls, uint64_t ticks) {
   losses_.add(LossReason::kStacks, calls);
+  Process* process = thread->process;
+  process->forgotten_untold += calls;
+  if (clock_->to_ns(ticks) - process->forgotten_told_ns >= kLossEventNs) {
+    tell_forgotten(process, ticks);
+  }
+}
+
+void Processor::tell_forgotten(Process* process, uint64_t ticks) {
+  if (process->forgotten_untold == 0) return;
   int64_t ns = clock_->to_ns(ticks);
-  const ProcessText& text = text_of(thread->process, ns);
-  encoder_.loss(note_place(thread->process, ns), loss_reason_name(LossReason::kStacks), calls,
-                thread->attributes_json, text);
+  const ProcessText& text = text_of(process, ns);
+  encoder_.loss(note_place(process, ns), loss_reason_name(LossReason::kStacks),
+                process->forgotten_untold, {}, text);
   facts_.events++;
+  process->forgotten_untold = 0;
+  process->forgotten_told_ns = ns;
 }
 
 // Calls that a thread's lane had no room for: told by the exits of the calls that were open, and in

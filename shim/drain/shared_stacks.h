@@ -21,7 +21,7 @@ class SharedStacks {
  public:
   using Ref = std::shared_ptr<FrameStack>;
   using Close = std::function<void(const Ref& stack)>;
-  static constexpr size_t kMost = size_t{1} << 17;
+  static constexpr size_t kMost = size_t{1} << 18;
   static constexpr size_t kMostEmpty = 256;
 
   explicit SharedStacks(size_t most = kMost) : most_(most) {}
