@@ -23,8 +23,8 @@ uintptr_t pending_bytes(const Lane* lane) {
   return (lane->pending.landed_word != 0 ? kControlBytes : 0) +
          (lane->pending.closed_sp != 0 ? kControlBytes : 0) +
          (lane->pending.lost != 0 ? kControlBytes : 0) +
-         (lane->pending.waited != 0 ? kControlBytes : 0) + (is_announced(lane) ? 0 : kControlBytes) +
-         (lane->tell_origin ? kControlBytes : 0);
+         (lane->pending.waited != 0 ? kControlBytes : 0) +
+         (is_announced(lane) ? 0 : kControlBytes) + (lane->tell_origin ? kControlBytes : 0);
 }
 
 void write_pending(Lane* lane, uint64_t ticks) {

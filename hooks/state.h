@@ -204,7 +204,7 @@ struct Process {
   bool stacktraces;
   Threads threads;
   ClockKind clock;
-  bool knows_cpu;                     // current_cpu() can be asked
+  bool knows_cpu;  // current_cpu() can be asked
   // Seccomp filters that are on, or about to be: while there are any, make no system call.
   std::atomic<uint32_t> restricted;
   std::atomic<uint32_t> clock_forbidden;  // to some thread: untimed.h

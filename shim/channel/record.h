@@ -52,6 +52,8 @@ enum class ControlKind : uint16_t {
   kMessageData,  // 21 bytes of it: 6 in a, 7 in b, 8 in c
   kWaited,       // the thread waited for room. b: for how many ticks; what is
                  // open then was open all that while
+  kPreempted,    // made by the drain: the thread was ready to run, and another one ran, up to here.
+                 // b: for how many ticks
 };
 
 enum RootFlags : uint64_t {

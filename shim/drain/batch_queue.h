@@ -25,7 +25,8 @@ namespace telinject {
 // Names a segment within the drain; never reused.
 using SegmentId = uint32_t;
 
-// Records of one lane.
+// Records of one lane, or, where is_shadow_lane(), what the drain itself says of it
+// (context_switches.h).
 struct LaneRun {
   SegmentId segment;
   uint32_t lane;

@@ -30,6 +30,7 @@ Frame FrameStack::pop() {
   if (frames.empty()) return frame;
   Frame& caller = frames.back();
   add_ns(&caller.waited_ns, frame.waited_ns);
+  add_ns(&caller.preempted_ns, frame.preempted_ns);
   caller.lost_calls += frame.lost_calls;
   add_ns(&caller.delayed_ns, frame.delayed_ns);
   return frame;
@@ -352,20 +353,28 @@ void CallTree::visit_innermost(Visit&& visit) {
   StackRef stack = current_;
   for (int i = 0; i < kFar && stack != home_; i++) {
     visit_top(stack.get());
-    StackRef below = stack == current_            ? came_from_
+    StackRef below = stack == current_          ? came_from_
                      : stack->entered_from != 0 ? shared_->ending_at(stack->entered_from)
-                                                  : home_;
+                                                : home_;
     if (below == nullptr || below == stack || below == current_) break;
     stack = below;
   }
   visit_top(home_.get());
 }
 
-void CallTree::waited(int64_t ns, int64_t now_ns) {
+void CallTree::add_time(int64_t Frame::*what, int64_t ns, int64_t now_ns) {
   visit_innermost([&](Frame* frame) {
-    add_ns(&frame->waited_ns,
+    add_ns(&(frame->*what),
            std::clamp<int64_t>(ns, 0, std::max<int64_t>(now_ns - frame->start_ns, 0)));
   });
+}
+
+void CallTree::waited(int64_t ns, int64_t now_ns) {
+  add_time(&Frame::waited_ns, ns, now_ns);
+}
+
+void CallTree::preempted(int64_t ns, int64_t now_ns) {
+  add_time(&Frame::preempted_ns, ns, now_ns);
 }
 
 void CallTree::lost(uint64_t calls) {

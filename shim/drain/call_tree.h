@@ -58,6 +58,8 @@ struct Frame {
   // That the thread waited for room in its lane, so far as it is known here: of a call that is open
   // further in it is added when that one is closed.
   int64_t waited_ns = 0;
+  // That it was ready to run and another thread ran, in the same way.
+  int64_t preempted_ns = 0;
   // Calls that were not recorded while it was open, likewise; and those of them that were lost
   // while no call that it made was open: what they took counts as its own time.
   uint64_t lost_calls = 0, lost_own_calls = 0;
@@ -65,19 +67,23 @@ struct Frame {
   int64_t delayed_ns = 0;
 
   uint64_t parent_of_children() const { return fate == Fate::kLeftOut ? parent_span_id : span_id; }
-  // What the call took the program: the tracer's waiting is no part of it.
+  // What the call took the program: the tracer's waiting is no part of it, nor is the time in which
+  // others had the processor.
   int64_t duration_ns(int64_t end_ns) const {
-    return std::max<int64_t>(end_ns - start_ns - waited_ns, 0);
+    return std::max<int64_t>(end_ns - start_ns - waited_ns - preempted_ns, 0);
   }
 
   template <typename Archive>
   void io(Archive& a) {
     a.refer(site);
     a(function, call_site, sp, return_address, first_of_trace, sampled, fate, left_out, trace,
-      span_id, parent_span_id, ticks, start_ns, children_ns, number, waited_ns, lost_calls,
-      lost_own_calls, delayed_ns);
+      span_id, parent_span_id, ticks, start_ns, children_ns, number, waited_ns, preempted_ns,
+      lost_calls, lost_own_calls, delayed_ns);
     bool known = fate <= Fate::kLeftOut && static_cast<size_t>(left_out) < kLeftOutReasons;
-    if (site == nullptr || !known || start_ns < 0 || waited_ns < 0 || delayed_ns < 0) a.fail();
+    if (site == nullptr || !known || start_ns < 0 || waited_ns < 0 || preempted_ns < 0 ||
+        delayed_ns < 0) {
+      a.fail();
+    }
   }
 };
 
@@ -180,6 +186,8 @@ class CallTree {
 
   // The thread has waited for room in its lane, until now: all that is open on it was open then.
   void waited(int64_t ns, int64_t now_ns);
+  // Another thread had its processor, until now; likewise.
+  void preempted(int64_t ns, int64_t now_ns);
   // Calls were not recorded, since the last record: what is open now was open then.
   void lost(uint64_t calls);
   // For `ns` the thread could have run and did not, not before the last record before `from_ns`;
@@ -254,6 +262,7 @@ class CallTree {
   void close_top(FrameStack* stack, ExitKind kind, uint64_t ticks, bool upper_bound);
   template <typename Visit>
   void visit_innermost(Visit&& visit);
+  void add_time(int64_t Frame::*what, int64_t ns, int64_t now_ns);
   StackRef stack_of(uint32_t sp, uint32_t exited_function);
   StackRef stack_at(uint64_t sp);
   FrameStack* inner_stack(const StackRef& from) const;

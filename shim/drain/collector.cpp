@@ -35,6 +35,9 @@ constexpr size_t kLittleBytes = 16 * 1024, kMuchBytes = 64 * 1024;
 constexpr uint32_t kSharedBellChunks = 16;
 constexpr uint64_t kSharedNapNs = 5 * kMillisecond;
 constexpr uint64_t kFullPauseNs = 200000;  // the queue has no room
+// A thread that has had records for so long, or has filled a chunk, is worth watching: what takes a
+// few calls and ends is not.
+constexpr uint64_t kWatchNs = 20 * kMillisecond;
 // A thread that has not filled a chunk for so long has its open one read.
 constexpr uint64_t kOpenChunkNs = 5 * kMillisecond;
 // What free chunks held is given back after so long: all that was not needed in that time.
@@ -75,6 +78,7 @@ Collector::Collector(BatchQueue* queue, ClockKind clock, uint64_t waiting_bytes,
       clock_(clock),
       waiting_bytes_(waiting_bytes),
       progress_(progress),
+      switches_(clock),
       http_(std::move(redaction), &memory_),
       run_delay_(clock),
       nap_ns_(kShortestNapNs) {}
@@ -208,6 +212,24 @@ void Collector::read_lane(SegmentId id, uint32_t lane, OpenLane* open_lane, Lane
   batch->watermark = open_lane->reader.read_until(batch->watermark);
 }
 
+// After its records were read: what the kernel told before the thread wrote them is in time.
+void Collector::read_switches(SegmentId id, uint32_t lane, OpenLane* open_lane,
+                              const OpenSegment& segment, Batch* batch) {
+  if (!open_lane->watched) {
+    if (open_lane->seen_ns == 0) open_lane->seen_ns = round_ns_;
+    if (open_lane->filled_ns == 0 && round_ns_ - open_lane->seen_ns < kWatchNs) return;
+    open_lane->watched = true;
+    // Its id is one of our PID namespace only if its process's is.
+    if (segment.view->info().pid != segment.os_pid) return;
+    uint32_t owner = segment.view->lane(lane)->owner.word.load(std::memory_order_relaxed);
+    switches_.watch(id, lane, segment.os_pid, static_cast<int>(owner & kOwnerTidMask));
+  }
+  RecordBytes records = switches_.read(id, lane, &memory_);
+  if (records.size() == 0) return;
+  batch->bytes += records.size();
+  batch->runs.push_back({id, shadow_lane(lane), {0, std::move(records)}});
+}
+
 size_t Collector::read_segment(SegmentId id, OpenSegment* segment, Batch* batch, bool all) {
   find_new_lanes(segment);
   size_t before = batch->bytes;
@@ -232,6 +254,9 @@ size_t Collector::read_segment(SegmentId id, OpenSegment* segment, Batch* batch,
     if (batch->bytes != had) {
       run_delay_.wrote(id, lane, segment->os_pid, segment->view->header()->pid,
                        segment->view->lane(lane)->owner.word.load());
+    }
+    if (batch->bytes != had || open_lane.watched) {
+      read_switches(id, lane, &open_lane, *segment, batch);
     }
     if (reader.is_stuck()) reader.skip_hole();
   }
@@ -260,6 +285,8 @@ void Collector::end_lane(SegmentId id, OpenSegment* segment, uint32_t lane, Batc
   std::vector<Run> runs;
   batch->bytes += open_lane.reader.read_rest(&runs, &packer_);
   for (Run& run : runs) batch->runs.push_back({id, lane, std::move(run)});
+  if (open_lane.watched) read_switches(id, lane, &open_lane, *segment, batch);
+  switches_.forget(id, lane);
   LaneHeader* header = segment->view->lane(lane);
   Notice notice(Notice::Kind::kLaneEnded);
   notice.segment = id;
@@ -347,6 +374,7 @@ bool Collector::abandon(SegmentId id, OpenSegment* segment, Batch* batch) {
     ended.lost_records = open_lane.reader.lost_records() + 1;
     batch->notices.push_back(std::move(ended));
   }
+  for (auto& [lane, open_lane] : segment->lanes) switches_.forget(id, lane);
   segment->lanes.clear();
   Notice notice(Notice::Kind::kSegmentClosed);
   notice.segment = id;

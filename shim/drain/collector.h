@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "shim/drain/batch_queue.h"
+#include "shim/drain/context_switches.h"
 #include "shim/drain/http_records.h"
 #include "shim/drain/lane_reader.h"
 #include "shim/drain/robust_list.h"
@@ -57,6 +58,8 @@ class Collector {
     LaneReader reader;
     uint64_t lost_calls, merged_exits;  // at its owner's beginning
     uint64_t filled_ns = 0;             // when it was last seen to have a complete chunk
+    uint64_t seen_ns = 0;               // when it was first seen to have records
+    bool watched = false;               // by switches_, or in vain
   };
   struct OpenSegment {
     std::unique_ptr<SegmentView> view;
@@ -79,6 +82,8 @@ class Collector {
   size_t read_segment(SegmentId id, OpenSegment* segment, Batch* batch, bool all);
   void read_lane(SegmentId id, uint32_t lane, OpenLane* open_lane, LaneReader::Take take,
                  Batch* batch);
+  void read_switches(SegmentId id, uint32_t lane, OpenLane* open_lane, const OpenSegment& segment,
+                     Batch* batch);
   void find_new_lanes(OpenSegment* segment);
   void end_lane(SegmentId id, OpenSegment* segment, uint32_t lane, Batch* batch);
   void pass_flush(SegmentId id, OpenSegment* segment, Batch* batch);
@@ -100,6 +105,7 @@ class Collector {
   const std::atomic<uint64_t>* progress_;
   RecordMemory memory_;
   RecordPacker packer_;
+  ContextSwitches switches_;
   HttpRecords http_;
   RunDelaySampler run_delay_;
   RobustList robust_list_{SegmentView::kWordDistance};

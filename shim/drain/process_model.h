@@ -154,6 +154,7 @@ struct Process {
 // A lane's records on their way into its thread's tree.
 struct LaneTrack {
   LaneStream stream;
+  LaneStream preemptions;  // of its shadow lane (context_switches.h)
   MessageAssembler messages;
   Thread* thread = nullptr;
   // Whose time has not come: they are of the moment behind some record.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "shim/drain/complain.h"
+#include "shim/drain/context_switches.h"
 #include "shim/sinks/standard_error.h"
 
 namespace telinject {
@@ -109,10 +110,16 @@ void Processor::take(Batch* batch) {
     SegmentState& segment = segments_[run.segment];
     if (segment.info == nullptr) continue;
     if (!leaves_ && stopping_.load(std::memory_order_relaxed)) {
-      losses_.add(LossReason::kInterrupted, count_entries(run.run));
+      if (!is_shadow_lane(run.lane)) {
+        losses_.add(LossReason::kInterrupted, count_entries(run.run));
+      }
       continue;
     }
-    segment.lanes[run.lane].stream.append(std::move(run.run), segment.info->ticks_ahead);
+    if (is_shadow_lane(run.lane)) {
+      segment.lanes[run.lane - kMaxLanes].preemptions.append(std::move(run.run), 0);
+    } else {
+      segment.lanes[run.lane].stream.append(std::move(run.run), segment.info->ticks_ahead);
+    }
   }
   sort_in(&batch->notices);
   for (auto& [id, segment] : segments_) {
@@ -198,6 +205,7 @@ void Processor::end_lane(const Notice& notice) {
   if (found == segment.lanes.end()) return;
   LaneTrack& lane = found->second;
   consume(&segment, notice.lane, &lane, ~uint64_t{0});
+  apply_preemptions(&lane, notice.ticks);
   take_samples(&lane, ~uint64_t{0});
   losses_.add(LossReason::kQueueFull, notice.lost_records);
   Thread* thread = lane.thread;

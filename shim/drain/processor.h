@@ -144,6 +144,8 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   void count(Thread* thread, const RunTimes& run);
   static ExitNote time_note(const Frame& frame, int64_t duration_ns);
   void wait(Thread* thread, uint64_t ticks, uint64_t waited);
+  void preempt(Thread* thread, uint64_t ticks, uint64_t preempted);
+  void apply_preemptions(LaneTrack* lane, uint64_t until);
   void write_exit(Thread* thread, const FrameStack& stack, const Frame& frame, ExitKind kind,
                   int64_t end_ns, bool upper_bound, Flight* flight);
   // processor_filter.cpp

@@ -1,4 +1,5 @@
 // Records: into the trees of their threads.
+#include <algorithm>
 #include <tuple>
 
 #include "shim/channel/message.h"
@@ -23,6 +24,7 @@ void Processor::consume(SegmentState* segment, uint32_t lane_number, LaneTrack* 
   while (const uint64_t* record = stream.peek()) {
     uint64_t ticks = stream.ticks();
     if (ticks > until) return;
+    apply_preemptions(lane, ticks);
     if (!lane->samples.empty()) take_samples(lane, ticks);
     if (is_exit(*record)) {
       if (lane->thread != nullptr) lane->thread->tree.exit(record, ticks);
@@ -33,6 +35,20 @@ void Processor::consume(SegmentState* segment, uint32_t lane_number, LaneTrack* 
     }
     stream.next();
     pass_on_if_large();
+  }
+}
+
+// Those that were over when the record with that time was made. Between the two the thread did
+// nothing, so the middle of the preemption tells, whatever the clocks' conversion is off by.
+void Processor::apply_preemptions(LaneTrack* lane, uint64_t until) {
+  while (const uint64_t* record = lane->preemptions.peek()) {
+    uint64_t ticks = *record & kTicksMask, preempted = control_b(record[2]);
+    if (ticks - std::min(preempted / 2, ticks) > until) return;
+    if (lane->thread != nullptr && is_control(record[1]) &&
+        control_kind(record[1]) == ControlKind::kPreempted) {
+      preempt(lane->thread, ticks, preempted);
+    }
+    lane->preemptions.next();
   }
 }
 
@@ -122,9 +138,9 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
     case ControlKind::kChildEnded:
       child_ended(segment, static_cast<int>(a >> 16), static_cast<int>(a & 0xffff), ticks);
       break;
-    case ControlKind::kWaited:
     case ControlKind::kMessage:
     case ControlKind::kMessageData:
+    case ControlKind::kPreempted:  // of the lane itself: the program's own invention
       break;
   }
 }

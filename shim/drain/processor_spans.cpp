@@ -175,6 +175,7 @@ void Processor::span_closed(Thread* thread, FrameStack* stack, const Frame& fram
 ExitNote Processor::time_note(const Frame& frame, int64_t duration_ns) {
   ExitNote note;
   note.waited_ns = frame.waited_ns;
+  note.preempted_ns = frame.preempted_ns;
   note.lost_calls = frame.lost_calls;
   note.not_running_ns = std::min(frame.delayed_ns, duration_ns);
   return note;
@@ -190,6 +191,16 @@ void Processor::wait(Thread* thread, uint64_t ticks, uint64_t waited) {
   add_ns(&facts_.waited_ns, ns);
 }
 
+// Nor is the time in which another thread had its processor.
+void Processor::preempt(Thread* thread, uint64_t ticks, uint64_t preempted) {
+  int64_t now_ns = clock_->to_ns(ticks);
+  int64_t ns = std::max<int64_t>(now_ns - clock_->to_ns(ticks - std::min(preempted, ticks)), 0);
+  thread->tree.preempted(ns, now_ns);
+  add_ns(&thread->waited_since_ns, ns);
+  facts_.preemptions++;
+  add_ns(&facts_.preempted_ns, ns);
+}
+
 void Processor::write_exit(Thread* thread, const FrameStack& stack, const Frame& frame,
                            ExitKind kind, int64_t end_ns, bool upper_bound, Flight* flight) {
   Process* process = thread->process;
@@ -199,7 +210,8 @@ void Processor::write_exit(Thread* thread, const FrameStack& stack, const Frame&
                       frame.parent_span_id};
   facts_.events++;
   // Asked by itself: of most exits there is nothing to note.
-  bool time_is_plain = frame.waited_ns == 0 && frame.lost_calls == 0 && frame.delayed_ns == 0;
+  bool time_is_plain = frame.waited_ns == 0 && frame.preempted_ns == 0 && frame.lost_calls == 0 &&
+                       frame.delayed_ns == 0;
   if (kind == ExitKind::kReturned && !upper_bound && flight == nullptr && time_is_plain) {
     if (pool_ == nullptr) {
       encoder_.function_exit(place, duration, frame.site->text, thread->attributes_json, nullptr,

@@ -12,6 +12,7 @@
 
 #include "absl/base/config.h"
 #include "shim/drain/archive.h"
+#include "shim/drain/context_switches.h"
 #include "shim/drain/processor.h"
 #include "shim/drain/recorder.h"
 
@@ -21,7 +22,7 @@ namespace {
 
 // To be raised with each change of what is written.
 constexpr uint64_t kFormat =
-    4 + ((sizeof(SegmentKey) + sizeof(ParentContext) + sizeof(TraceContext)) << 8);
+    5 + ((sizeof(SegmentKey) + sizeof(ParentContext) + sizeof(TraceContext)) << 8);
 
 #if defined(__GLIBCXX__) && defined(__x86_64__) && ABSL_LTS_RELEASE_VERSION == 20220623
 template <size_t actual, size_t known>
@@ -106,7 +107,7 @@ void Processor::io_segment(Archive& a, std::vector<std::shared_ptr<uint64_t>>* c
   a(numbers);
   for (uint32_t number : numbers) {
     LaneTrack& lane = segment->lanes[number];
-    a(lane.stream, lane.messages, lane.samples);
+    a(lane.stream, lane.preemptions, lane.messages, lane.samples);
     a.refer(lane.thread);
   }
   if (Archive::kReads && !lanes_make_sense(*segment)) return a.fail();
@@ -187,11 +188,11 @@ void Processor::io(Archive& a) {
   io_undecided(a);
   a(references_, reference_order_);
 #if defined(__GLIBCXX__) && defined(__x86_64__) && ABSL_LTS_RELEASE_VERSION == 20220623
-  static_assert(is_as_known<sizeof(Frame), 136>());
-  static_assert(is_as_known<sizeof(Thread), 752>());
-  static_assert(is_as_known<sizeof(Process), 432>());
+  static_assert(is_as_known<sizeof(Frame), 144>());
+  static_assert(is_as_known<sizeof(Thread), 744>());
+  static_assert(is_as_known<sizeof(Process), 568>());
   static_assert(is_as_known<sizeof(SegmentState), 160>());
-  static_assert(is_as_known<sizeof(SummaryFacts), 280>());
+  static_assert(is_as_known<sizeof(SummaryFacts), 296>());
   static_assert(is_as_known<sizeof(HttpState), 448>());
   static_assert(is_as_known<sizeof(HttpTransfer), 232>());
   static_assert(is_as_known<sizeof(OpaqueTls), 208>());
@@ -217,9 +218,12 @@ Batch Processor::take_rest() {
   Batch rest;
   for (auto& [id, segment] : segments_) {
     for (auto& [number, lane] : segment.lanes) {
-      for (Run& run : lane.stream.rest()) {
-        rest.bytes += run.bytes.size();
-        rest.runs.push_back({id, number, std::move(run)});
+      for (auto [stream, lane_number] :
+           {std::pair{&lane.stream, number}, std::pair{&lane.preemptions, shadow_lane(number)}}) {
+        for (Run& run : stream->rest()) {
+          rest.bytes += run.bytes.size();
+          rest.runs.push_back({id, lane_number, std::move(run)});
+        }
       }
     }
   }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "shim/drain/complain.h"
+#include "shim/drain/context_switches.h"
 
 namespace telinject {
 
@@ -94,6 +95,7 @@ void Recorder::write(const Batch& batch) {
   }
   if (!broken_) return;
   for (const LaneRun& run : batch.runs) {
+    if (is_shadow_lane(run.lane)) continue;
     lost_calls_ += count_entries(unpacked(run.run, &unpacker_, &memory_));
   }
   rest_.watermark = batch.watermark;
@@ -122,7 +124,9 @@ void Recorder::add_facts(bool last) {
 }
 
 void Recorder::take(const Batch& batch) {
-  for (const LaneRun& run : batch.runs) look_for_processes(run);
+  for (const LaneRun& run : batch.runs) {
+    if (!is_shadow_lane(run.lane)) look_for_processes(run);
+  }
   for (const Notice& each : batch.notices) notice(each);
 }
 

@@ -59,6 +59,12 @@ std::string run_line(const RunTimes& run) {
                       time(run.sampled_ns), ")\n");
 }
 
+std::string preempted_line(const SummaryFacts& facts) {
+  if (facts.preemptions == 0) return "";
+  return absl::StrCat("  preempted  ", duration_text(static_cast<double>(facts.preempted_ns)),
+                      " in which other threads had the processor, taken out of all times\n");
+}
+
 // How many requests there were, and where the time went.
 std::string http_lines(const HttpTotals& http) {
   constexpr size_t kPathsShown = 3;
@@ -96,18 +102,19 @@ std::string summary_text(const SummaryFacts& facts, const Losses& losses,
     return absl::StrCat("telrun: ", grouped(http.requests()),
                         http.requests() == 1 ? " HTTP request" : " HTTP requests", " in ",
                         facts.processes, facts.processes == 1 ? " process" : " processes", "\n",
-                        http_lines(http), loss_lines(losses), waited_line(facts), "  data       ",
-                        facts.destination, ", ", grouped(facts.events), " events, ",
-                        size_text(facts.bytes), "\n");
+                        http_lines(http), loss_lines(losses), waited_line(facts),
+                        preempted_line(facts), "  data       ", facts.destination, ", ",
+                        grouped(facts.events), " events, ", size_text(facts.bytes), "\n");
   }
   if (calls == 0) {
     return absl::StrCat("telrun: no function was seen\n", why_untraced(facts));
   }
   double pair = measure_pair_cost_ns();
-  std::string text = absl::StrCat(
-      "telrun: ", grouped(facts.spans), facts.spans == 1 ? " span" : " spans", " in ",
-      facts.processes, facts.processes == 1 ? " process" : " processes", "\n", left_out_line(facts),
-      http_lines(http), loss_lines(losses), waited_line(facts), run_line(facts.run));
+  std::string text =
+      absl::StrCat("telrun: ", grouped(facts.spans), facts.spans == 1 ? " span" : " spans", " in ",
+                   facts.processes, facts.processes == 1 ? " process" : " processes", "\n",
+                   left_out_line(facts), http_lines(http), loss_lines(losses), waited_line(facts),
+                   preempted_line(facts), run_line(facts.run));
   absl::StrAppend(&text, "  overhead   about ", duration_text(pair * static_cast<double>(calls)),
                   absl::StrFormat(" of processor time (%.0f ns a call)\n", pair));
   absl::StrAppend(&text, "  data       ", facts.destination, ", ", grouped(facts.events),

@@ -112,6 +112,7 @@ std::string totals_json(const SummaryFacts& facts, const Losses& losses,
   document["lost_calls"] = losses.total();
   document["waits"] = facts.waits;
   document["waited_ns"] = facts.waited_ns;
+  document["preempted_ns"] = facts.preempted_ns;
   document["threads"] = {{"sampled", facts.run.threads},
                          {"sampled_ns", facts.run.sampled_ns},
                          {"running_ns", facts.run.running_ns},

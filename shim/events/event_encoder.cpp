@@ -197,6 +197,7 @@ void EventEncoder::function_exit(const EventPlace& place, int64_t duration_ns,
   }
   if (note != nullptr) {
     out = put_count(out, "\"telinject.waited_ns\":", static_cast<uint64_t>(note->waited_ns));
+    out = put_count(out, "\"telinject.preempted_ns\":", static_cast<uint64_t>(note->preempted_ns));
     out = put_count(out, "\"telinject.lost_calls\":", note->lost_calls);
     out = put_count(out,
                     "\"telinject.not_running_ns\":", static_cast<uint64_t>(note->not_running_ns));

@@ -54,14 +54,16 @@ struct ExitNote {
   std::string_view error_type;  // empty: no error. All three are JSON text, escaped
   std::string_view error_message;
   std::string_view error_stack;  // may be empty
-  // "telinject.waited_ns", "telinject.lost_calls", "telinject.not_running_ns", if they are not 0.
+  // "telinject.waited_ns", "telinject.preempted_ns", "telinject.lost_calls",
+  // "telinject.not_running_ns", if they are not 0.
   int64_t waited_ns = 0;
+  int64_t preempted_ns = 0;
   uint64_t lost_calls = 0;
   int64_t not_running_ns = 0;
 
   bool empty() const {
-    return exit_kind.empty() && error_type.empty() && waited_ns == 0 && lost_calls == 0 &&
-           not_running_ns == 0;
+    return exit_kind.empty() && error_type.empty() && waited_ns == 0 && preempted_ns == 0 &&
+           lost_calls == 0 && not_running_ns == 0;
   }
 };
 

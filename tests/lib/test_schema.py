@@ -143,6 +143,8 @@ BAD = [
     ("lower bound", "unwound", "attributes/telinject.duration_bound", "lower"),
     ("wait of no time", "waited", "attributes/telinject.waited_ns", 0),
     ("wait that is a text", "waited", "attributes/telinject.waited_ns", "1 ms"),
+    ("preempted for no time", "preempted", "attributes/telinject.preempted_ns", 0),
+    ("preempted on an entry", "function_entry", "attributes/telinject.preempted_ns", 3),
     ("wait on an entry", "function_entry", "attributes/telinject.waited_ns", 3),
     ("delay of no time", "delayed", "attributes/telinject.not_running_ns", 0),
     ("delay on an entry", "function_entry", "attributes/telinject.not_running_ns", 3),

@@ -89,10 +89,11 @@ def test_sequence_over_exec():
 
 # Times.
 
-def test_duration_is_without_what_was_waited():
+@pytest.mark.parametrize("what", ["waited", "preempted"])
+def test_duration_is_without_what_was_waited(what):
     stream = Stream()
     event = stream.leave(stream.enter("f"))
-    event["attributes"]["telinject.waited_ns"] = 400
+    event["attributes"][f"telinject.{what}_ns"] = 400
     assert kinds(stream) == {"duration"}
     event["duration_ns"] -= 400
     event["duration_ms"] = event["duration_ns"] / 1e6

@@ -87,6 +87,7 @@ def normalised(path):
                      "duration_ns", "duration_ms", "message", "correlation_id"):
             event.pop(name, None)
         event["attributes"].pop("thread_id", None)
+        event["attributes"].pop("telinject.preempted_ns", None)
         event["process"].pop("pid")
         events.append(json.dumps(event, sort_keys=True))
     return sorted(events)

@@ -165,6 +165,7 @@ def good_events():
                                                         "telinject.duration_bound": "upper"}},
         "waited": exit_event | {"attributes": _CALL | {"telinject.waited_ns": 12345}},
         "delayed": exit_event | {"attributes": _CALL | {"telinject.not_running_ns": 3000000}},
+        "preempted": exit_event | {"attributes": _CALL | {"telinject.preempted_ns": 12345}},
         "lacks calls": exit_event | {"attributes": _CALL | {"telinject.lost_calls": 7}},
         "killed": exit_event | {"severity": "ERROR",
                                 "attributes": _CALL | {"telinject.exit": "killed"},

@@ -6,7 +6,7 @@ In the order of the file:
   thread-time      time does not run backwards on a thread
   span-twice, end-without-start, end-twice, never-ended    one start and one end a span
   mismatch         both carry the same name, trace, parent, correlation id and thread
-  duration         duration_ns is end less start, less what the thread waited for room;
+  duration         duration_ns is end less start, less what the thread waited for room or for a processor;
                    duration_ms is that / 1e6
   nesting          calls of a thread nest: the parent of a call is the innermost open one, and the
                    innermost open one ends first
@@ -258,7 +258,10 @@ class TreeChecker:
                                   f"parent, correlation: {start} and {end}; thread "
                                   f"{spans.threads[row]} and {number}")
         duration = event["duration_ns"]
-        waited = event["attributes"].get("telinject.waited_ns", 0) if kind == FUNCTION else 0
+        waited = 0
+        if kind == FUNCTION:
+            waited = sum(event["attributes"].get(name, 0)
+                         for name in ("telinject.waited_ns", "telinject.preempted_ns"))
         if duration != time - spans.starts[row] - waited:
             self._bad("duration", f"duration_ns {duration} of {name} is not "
                                   f"{time} - {spans.starts[row]} - {waited}")

@@ -76,13 +76,13 @@ TEST_CASE("calls that are lost in a coroutine are lost below whoever resumed it,
   Tree t;
   Call a = t.call('a', kTopOfStack), b = t.call('b', kOther + kBytes - 64);
   t.enter(a);
-  t.tree.stack_switch(kOther, kBytes, 0);
+  t.tree.stack_switch(kOther, kBytes, 0, t.ticks);
   t.tree.lost(1);  // before its first recorded call
   t.enter(b);
   t.tree.lost(5);
   t.leave(b);
   CHECK(t.closed_last.lost_own_calls == 5);
-  t.tree.stack_switch(kStackLo, kStackHi - kStackLo, 0);
+  t.tree.stack_switch(kStackLo, kStackHi - kStackLo, 0, t.ticks);
   t.leave(a);
   CHECK(t.closed_last.lost_calls == 6);
   CHECK(t.closed_last.lost_own_calls == 1);

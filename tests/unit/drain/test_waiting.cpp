@@ -80,39 +80,39 @@ TEST_CASE("a wait in a coroutine is one of whoever resumed it, too") {
   Call a = t.call('a', kTopOfStack), b = t.call('b', kOther + kBytes - 64),
        c = t.call('c', kOther + kBytes - 128), d = t.call('d', kTopOfStack - 64);
   t.enter(a);
-  t.tree.stack_switch(kOther, kBytes, 0);
+  t.tree.stack_switch(kOther, kBytes, 0, t.ticks);
   t.enter(b);
   t.enter(c);
   t.wait(1000);
-  t.tree.stack_switch(kStackLo, kHome, 0);
+  t.tree.stack_switch(kStackLo, kHome, 0, t.ticks);
   t.enter(d);  // while b and c are suspended
   t.wait(100);
   t.leave(d);
   CHECK(t.durations['d'] == 1);
-  t.tree.stack_switch(kOther, kBytes, 0);
+  t.tree.stack_switch(kOther, kBytes, 0, t.ticks);
   t.leave(c);
   CHECK(t.durations['c'] == 103);
   t.leave(b);
   CHECK(t.durations['b'] == 105);
-  t.tree.stack_switch(kStackLo, kHome, 0);
+  t.tree.stack_switch(kStackLo, kHome, 0, t.ticks);
   t.leave(a);
   CHECK(t.durations['a'] == 7);
 }
 
 TEST_CASE("a coroutine that waited is resumed by another thread") {
-  Tree t, other;
+  Tree t;
+  CallTree other(kKey, 4, kOther + 0x1000000, kOther + 0x2000000, std::nullopt, &t.stacks, &t, &t);
   Call a = t.call('a', kTopOfStack), b = t.call('b', kOther + kBytes - 64);
   t.enter(a);
-  t.tree.stack_switch(kOther, kBytes, 0);
+  t.tree.stack_switch(kOther, kBytes, 0, t.ticks);
   t.enter(b);
   t.wait(1000);
-  // Its stack goes to the other one, with what is open on it.
-  other.ticks = t.ticks;
-  other.wait(10000);
-  other.stacks[kOther] = std::move(t.stacks[kOther]);
-  other.tree.stack_switch(kOther, kBytes, 0);
-  other.leave(b);
-  CHECK(other.durations['b'] == 10001);
+  // What its thread waits before it comes to the coroutine is not the coroutine's.
+  other.waited(10000, static_cast<int64_t>(t.ticks));
+  other.stack_switch(kOther, kBytes, 0, t.ticks);
+  uint64_t record[2] = {++t.ticks | kExitBit, (Tree::function(b.name) & 0xffffffff) | b.sp << 32};
+  other.exit(record, t.ticks);
+  CHECK(t.durations['b'] == 1);
 }
 
 TEST_CASE("no call is shorter than nothing, whatever a program says that it waited") {

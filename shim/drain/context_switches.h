@@ -1,0 +1,65 @@
+// When a thread was ready to run and another one ran, exactly, where the kernel tells: it writes
+// each switch of the thread into a ring that we map (perf_event_open(2), a software event without a
+// count). The kernel decides who may ask: root always, others by kernel.perf_event_paranoid (2 or
+// less) for their own processes.
+//
+// A preemption becomes a control record (ControlKind::kPreempted) in a run of the thread's shadow
+// lane, so that it is packed, spooled and recorded as the lane's own records are.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "shim/channel/layout.h"
+#include "shim/drain/clock_map.h"
+#include "shim/drain/record_memory.h"
+
+namespace telinject {
+
+// The lane number under which a lane's preemptions travel.
+constexpr uint32_t shadow_lane(uint32_t lane) {
+  return kMaxLanes + lane;
+}
+constexpr bool is_shadow_lane(uint32_t lane) {
+  return lane >= kMaxLanes;
+}
+
+class ContextSwitches {
+ public:
+  // More threads at once are not watched: each takes a descriptor and 36 KiB.
+  static constexpr size_t kMostThreads = 64;
+
+  explicit ContextSwitches(ClockKind clock);
+  ~ContextSwitches();
+  ContextSwitches(const ContextSwitches&) = delete;
+  ContextSwitches& operator=(const ContextSwitches&) = delete;
+
+  // From now on the lane's thread is watched, if that can be done. `thread` and `process` are ids
+  // of this process's PID namespace. Threads of other users' processes are refused.
+  void watch(uint32_t segment, uint32_t lane, int process, int thread);
+  void forget(uint32_t segment, uint32_t lane);
+
+  // The thread's preemptions that have ended since the last call, as records; none: no bytes.
+  // `records`: how many bytes of them.
+  RecordBytes read(uint32_t segment, uint32_t lane, RecordMemory* memory);
+
+ private:
+  struct Ring {
+    int fd = -1;
+    std::byte* base = nullptr;
+    uint64_t preempted_ns = 0;  // CLOCK_MONOTONIC, when the thread was put off; 0: it was not
+  };
+  uint64_t ticks_of(uint64_t monotonic_ns, const ClockAnchor& now) const;
+  void close_ring(Ring* ring);
+
+  ClockKind clock_;
+  ClockAnchor first_;
+  bool refused_ = false;  // by the kernel, for all
+  std::map<std::pair<uint32_t, uint32_t>, Ring> rings_;
+};
+
+}  // namespace telinject
