@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
+#include "hooks/chunks.h"
 #include "hooks/messages.h"
 #include "hooks/services.h"
 #include "hooks/shared_stacks.h"
@@ -271,6 +272,15 @@ Lane* attach_thread(uintptr_t sp) {
 
 bool add_first_lanes() {
   return add_lanes(0);
+}
+
+void map_before_restriction() {
+  constexpr uint64_t kPoolBytes = 16 << 20;
+  constexpr uint32_t kLanes = 64;
+  if (g_process.state.load(std::memory_order_acquire) != ProcessState::kReady) return;
+  map_ahead(kPoolBytes);
+  for (uint32_t group = 0; group_first_lane(group) < kLanes && add_lanes(group); group++) {
+  }
 }
 
 void note_ended_lanes(uintptr_t sp) {

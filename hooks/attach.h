@@ -17,6 +17,10 @@ Lane* attach_thread(uintptr_t sp);
 // For preload, after the segment was mapped: makes the first lanes usable.
 bool add_first_lanes();
 
+// Under a seccomp filter nothing more can be mapped: room for a good many records and threads is
+// mapped before. Not needed for the program to run, only for its records.
+void map_before_restriction();
+
 // The number of the next root on this lane. Kept in shared memory: the lane's next owner, perhaps
 // in another process, goes on from there.
 uint64_t next_root_number(Lane* lane);

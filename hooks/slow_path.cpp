@@ -68,8 +68,9 @@ bool inside_dropped(const DropState& drop, const Call& call) {
 }
 
 void begin_drop(Lane* lane, const Call& call) {
-  lane->drop = {call.sp, address(call.function), address(call.call_site),
-                address(call.return_address), true};
+  lane->drop = {
+      call.sp, address(call.function), address(call.call_site), address(call.return_address), true,
+      0};
   lose_call(lane);
 }
 
@@ -77,8 +78,16 @@ enum class DroppedExit { kSuppress, kSuppressAndEnd, kEnd };
 
 // An exit while calls are being dropped. The hook is often tail-jumped to, and then stands at the
 // caller's level: its return address is the call site.
-DroppedExit classify_exit(const DropState& drop, const Call& call) {
+DroppedExit classify_exit(DropState* dropped, const Call& call) {
+  DropState& drop = *dropped;
   bool tail = call.return_address == call.call_site;
+  // Of a function that is inlined into the dropped one. (Counted, for the function that the dropped
+  // one is inlined into looks the same.)
+  if (!tail && call.sp == drop.sp && address(call.call_site) == drop.call_site &&
+      drop.inlined > 0) {
+    drop.inlined--;
+    return DroppedExit::kSuppress;
+  }
   if (address(call.function) == drop.function && address(call.call_site) == drop.call_site &&
       (tail ? call.sp > drop.sp : call.sp == drop.sp)) {
     return DroppedExit::kSuppressAndEnd;
@@ -155,6 +164,7 @@ void enter(Lane* lane, Call call) {
   if (lane->modules_pending) look_for_modules(lane, call);
   if (lane->drop.active) {
     if (inside_dropped(lane->drop, call)) {
+      if (call.sp == lane->drop.sp) lane->drop.inlined++;
       lose_call(lane);
       return;
     }
@@ -220,7 +230,7 @@ void leave(Lane* lane, const Call& call) {
   bool record = !root.open || root.recorded;
   bool ends = ends_root(root, call);
   if (lane->drop.active) {
-    DroppedExit what = classify_exit(lane->drop, call);
+    DroppedExit what = classify_exit(&lane->drop, call);
     lane->drop.active = what == DroppedExit::kSuppress;
     record = record && what == DroppedExit::kEnd;
   }

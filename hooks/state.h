@@ -91,6 +91,7 @@ inline constexpr uint32_t kOwnStacks = 2;
 struct DropState {
   uintptr_t sp, function, call_site, return_address;
   bool active;
+  uint32_t inlined;  // calls in its own frame that were dropped and have not ended
 };
 
 // Records that did not fit and must be written before any other.

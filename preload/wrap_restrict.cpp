@@ -10,6 +10,7 @@
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 
+#include "hooks/attach.h"
 #include "hooks/untimed.h"
 #include "preload/crash.h"
 #include "preload/export.h"
@@ -49,6 +50,7 @@ class Restriction {
   explicit Restriction(Wish wish) : wish_(is_traced() ? wish : Wish::kNothing) {
     bool restricts = wish_ == Wish::kFilter || wish_ == Wish::kStrict;
     if (restricts) {
+      if (wish_ == Wish::kFilter) map_before_restriction();
       g_process.restricted.fetch_add(1);
       g_process.segment->no_doorbell.fetch_add(1);
     }
