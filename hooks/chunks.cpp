@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include "hooks/space.h"
 #include "shim/channel/syscall.h"
 
 namespace telinject {
@@ -70,6 +71,11 @@ uint32_t take_fresh() {
   return chunk;
 }
 
+bool exits_allowed(const SegmentHeader* segment) {
+  uint64_t limit = segment->entry_chunks.load(std::memory_order_relaxed) + kExitChunks;
+  return segment->chunks_in_use.load(std::memory_order_relaxed) < limit;
+}
+
 }  // namespace
 
 bool entries_allowed(const Lane* lane) {
@@ -82,8 +88,10 @@ bool entries_allowed(const Lane* lane) {
 }
 
 uint32_t take_chunk(Lane* lane, bool for_entry) {
-  if (for_entry && !entries_allowed(lane)) return kNoChunk;
   SegmentHeader* segment = g_process.segment;
+  // What is written for a drain that has ended only takes memory.
+  if (drain_has_gone()) return kNoChunk;
+  if (for_entry ? !entries_allowed(lane) : !exits_allowed(segment)) return kNoChunk;
   segment->chunks_in_use.fetch_add(1, std::memory_order_relaxed);
   uint32_t chunk = pop_free();
   if (chunk == kNoChunk) chunk = take_fresh();

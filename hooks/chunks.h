@@ -15,7 +15,7 @@ inline constexpr uint32_t kNoChunk = ~uint32_t{0};
 bool entries_allowed(const Lane* lane);
 
 // An empty chunk, mapped; kNoChunk if the bound is reached or no more can be mapped. For entries
-// the bound is what the drain allows, for exits it is the pool.
+// the bound is what the drain allows, for exits kExitChunks more.
 uint32_t take_chunk(Lane* lane, bool for_entry);
 
 // Puts back a chunk that was taken and not written to.

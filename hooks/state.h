@@ -3,7 +3,7 @@
 // Safety class of everything here: async-signal-safe, no allocation, no lock, errno untouched.
 //
 // Fork. The state lives in ordinary private memory, so a forked child has a copy of its parent's,
-// pointing into the same shared rings: it must never be used. Every fast path therefore masks its
+// pointing into the same shared chunks: it must never be used. Every fast path therefore masks its
 // limit with g_alive.mask, a word on a page that the kernel wipes in a forked child
 // (MADV_WIPEONFORK): there the limit is 0, and the slow path starts the child afresh. That sees
 // fork, _Fork and a raw clone(2) alike, and rightly not vfork, whose child shares our memory.

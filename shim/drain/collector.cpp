@@ -119,9 +119,11 @@ void Collector::run() {
       program_ended = program_ended || command.notice.kind == Notice::Kind::kProgramEnded;
       prepare(&command);
     }
+    // Notices follow all that was written before what they tell.
+    bool all = !commands.empty();
     bool full = queue_->full();
     for (auto& [id, segment] : segments_) {
-      if (!full) read_segment(id, &segment, &batch, /*all=*/false);
+      if (!full) read_segment(id, &segment, &batch, all);
       pass_flush(id, &segment, &batch);
     }
     auto pass_on = [&](bool last) {
@@ -238,7 +240,7 @@ size_t Collector::read_segment(SegmentId id, OpenSegment* segment, Batch* batch,
     LaneReader& reader = open_lane.reader;
     // Asked before reading: whoever has ended writes nothing more.
     bool over = reader.owner_has_ended();
-    if (over && reader.unread_chunks() <= LaneReader::kMostChunks) {
+    if (over && (all || reader.unread_chunks() <= LaneReader::kMostChunks)) {
       ended.push_back(lane);
       continue;
     }
@@ -249,8 +251,11 @@ size_t Collector::read_segment(SegmentId id, OpenSegment* segment, Batch* batch,
     }
     size_t had = batch->bytes;
     bool leave_open = !all && round_ns_ - open_lane.filled_ns < kOpenChunkNs;
-    read_lane(id, lane, &open_lane,
-              leave_open ? LaneReader::Take::kComplete : LaneReader::Take::kAll, batch);
+    uint64_t rounds = all ? reader.unread_chunks() / LaneReader::kMostChunks + 1 : 1;
+    while (rounds-- > 0) {
+      read_lane(id, lane, &open_lane,
+                leave_open ? LaneReader::Take::kComplete : LaneReader::Take::kAll, batch);
+    }
     if (batch->bytes != had) {
       run_delay_.wrote(id, lane, segment->os_pid, segment->view->header()->pid,
                        segment->view->lane(lane)->owner.word.load());

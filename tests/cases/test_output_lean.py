@@ -113,10 +113,10 @@ def test_jq_tells_them_in_full(both):
 
 
 def test_losses_refer_too(tmp_path):
-    """A ring that is full: the note of it is lean, valid, and has no parent."""
-    program = build("tiny", [REPOSITORY / "tests/bench/tiny.c"], "gcc", ("-O2", "-fno-inline"))
+    """No room: the note of it is lean, valid, and has no parent."""
+    program = build("outrun", [APPS / "output/outrun.c"], "gcc", ("-O2",), ("-pthread",))
     for detail in ("lean", "full"):
-        result = run([program, "25"], tmp_path / f"{detail}.jsonl", settings={
+        result = run([program, "300000"], tmp_path / f"{detail}.jsonl", settings={
             "TELEMETRY_QUEUE_BYTES": "1048576", "TELEMETRY_SPOOL_MAX": "0",
             "TELEMETRY_DETAIL": detail})
         lost = [json.loads(line) for line in result.events_path.read_text().splitlines()

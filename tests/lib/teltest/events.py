@@ -87,7 +87,8 @@ def normalised(path):
                      "duration_ns", "duration_ms", "message", "correlation_id"):
             event.pop(name, None)
         event["attributes"].pop("thread_id", None)
-        event["attributes"].pop("telinject.preempted_ns", None)
+        for name in ("telinject.preempted_ns", "telinject.not_running_ns"):
+            event["attributes"].pop(name, None)
         event["process"].pop("pid")
         events.append(json.dumps(event, sort_keys=True))
     return sorted(events)
