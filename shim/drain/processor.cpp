@@ -286,6 +286,7 @@ void Processor::decide_ended_threads(bool all) {
                now + (others ? kVerdictNs - kVerdictWithOthersNs : 0) >= thread->decide_by_ns) {
       // Its process lives on, or was never seen to end: a forked child that nobody waits for.
       bool alive = others || process->os_pid != 0;
+      if (!alive) http_.end_process(process, ExitKind::kUnknown, thread->end_ticks);
       finish_thread(thread, alive ? ExitKind::kThreadEnd : ExitKind::kUnknown);
     }
   }
@@ -325,6 +326,12 @@ void Processor::end_process(const Notice& notice) {
   if (segment.os_pid == notice.os_pid) segment.executed = segment.executed || executed;
   for (auto& [id, process] : segment.processes) {
     if (process->os_pid != notice.os_pid || process->ended) continue;
+    // Its parent has taken its status before we could, and is about to say which.
+    if (!process->first && !executed && !notice.end.known &&
+        kind_of(*process) == ExitKind::kUnknown) {
+      process->os_pid = 0;
+      continue;
+    }
     process->ended = true;
     process->executed = executed;
     process->end = notice.end;
