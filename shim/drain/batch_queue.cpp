@@ -113,6 +113,11 @@ size_t BatchQueue::memory_bytes() const {
   return bytes_;
 }
 
+bool BatchQueue::wants_packed() const {
+  std::lock_guard lock(mutex_);
+  return bytes_ >= limit_bytes_ / 2;
+}
+
 bool BatchQueue::must_spill() const {
   return spilling_ && bytes_ > limit_bytes_ / 2;
 }

@@ -108,6 +108,9 @@ class BatchQueue {
   Batch pop_as_is();  // some runs may be packed
   bool full() const;
   size_t memory_bytes() const;  // that runs take in memory
+  // Much waits: what comes next should be packed. Not before: copying takes a third of the time,
+  // and a thread at full speed has to be followed as long as there is room.
+  bool wants_packed() const;
   bool empty() const;
 
   // While the reader waits for something else and there is no room on disk, what arrives is held in

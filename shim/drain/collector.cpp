@@ -112,7 +112,9 @@ void Collector::run() {
     batch.watermark = ClockMap::now(clock_);
     round_ns_ = monotonic_ns();
     cpu_ = static_cast<uint32_t>(sched_getcpu() + 1);
+    if (filled_here_ || filled_elsewhere_) shares_core_ = !filled_elsewhere_;
     filled_here_ = filled_elsewhere_ = false;
+    more_ = false;
     std::vector<CollectorCommand> commands = take_commands();
     bool program_ended = false;
     for (CollectorCommand& command : commands) {
@@ -156,7 +158,7 @@ void Collector::run() {
     if (over_) break;
     if (full) {
       sleep_ns(kFullPauseNs);
-    } else {
+    } else if (!more_ || bytes == 0) {
       pause(bytes);
     }
   }
@@ -209,7 +211,11 @@ void Collector::find_new_lanes(OpenSegment* segment) {
 void Collector::read_lane(SegmentId id, uint32_t lane, OpenLane* open_lane, LaneReader::Take take,
                           Batch* batch) {
   std::vector<Run> runs;
-  batch->bytes += open_lane->reader.read(&runs, &packer_, take);
+  // On the program's own core it is the sum of all work that counts, and packing here spares the
+  // others some.
+  bool pack = queue_->wants_packed() || shares_core_;
+  RecordPacker* packer = pack ? &packer_ : nullptr;
+  batch->bytes += open_lane->reader.read(&runs, packer, take);
   for (Run& run : runs) batch->runs.push_back({id, lane, std::move(run)});
   batch->watermark = open_lane->reader.read_until(batch->watermark);
 }
@@ -256,6 +262,7 @@ size_t Collector::read_segment(SegmentId id, OpenSegment* segment, Batch* batch,
       read_lane(id, lane, &open_lane,
                 leave_open ? LaneReader::Take::kComplete : LaneReader::Take::kAll, batch);
     }
+    more_ = more_ || reader.unread_chunks() > 0;
     if (batch->bytes != had) {
       run_delay_.wrote(id, lane, segment->os_pid, segment->view->header()->pid,
                        segment->view->lane(lane)->owner.word.load());
@@ -408,7 +415,7 @@ void Collector::share_memory() {
   for (const auto& [id, segment] : segments_) used += busy_chunks(segment);
   uint64_t all = waiting_bytes_ / kChunkBytes;
   uint64_t share = all > used ? (all - used) / segments_.size() : 0;
-  uint32_t bell = filled_here_ && !filled_elsewhere_ ? kSharedBellChunks : 1;
+  uint32_t bell = shares_core_ ? kSharedBellChunks : 1;
   // Lanes that we have not seen yet.
   constexpr uint64_t kNewLanes = 16;
   for (auto& [id, segment] : segments_) {
@@ -458,8 +465,7 @@ void Collector::pause(size_t bytes_read) {
   if (bytes_read > kMuchBytes) nap_ns_ = kShortestNapNs;
   if (bytes_read < kLittleBytes) nap_ns_ = std::min(2 * nap_ns_, kLongestNapNs);
   if (!can_be_rung()) return sleep_ns(kShortestNapNs);
-  bool shared = filled_here_ && !filled_elsewhere_;
-  if (shared && nap_ns_ < kSharedNapNs) return sleep_until_rung(kSharedNapNs);
+  if (shares_core_ && bytes_read >= kLittleBytes) return sleep_until_rung(kSharedNapNs);
   if (nap_ns_ == kShortestNapNs) return sleep_ns(kShortestNapNs);
   sleep_until_rung(nap_ns_);
 }

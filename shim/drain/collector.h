@@ -119,6 +119,8 @@ class Collector {
   uint64_t nap_ns_;
   uint32_t cpu_ = 0;                                     // where this round runs, + 1
   bool filled_elsewhere_ = false, filled_here_ = false;  // chunks of this round, by their threads
+  bool shares_core_ = false;  // all chunks of the last round that had any were filled on our core
+  bool more_ = false;         // the round left complete chunks unread
   uint64_t round_ns_ = 0, trimmed_ns_ = 0;
   bool idle_told_ = false;
   bool over_ = false;

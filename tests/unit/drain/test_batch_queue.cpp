@@ -53,6 +53,16 @@ TEST_CASE("full at its limit, and notices get through all the same") {
   CHECK_FALSE(queue.full());
 }
 
+TEST_CASE("what comes is to be packed once half of the room is taken") {
+  BatchQueue queue(100 * kUnit, nullptr);
+  queue.push(batch_of(1, 49 * kUnit));
+  CHECK_FALSE(queue.wants_packed());
+  queue.push(batch_of(2, kUnit));
+  CHECK(queue.wants_packed());
+  queue.pop();
+  CHECK_FALSE(queue.wants_packed());
+}
+
 TEST_CASE("what waits in memory is known") {
   BatchQueue queue(100 * kUnit, nullptr);
   CHECK(queue.memory_bytes() == 0);
