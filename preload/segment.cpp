@@ -38,8 +38,9 @@ uint64_t soft_limit(int resource) {
 struct Size {
   uint32_t lanes;
   uint32_t entry_chunks;  // for new calls; idle lanes have theirs besides
+  uint32_t exit_chunks;
 
-  uint32_t chunks() const { return entry_chunks + kExitChunks + lanes * kIdleLaneChunks; }
+  uint32_t chunks() const { return entry_chunks + exit_chunks + lanes * kIdleLaneChunks; }
   uint64_t bytes() const { return segment_bytes(lanes, chunks()); }
 };
 
@@ -47,11 +48,11 @@ struct Size {
 // for a memfd, too, and a breach raises SIGXFSZ.
 Size choose_size(uint64_t pool_bytes) {
   constexpr uint32_t kMostEntryChunks = kMaxChunks - kExitChunks - kMaxLanes * kIdleLaneChunks;
-  constexpr uint32_t kFewLanes = 64;
+  constexpr uint32_t kFewLanes = 64, kFewEntryChunks = 4, kFewExitChunks = 4;
   uint64_t chunks = pool_bytes / kChunkBytes;
   if (chunks < kMinEntryChunks) chunks = kMinEntryChunks;
   if (chunks > kMostEntryChunks) chunks = kMostEntryChunks;
-  Size size = {kMaxLanes, static_cast<uint32_t>(chunks)};
+  Size size = {kMaxLanes, static_cast<uint32_t>(chunks), kExitChunks};
   // The drain, which is under the same limits, maps it too.
   uint64_t address_space = soft_limit(RLIMIT_AS), data = soft_limit(RLIMIT_DATA);
   uint64_t memory = (address_space < data ? address_space : data) / 16;
@@ -59,7 +60,9 @@ Size choose_size(uint64_t pool_bytes) {
   uint64_t allowed = memory < file_size ? memory : file_size;
   while (size.lanes > kFewLanes && size.bytes() > allowed) size.lanes /= 2;
   while (size.entry_chunks > kMinEntryChunks && size.bytes() > allowed) size.entry_chunks /= 2;
+  while (size.exit_chunks > kFewExitChunks && size.bytes() > allowed) size.exit_chunks /= 2;
   while (size.lanes > kFirstGroupLanes && size.bytes() > allowed) size.lanes /= 2;
+  while (size.entry_chunks > kFewEntryChunks && size.bytes() > allowed) size.entry_chunks /= 2;
   return size;
 }
 

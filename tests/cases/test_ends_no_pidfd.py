@@ -1,4 +1,4 @@
-"""Where there is no pidfd_open (Linux before 5.3, a sandbox) the drain still sees how a process ends, and goes."""
+"""Without pidfd_open (Linux before 5.3, a sandbox) the drain still sees how a process ends, and goes."""
 
 import errno
 import os

@@ -18,7 +18,8 @@ def outrun(request):
 def totals_of(command, tmp_path, **settings):
     """The run, its totals, and its functions' by name. Events are left out, and counted."""
     result = run(command, tmp_path / "events.jsonl", timeout=300,
-                 settings={"TELEMETRY_TOTALS_FILE": str(tmp_path / "totals"), "TELEMETRY_EXCLUDE": "step"} | settings)
+                 settings={"TELEMETRY_TOTALS_FILE": str(tmp_path / "totals"),
+                           "TELEMETRY_EXCLUDE": "step"} | settings)
     assert result.status == 0
     totals = json.loads((tmp_path / "totals").read_text())
     return result, totals, {each["function_name"]: each for each in totals["functions"]}

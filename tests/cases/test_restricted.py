@@ -1,7 +1,7 @@
 """Programs that restrict themselves: what can be recorded still is, what cannot is counted and told.
 
-An attempt that fails changes nothing. A seccomp filter forbids system calls, which records do not need. In the
-strict mode and after PR_TSC_SIGSEGV the thread may not read the clock: it is a fault.
+An attempt that fails changes nothing. A seccomp filter forbids system calls, which records do not need.
+In the strict mode and after PR_TSC_SIGSEGV the thread may not read the clock: it is a fault.
 """
 
 import signal
@@ -35,7 +35,8 @@ def test_strict_mode(traced, way):
     assert run.trace.lost == {"restricted": WITH_LOOP}
     assert run.trace.calls() == {"main": 1, "before": 1, "work": CALLS}
     main = run.trace.only("main")
-    assert (main.how, main.error) == (("killed", "SIGSEGV") if way == "strict-crash" else ("process_exit", None))
+    expected = ("killed", "SIGSEGV") if way == "strict-crash" else ("process_exit", None)
+    assert (main.how, main.error) == expected
 
 
 @pytest.mark.parametrize(("way", "lost"), [
