@@ -281,6 +281,8 @@ size_t Collector::read_segment(SegmentId id, OpenSegment* segment, Batch* batch,
 void Collector::read_on(Batch* batch) {
   batch->watermark = ClockMap::now(clock_);
   for (auto& [id, segment] : segments_) {
+    // Also those that were claimed meanwhile: up to the watermark all has to be there.
+    find_new_lanes(&segment);
     for (auto& [lane, open_lane] : segment.lanes) {
       uint64_t rounds = open_lane.reader.unread_chunks() / LaneReader::kMostChunks + 1;
       while (rounds-- > 0) read_lane(id, lane, &open_lane, LaneReader::Take::kAll, batch);
