@@ -143,6 +143,7 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   void sampled(Thread* thread, const RunDelaySample& sample);
   void count(Thread* thread, const RunTimes& run);
   static ExitNote time_note(const Frame& frame, int64_t duration_ns);
+  int64_t span_until(uint64_t ticks, uint64_t span) const;
   void wait(Thread* thread, uint64_t ticks, uint64_t waited);
   void preempt(Thread* thread, uint64_t ticks, uint64_t preempted);
   void apply_preemptions(LaneTrack* lane, uint64_t until);

@@ -181,10 +181,14 @@ ExitNote Processor::time_note(const Frame& frame, int64_t duration_ns) {
   return note;
 }
 
+// Nanoseconds of the `span` ticks up to that time, never negative.
+int64_t Processor::span_until(uint64_t ticks, uint64_t span) const {
+  return std::max<int64_t>(clock_->to_ns(ticks) - clock_->to_ns(ticks - std::min(span, ticks)), 0);
+}
+
 // Not the program's time: waiting for room in the thread's lane.
 void Processor::wait(Thread* thread, uint64_t ticks, uint64_t waited) {
-  int64_t now_ns = clock_->to_ns(ticks);
-  int64_t ns = std::max<int64_t>(now_ns - clock_->to_ns(ticks - std::min(waited, ticks)), 0);
+  int64_t now_ns = clock_->to_ns(ticks), ns = span_until(ticks, waited);
   thread->tree.waited(ns, now_ns);
   add_ns(&thread->waited_since_ns, ns);
   facts_.waits++;
@@ -193,8 +197,7 @@ void Processor::wait(Thread* thread, uint64_t ticks, uint64_t waited) {
 
 // Nor is the time in which another thread had its processor.
 void Processor::preempt(Thread* thread, uint64_t ticks, uint64_t preempted) {
-  int64_t now_ns = clock_->to_ns(ticks);
-  int64_t ns = std::max<int64_t>(now_ns - clock_->to_ns(ticks - std::min(preempted, ticks)), 0);
+  int64_t now_ns = clock_->to_ns(ticks), ns = span_until(ticks, preempted);
   thread->tree.preempted(ns, now_ns);
   add_ns(&thread->waited_since_ns, ns);
   facts_.preemptions++;
