@@ -142,6 +142,7 @@ void Collector::run() {
     if (!full || program_ended) close_finished(&batch, program_ended);
     pass_on(/*last=*/true);
     if (!full && !batch.notices.empty()) read_on(&batch);
+    free_ended_lanes();
     if (batch.bytes == 0 && batch.notices.empty() && !idle_told_ && is_quiet()) {
       batch.notices.emplace_back(Notice::Kind::kIdle);
       idle_told_ = true;
@@ -200,6 +201,9 @@ void Collector::find_new_lanes(OpenSegment* segment) {
     for (; bits != 0; bits &= bits - 1) {
       uint32_t lane = word * 64 + static_cast<uint32_t>(__builtin_ctzll(bits));
       if (lane >= segment->view->lane_count() || segment->lanes.contains(lane)) continue;
+      if (std::find(segment->ended.begin(), segment->ended.end(), lane) != segment->ended.end()) {
+        continue;
+      }
       LaneHeader* lane_header = segment->view->lane(lane);
       segment->lanes.emplace(
           lane, OpenLane{LaneReader(segment->view.get(), lane, segment->pool.get(), &memory_),
@@ -311,9 +315,18 @@ void Collector::end_lane(SegmentId id, OpenSegment* segment, uint32_t lane, Batc
   notice.lost_records = open_lane.reader.lost_records();
   batch->notices.push_back(std::move(notice));
   segment->lanes.erase(lane);
-  if (!segment->view->writable()) return;
-  segment->view->header()->claimed[lane / 64].fetch_and(~(uint64_t{1} << lane % 64),
-                                                        std::memory_order_acq_rel);
+  if (segment->view->writable()) segment->ended.push_back(lane);
+}
+
+// Not while their last records are in the round's batch: its notices follow all of its runs, and a
+// next owner's would be taken for theirs.
+void Collector::free_ended_lanes() {
+  for (auto& [id, segment] : segments_) {
+    for (uint32_t lane : std::exchange(segment.ended, {})) {
+      segment.view->header()->claimed[lane / 64].fetch_and(~(uint64_t{1} << lane % 64),
+                                                           std::memory_order_acq_rel);
+    }
+  }
 }
 
 // A program that waits at its end bumps flush_requested; the processor answers in `flushed`.

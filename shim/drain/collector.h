@@ -66,6 +66,7 @@ class Collector {
     std::unique_ptr<ChunkPool> pool;
     uint32_t most_in_use = 0;  // chunks, since the pool was trimmed last
     std::map<uint32_t, OpenLane> lanes;
+    std::vector<uint32_t> ended;  // lanes that go to their next owners when the round is over
     int os_pid = 0;
     bool first_process_ended = false;
     ProcessEnd end;
@@ -86,6 +87,7 @@ class Collector {
                      Batch* batch);
   void find_new_lanes(OpenSegment* segment);
   void end_lane(SegmentId id, OpenSegment* segment, uint32_t lane, Batch* batch);
+  void free_ended_lanes();
   void pass_flush(SegmentId id, OpenSegment* segment, Batch* batch);
   bool close_if_over(SegmentId id, OpenSegment* segment, Batch* batch, bool now);
   bool abandon(SegmentId id, OpenSegment* segment, Batch* batch);
