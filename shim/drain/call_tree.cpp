@@ -397,6 +397,17 @@ void CallTree::delayed(int64_t ns, int64_t from_ns) {
   }
 }
 
+Frame* CallTree::open_call(uint64_t number) {
+  constexpr size_t kFar = 256;
+  for (FrameStack* stack : {current_.get(), home_.get()}) {
+    size_t last = stack->frames.size() > kFar ? stack->frames.size() - kFar : 0;
+    for (size_t i = stack->frames.size(); i-- > last;) {
+      if (stack->frames[i].number == number) return &stack->frames[i];
+    }
+  }
+  return nullptr;
+}
+
 std::optional<ParentContext> CallTree::innermost(const FrameStack& stack) const {
   const FrameStack* inner = stack.frames.empty() ? stack_below(&stack) : &stack;
   if (inner == nullptr) return context_;

@@ -31,6 +31,7 @@
 #include "shim/channel/ids.h"
 #include "shim/channel/layout.h"
 #include "shim/channel/record.h"
+#include "shim/drain/client_requests.h"
 #include "shim/drain/shared_stacks.h"
 #include "shim/drain/span_filter.h"
 
@@ -65,6 +66,7 @@ struct Frame {
   uint64_t lost_calls = 0, lost_own_calls = 0;
   // That the thread could have run and did not, at least; likewise.
   int64_t delayed_ns = 0;
+  ClientRequests requests;
 
   uint64_t parent_of_children() const { return fate == Fate::kLeftOut ? parent_span_id : span_id; }
   // What the call took the program: the tracer's waiting is no part of it, nor is the time in which
@@ -78,7 +80,7 @@ struct Frame {
     a.refer(site);
     a(function, call_site, sp, return_address, first_of_trace, sampled, fate, left_out, trace,
       span_id, parent_span_id, ticks, start_ns, children_ns, number, waited_ns, preempted_ns,
-      lost_calls, lost_own_calls, delayed_ns);
+      lost_calls, lost_own_calls, delayed_ns, requests);
     bool known = fate <= Fate::kLeftOut && static_cast<size_t>(left_out) < kLeftOutReasons;
     if (site == nullptr || !known || start_ns < 0 || waited_ns < 0 || preempted_ns < 0 ||
         delayed_ns < 0) {
@@ -232,6 +234,9 @@ class CallTree {
     adopter_ = server;
     adopted_since_ = ticks;
   }
+  // The open call with that number, if it is among the innermost ones of the stack that was
+  // announced last or of the thread's own; else null.
+  Frame* open_call(uint64_t number);
   // Whose innermost frame the first one of a stack is a child of; null if it starts a trace.
   FrameStack* stack_below(const FrameStack* stack) const;
 

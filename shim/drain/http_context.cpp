@@ -181,6 +181,28 @@ void HttpSpans::place_request(const Place& at, OpenExchange* exchange, const Htt
   if (transfer != 0) link(state, transfer, exchange);
 }
 
+// The innermost call that was open when the request went out waits for its response.
+void HttpSpans::ask(Thread* thread, HttpExchange* http) {
+  FrameStack* stack = thread->tree.current_stack();
+  if (stack == nullptr) return;
+  Frame& frame = stack->frames.back();
+  if (frame.ticks > http->span.start_ticks) return;
+  http->asked_by_call = frame.number;
+  http->asked_by_thread = thread->tid;
+  frame.requests.begin(http->span.start_ns, frame.children_ns);
+}
+
+void HttpSpans::be_answered(Process* process, const HttpExchange& http) {
+  if (http.asked_by_call == 0) return;
+  for (auto& thread : process->threads) {
+    if (thread->tid != http.asked_by_thread) continue;
+    Frame* frame = thread->tree.open_call(http.asked_by_call);
+    if (frame == nullptr) continue;
+    frame->requests.end(writer_->to_ns(http.end_ticks), frame->children_ns);
+    return;
+  }
+}
+
 // `alone`: the thread serves nothing else, and what it calls from here on belongs to the request.
 void HttpSpans::serve(Thread* thread, OpenExchange* exchange, bool alone, uint64_t ticks) {
   exchange->server_of = thread;

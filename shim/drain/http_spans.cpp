@@ -168,6 +168,7 @@ void HttpSpans::begin(const Place& at, OpenExchange* exchange, const HttpContext
   http.span = span_at(at, context, at.start(start_ticks));
   place_request(at, exchange, context, fields, transfer);
   bool server = http.role == HttpRole::kServer;
+  if (!server) ask(at.thread, &http);
   if (http.sampled) {
     http.attributes = common_attributes(http, connection);
     if (server || http.request_body_bytes >= 0) write_request(at.thread->process, &http);
@@ -351,6 +352,7 @@ void HttpSpans::drop(Process* process, OpenExchange* exchange) {
   HttpState& state = *process->http;
   HttpExchange& http = exchange->http;
   stop_serving(exchange);
+  be_answered(process, http);
   if (http.transfer != 0 && exchange->transfer_of != nullptr) {
     auto transfer = exchange->transfer_of->transfers.find(http.transfer);
     if (transfer != exchange->transfer_of->transfers.end() && transfer->second.last == exchange) {

@@ -74,6 +74,8 @@ class HttpSpans {
                      std::string_view fields, uint64_t transfer);
   bool take_issued_id(const Place& at, OpenExchange* exchange, const TraceContext& sent);
   void link(HttpState* http, uint64_t transfer, OpenExchange* exchange);
+  void ask(Thread* thread, HttpExchange* http);
+  void be_answered(Process* process, const HttpExchange& http);
   static void serve(Thread* thread, OpenExchange* exchange, bool alone, uint64_t ticks);
   static void stop_serving(OpenExchange* exchange);
 

@@ -151,9 +151,14 @@ void Processor::write_entry(Thread* thread, const Frame& frame) {
 void Processor::span_closed(Thread* thread, FrameStack* stack, const Frame& frame, ExitKind kind,
                             uint64_t end_ticks, bool upper_bound) {
   int64_t end_ns = std::max(clock_->to_ns(std::max(end_ticks, frame.ticks)), frame.start_ns);
+  if (frame.requests.open > 0) {
+    Frame answered = frame;
+    answered.requests.end_all(end_ns, frame.children_ns);
+    return span_closed(thread, stack, answered, kind, end_ticks, upper_bound);
+  }
   int64_t duration = frame.duration_ns(end_ns);
   if (!stack->frames.empty()) add_ns(&stack->frames.back().children_ns, duration);
-  frame.site->totals->add(duration, frame.children_ns);
+  frame.site->totals->add(duration, frame.children_ns, frame.requests.waited_ns);
   frame.site->totals->lost_calls += frame.lost_own_calls;
   bool written =
       (!filtering_ && frame.sampled) || decide_at_exit(thread, stack, frame, kind, duration);
@@ -178,6 +183,7 @@ ExitNote Processor::time_note(const Frame& frame, int64_t duration_ns) {
   note.preempted_ns = frame.preempted_ns;
   note.lost_calls = frame.lost_calls;
   note.not_running_ns = std::min(frame.delayed_ns, duration_ns);
+  note.http_ns = std::min(frame.requests.waited_ns, duration_ns);
   return note;
 }
 
@@ -214,7 +220,7 @@ void Processor::write_exit(Thread* thread, const FrameStack& stack, const Frame&
   facts_.events++;
   // Asked by itself: of most exits there is nothing to note.
   bool time_is_plain = frame.waited_ns == 0 && frame.preempted_ns == 0 && frame.lost_calls == 0 &&
-                       frame.delayed_ns == 0;
+                       frame.delayed_ns == 0 && frame.requests.waited_ns == 0;
   if (kind == ExitKind::kReturned && !upper_bound && flight == nullptr && time_is_plain) {
     if (pool_ == nullptr) {
       encoder_.function_exit(place, duration, frame.site->text, thread->attributes_json, nullptr,

@@ -22,7 +22,7 @@ namespace {
 
 // To be raised with each change of what is written.
 constexpr uint64_t kFormat =
-    5 + ((sizeof(SegmentKey) + sizeof(ParentContext) + sizeof(TraceContext)) << 8);
+    6 + ((sizeof(SegmentKey) + sizeof(ParentContext) + sizeof(TraceContext)) << 8);
 
 #if defined(__GLIBCXX__) && defined(__x86_64__) && ABSL_LTS_RELEASE_VERSION == 20220623
 template <size_t actual, size_t known>
@@ -188,15 +188,15 @@ void Processor::io(Archive& a) {
   io_undecided(a);
   a(references_, reference_order_);
 #if defined(__GLIBCXX__) && defined(__x86_64__) && ABSL_LTS_RELEASE_VERSION == 20220623
-  static_assert(is_as_known<sizeof(Frame), 144>());
-  static_assert(is_as_known<sizeof(Thread), 744>());
+  static_assert(is_as_known<sizeof(Frame), 176>());
+  static_assert(is_as_known<sizeof(Thread), 776>());
   static_assert(is_as_known<sizeof(Process), 568>());
   static_assert(is_as_known<sizeof(SegmentState), 160>());
   static_assert(is_as_known<sizeof(SummaryFacts), 296>());
   static_assert(is_as_known<sizeof(HttpState), 448>());
   static_assert(is_as_known<sizeof(HttpTransfer), 232>());
   static_assert(is_as_known<sizeof(OpaqueTls), 208>());
-  static_assert(is_as_known<sizeof(HttpExchange), 672>());
+  static_assert(is_as_known<sizeof(HttpExchange), 688>());
   static_assert(is_as_known<sizeof(HttpConnection), 152>());
 #endif
 }

@@ -66,7 +66,7 @@ std::string preempted_line(const SummaryFacts& facts) {
 }
 
 // How many requests there were, and where the time went.
-std::string http_lines(const HttpTotals& http) {
+std::string http_lines(const HttpTotals& http, int64_t waited_ns) {
   constexpr size_t kPathsShown = 3;
   if (http.requests() == 0 && http.unread() == 0) return "";
   std::string text = absl::StrCat("  http       ", grouped(http.requests()),
@@ -74,6 +74,10 @@ std::string http_lines(const HttpTotals& http) {
                                   grouped(http.failed()), " failed");
   if (http.unread() > 0) {
     absl::StrAppend(&text, ", ", grouped(http.unread()), " messages could not be read");
+  }
+  if (waited_ns > 0) {
+    absl::StrAppend(&text, "; calls waited ", duration_text(static_cast<double>(waited_ns)),
+                    " for responses, in no own time");
   }
   text += "\n";
   for (const HttpTotals::Path& path : http.slowest(kPathsShown)) {
@@ -102,19 +106,21 @@ std::string summary_text(const SummaryFacts& facts, const Losses& losses,
     return absl::StrCat("telrun: ", grouped(http.requests()),
                         http.requests() == 1 ? " HTTP request" : " HTTP requests", " in ",
                         facts.processes, facts.processes == 1 ? " process" : " processes", "\n",
-                        http_lines(http), loss_lines(losses), waited_line(facts),
+                        http_lines(http, 0), loss_lines(losses), waited_line(facts),
                         preempted_line(facts), "  data       ", facts.destination, ", ",
                         grouped(facts.events), " events, ", size_text(facts.bytes), "\n");
   }
   if (calls == 0) {
     return absl::StrCat("telrun: no function was seen\n", why_untraced(facts));
   }
+  int64_t waited = 0;
+  for (const FunctionTotals& function : totals) add_ns(&waited, function.http_ns);
   double pair = measure_pair_cost_ns();
   std::string text =
       absl::StrCat("telrun: ", grouped(facts.spans), facts.spans == 1 ? " span" : " spans", " in ",
                    facts.processes, facts.processes == 1 ? " process" : " processes", "\n",
-                   left_out_line(facts), http_lines(http), loss_lines(losses), waited_line(facts),
-                   preempted_line(facts), run_line(facts.run));
+                   left_out_line(facts), http_lines(http, waited), loss_lines(losses),
+                   waited_line(facts), preempted_line(facts), run_line(facts.run));
   absl::StrAppend(&text, "  overhead   about ", duration_text(pair * static_cast<double>(calls)),
                   absl::StrFormat(" of processor time (%.0f ns a call)\n", pair));
   absl::StrAppend(&text, "  data       ", facts.destination, ", ", grouped(facts.events),

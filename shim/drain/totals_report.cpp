@@ -137,6 +137,9 @@ std::string totals_json(const SummaryFacts& facts, const Losses& losses,
     }
     function["calls"] = estimated(f->calls, counted_rate(facts));
     function["self_ns"] = estimated(static_cast<uint64_t>(f->self_ns), counted_rate(facts));
+    if (f->http_ns > 0) {
+      function["http_wait_ns"] = estimated(static_cast<uint64_t>(f->http_ns), counted_rate(facts));
+    }
     function["total_ns"] = estimated(static_cast<uint64_t>(f->total_ns), counted_rate(facts));
     function["lost_calls"] = f->lost_calls;
     function["min_ns"] = f->min_ns;

@@ -201,6 +201,7 @@ void EventEncoder::function_exit(const EventPlace& place, int64_t duration_ns,
     out = put_count(out, "\"telinject.lost_calls\":", note->lost_calls);
     out = put_count(out,
                     "\"telinject.not_running_ns\":", static_cast<uint64_t>(note->not_running_ns));
+    out = put_count(out, "\"telinject.http_wait_ns\":", static_cast<uint64_t>(note->http_ns));
   }
   out = put(out, thread);
   out = put(out, "}");

@@ -55,15 +55,16 @@ struct ExitNote {
   std::string_view error_message;
   std::string_view error_stack;  // may be empty
   // "telinject.waited_ns", "telinject.preempted_ns", "telinject.lost_calls",
-  // "telinject.not_running_ns", if they are not 0.
+  // "telinject.not_running_ns", "telinject.http_wait_ns", if they are not 0.
   int64_t waited_ns = 0;
   int64_t preempted_ns = 0;
   uint64_t lost_calls = 0;
   int64_t not_running_ns = 0;
+  int64_t http_ns = 0;
 
   bool empty() const {
     return exit_kind.empty() && error_type.empty() && waited_ns == 0 && preempted_ns == 0 &&
-           lost_calls == 0 && not_running_ns == 0;
+           lost_calls == 0 && not_running_ns == 0 && http_ns == 0;
   }
 };
 

@@ -97,6 +97,10 @@ struct HttpExchange {
   uint64_t sent_bytes = 0, received_bytes = 0;
   int32_t error = 0;
 
+  // The call that made the request, and its thread: it waits for the response. 0: none is known.
+  uint64_t asked_by_call = 0;
+  int asked_by_thread = 0;
+
   uint64_t transfer = 0;  // of libcurl that it belongs to
   uint32_t resend = 0;    // which of its exchanges, from 0
   std::string transfer_attributes, transfer_error, transfer_error_text;
@@ -114,6 +118,7 @@ struct HttpExchange {
     a(response_known, status, response_headers, content_type, first_byte_ticks);
     a(end, sent_ended, received_ended, end_ticks, sent_bytes, received_bytes, error);
     a(transfer, resend, transfer_attributes, transfer_error, transfer_error_text);
+    a(asked_by_call, asked_by_thread);
     if (role > HttpRole::kServer || end > HttpEnd::kUnknown) a.fail();
   }
 };

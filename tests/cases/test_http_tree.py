@@ -1,5 +1,6 @@
 """HTTP spans and function spans: one tree, across processes."""
 
+import json
 import subprocess
 import time
 
@@ -121,3 +122,41 @@ def test_filters_leave_no_parent_out(program, upstream, tmp_path):
     names = {event["function_name"] for event in named(events, "function_entry")}
     assert "fetch" in names and "answer" not in names
     assert not check_events(events).problems
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_waiting_for_a_response_is_no_own_time(compiler, tmp_path):
+    """It is told apart: of the call that asked, less what it called meanwhile."""
+    delay = 0.4
+
+    def late(head, connection):
+        time.sleep(delay)
+        reply()(head, connection)
+
+    server = Answers(late)
+    program = build("waits", [APPS / "http/waits.c"], compiler, ("-O0",))
+    totals_path = tmp_path / "totals"
+    result = run([program, str(server.port)], tmp_path / "events.jsonl", "telrun",
+                 {"TELEMETRY_TOTALS_FILE": str(totals_path), "TELEMETRY_SUMMARY": "always"})
+    server.close()
+    events = list(read_events(result.events_path))
+    assert result.status == 0 and not check_events(events).problems
+    functions = {each["function_name"]: each for each in json.loads(totals_path.read_text())["functions"]}
+
+    def figures(name):
+        exit_event = named(events, "function_exit", name)[0]
+        waited = exit_event["attributes"].get("telinject.http_wait_ns", 0)
+        assert functions[name].get("http_wait_ns", 0) == waited <= exit_event["duration_ns"]
+        return waited / 1e9, functions[name]["self_ns"] / 1e9, exit_event["duration_ns"] / 1e9
+
+    waited, own, duration = figures("one")
+    meanwhile = figures("meanwhile")[2]
+    assert delay - meanwhile - 0.01 < waited < duration - meanwhile - 0.045
+    assert own == pytest.approx(duration - waited - meanwhile, abs=1e-6)
+    waited, own, duration = figures("two_at_once")
+    assert delay * 0.9 < waited <= duration
+    assert own < 0.1
+    # What was open when the call returned was waited for no longer; the call that hears it did not ask.
+    assert figures("begin")[2] < 0.1
+    assert figures("end")[0] == figures("main")[0] == 0
+    assert b"calls waited " in result.stderr

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "shim/drain/client_requests.h"
 #include "shim/drain/totals_report.h"
 #include "tests/unit/lib/workshop.h"
 
@@ -18,7 +19,7 @@ using nlohmann::json;
 FunctionTotals function(const std::string& name, std::initializer_list<int64_t> durations) {
   FunctionTotals totals;
   totals.name = name;
-  for (int64_t ns : durations) totals.add(ns, 0);
+  for (int64_t ns : durations) totals.add(ns, 0, 0);
   return totals;
 }
 
@@ -27,16 +28,33 @@ FunctionTotals function(const std::string& name, std::initializer_list<int64_t> 
 TEST_CASE("calls add up; children take from the own time, not below nothing") {
   FunctionTotals f = function("f", {});
   CHECK(f.percentile_ns(.5) == 0);
-  f.add(100, 40);
-  f.add(50, 60);  // a child whose end was noticed late
+  f.add(100, 40, 10);
+  f.add(50, 60, 5);  // a child whose end was noticed late
   CHECK(f.calls == 2);
   CHECK(f.total_ns == 150);
-  CHECK(f.self_ns == 60);
+  CHECK(f.self_ns == 50);
+  CHECK(f.http_ns == 10);
   CHECK(f.min_ns == 50);
   CHECK(f.max_ns == 100);
   CHECK(f.percentile_ns(.5) == 50);
   // Percentiles lie between shortest and longest, whatever the middle of their part.
   CHECK(function("g", {1000001}).percentile_ns(.5) == 1000001);
+}
+
+TEST_CASE("waiting for responses is apart from own time and from what was called meanwhile") {
+  ClientRequests requests;
+  requests.begin(1000, 50);
+  requests.begin(1100, 50);  // open at once: counted once
+  requests.end(1300, 80);
+  requests.end(1500, 90);
+  CHECK(requests.waited_ns == 500 - 40);
+  requests.end(2000, 90);  // of none
+  CHECK(requests.waited_ns == 460);
+  requests.begin(3000, 100);
+  requests.begin(3000, 100);
+  requests.end_all(3600, 100);
+  CHECK(requests.waited_ns == 1060);
+  CHECK(requests.open == 0);
 }
 
 TEST_CASE("times that a program makes up do not overflow") {
