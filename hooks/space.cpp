@@ -58,6 +58,7 @@ bool change_chunk(Lane* lane, bool for_entry) {
   } while (!moved);
   finish_change(lane);
   lane->only_exits = !for_entry && !entries_allowed(lane);
+  if (!lane->only_exits) lane->gave_up_waiting = false;
   refresh_limits(lane);
   ring_if_much_waits(lane);
   return true;
@@ -67,6 +68,7 @@ bool change_chunk(Lane* lane, bool for_entry) {
 bool allows_entries_again(Lane* lane) {
   if (!lane->only_exits || !entries_allowed(lane)) return false;
   lane->only_exits = false;
+  lane->gave_up_waiting = false;
   refresh_limits(lane);
   return true;
 }
@@ -89,12 +91,24 @@ void pause_for(const std::atomic<uint32_t>* futex, uint32_t seen, long nanosecon
   sys::call(SYS_futex, sys::arg(futex), FUTEX_WAIT, seen, sys::arg(&timeout));
 }
 
-// Blocking mode. The drain's death is seen at once (the kernel marks its robust futex); a drain
-// that is merely stuck, after five seconds without a heartbeat.
+// In the dropping mode a thread waits where room is a matter of moments: the drain is moving what
+// waits from memory to the disk, and may not have a processor just now. Once until there is room
+// again: a drain that is stuck must not hold the program up at each call.
+bool may_wait(const Lane* lane) {
+  if (g_process.on_full == kBlock) return true;
+  return !lane->gave_up_waiting &&
+         g_process.segment->room_comes.load(std::memory_order_relaxed) != 0 && !drain_has_gone();
+}
+
+// In the blocking mode for as long as the drain lives: its death is seen at once (the kernel marks
+// its robust futex); a drain that is merely stuck, after five seconds without a heartbeat. In the
+// dropping mode for a tenth of a second.
 template <typename Found>
 bool wait_for_drain(Lane* lane, Found&& found) {
   constexpr long kPauseNs = 2000000;
-  constexpr uint64_t kPatienceTicks = 5ull * 4000000000;  // 5 s at 4 GHz; more at less
+  constexpr uint64_t kTicksPerSecond = 4000000000;  // at 4 GHz; at less it is longer
+  constexpr uint64_t kPatienceTicks = 5 * kTicksPerSecond;
+  bool drops = g_process.on_full != kBlock;
   SegmentHeader* segment = g_process.segment;
   uint32_t beat = segment->heartbeat.load(std::memory_order_relaxed);
   uint64_t begun = read_ticks();
@@ -105,6 +119,10 @@ bool wait_for_drain(Lane* lane, Found&& found) {
     uint32_t seen = segment->room_futex.load(std::memory_order_seq_cst);
     there = found();
     if (there) break;
+    if (drops && (read_tsc() - since > kTicksPerSecond / 10 || !may_wait(lane))) {
+      lane->gave_up_waiting = true;
+      break;
+    }
     ring_doorbell();
     // Meanwhile signal handlers may use the lane as if nothing was under way.
     uintptr_t busy = lane->busy_sp;
@@ -112,7 +130,7 @@ bool wait_for_drain(Lane* lane, Found&& found) {
     pause_for(&segment->room_futex, seen, kPauseNs);
     lane->busy_sp = busy;
     uint32_t now = segment->heartbeat.load(std::memory_order_relaxed);
-    if (now != beat) {
+    if (now != beat && !drops) {
       beat = now;
       since = read_tsc();
     }
@@ -175,7 +193,7 @@ bool take_first_chunk(Lane* lane) {
     lane->chunk = take_chunk(lane, /*for_entry=*/false);
     return lane->chunk != kNoChunk;
   };
-  if (!take() && (g_process.on_full != kBlock || !wait_for_drain(lane, take))) return false;
+  if (!take() && (!may_wait(lane) || !wait_for_drain(lane, take))) return false;
   ChunkEntry& entry = g_process.chunk_table[lane->chunk];
   entry.lane.store(lane->index, std::memory_order_relaxed);
   entry.number.store(lane->number, std::memory_order_relaxed);
@@ -189,7 +207,7 @@ bool take_first_chunk(Lane* lane) {
 
 bool make_room(Lane* lane, uintptr_t bytes, bool for_entry) {
   bool found = find_room(lane, bytes, for_entry);
-  if (!found && g_process.on_full == kBlock) {
+  if (!found && may_wait(lane)) {
     found = wait_for_drain(lane, [&] { return find_room(lane, bytes, for_entry); });
   }
   lane->granted = found ? bytes : 0;

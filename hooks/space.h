@@ -28,10 +28,11 @@ void finish_change(Lane* lane);
 
 // True if `bytes` (at most kMaxMessageRoom) can be reserved now, in one piece; takes another chunk
 // if need be. For an entry only as long as new calls may be recorded; exits go on beyond that. In
-// the blocking mode it waits for the drain, for as long as that shows signs of life; how long that
-// took is then in lane->pending.waited, and a clock that was read before is to be read again.
-// For the slow path: until the next publish_hook_state() or make_room() nested hooks leave the room
-// that was asked for.
+// the blocking mode it waits for the drain, for as long as that shows signs of life; in the
+// dropping mode for a tenth of a second, if the drain says that room comes
+// (SegmentHeader::room_comes). How long that took is then in lane->pending.waited, and a clock that
+// was read before is to be read again. For the slow path: until the next publish_hook_state() or
+// make_room() nested hooks leave the room that was asked for.
 bool make_room(Lane* lane, uintptr_t bytes, bool for_entry);
 inline constexpr uint64_t kMaxMessageRoom = kChunkBytes - kSpillBytes;
 

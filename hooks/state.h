@@ -154,6 +154,7 @@ struct Lane {
   // Computed by refresh_limits(); HookState has them, or 0 while the slow path must see every call.
   uintptr_t entry_limit, exit_limit;
   bool only_exits;       // this chunk is for the ends of open calls: entries are refused
+  bool gave_up_waiting;  // in the dropping mode, since there was last room for entries
   uintptr_t granted;     // bytes that the slow path under way may reserve yet
   uint64_t clean;        // lane position below which no hole is left (record.h)
   uintptr_t busy_sp;     // sp of the slow path that is under way; 0: none

@@ -116,6 +116,7 @@ void fill_header(SegmentHeader* header, const StartInfo& info, const Size& size)
   header->lane_count = size.lanes;
   header->chunk_count = size.chunks();
   header->entry_chunks.store(size.entry_chunks, std::memory_order_relaxed);
+  header->room_comes.store(1, std::memory_order_relaxed);
   header->bell_chunks.store(1, std::memory_order_relaxed);
   random_key(header->key);
   header->pid = sys::getpid();

@@ -34,7 +34,7 @@
 namespace telinject {
 
 inline constexpr uint64_t kSegmentMagic = 0x33764a4e494c4554;  // "TELINJv3", little endian
-inline constexpr uint32_t kLayoutVersion = 3;
+inline constexpr uint32_t kLayoutVersion = 4;
 
 inline constexpr uint32_t kPageBytes = 4096;
 inline constexpr uint32_t kChunkBytes = 64 * 1024;
@@ -187,6 +187,9 @@ struct SegmentHeader {
   // Written by the drain (at first by the program): while so many chunks are in use, no lane takes
   // one for new calls, only for the ends of those that are open.
   std::atomic<uint32_t> entry_chunks;
+  // Written by the drain (at first by the program). 1: what waits goes on to the disk, so a lane
+  // without room has some in a moment; 0: the disk is full, too.
+  std::atomic<uint32_t> room_comes;
 
   // Written by the drain.
   alignas(64) std::atomic<uint32_t> heartbeat;  // advances while the drain is alive and working

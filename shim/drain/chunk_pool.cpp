@@ -78,9 +78,12 @@ bool ChunkPool::is_used_up() const {
   return in_use() >= segment_->header()->entry_chunks.load(std::memory_order_relaxed);
 }
 
-void ChunkPool::allow(uint32_t entry_chunks, uint32_t bell_chunks) {
+void ChunkPool::allow(uint32_t entry_chunks, uint32_t bell_chunks, bool room_comes) {
   if (!segment_->writable()) return;
   SegmentHeader* header = segment_->header();
+  if (header->room_comes.load(std::memory_order_relaxed) != uint32_t{room_comes}) {
+    header->room_comes.store(uint32_t{room_comes}, std::memory_order_relaxed);
+  }
   if (header->entry_chunks.load(std::memory_order_relaxed) != entry_chunks) {
     header->entry_chunks.store(entry_chunks, std::memory_order_relaxed);
   }

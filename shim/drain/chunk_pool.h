@@ -29,9 +29,9 @@ class ChunkPool {
 
   bool is_used_up() const;
 
-  // While so many are in use, entries are refused; and how many chunks a lane leaves unread before
-  // it wakes the drain.
-  void allow(uint32_t entry_chunks, uint32_t bell_chunks);
+  // Tells the program: while so many are in use, entries are refused; how many chunks a lane leaves
+  // unread before it wakes the drain; whether waiting for room is worth it.
+  void allow(uint32_t entry_chunks, uint32_t bell_chunks, bool room_comes);
 
  private:
   uint32_t pop();

@@ -422,6 +422,7 @@ void Collector::close_segment(OpenSegment* segment, Notice notice, Batch* batch)
 // chunks that are hardly touched, so they do not count.
 void Collector::share_memory() {
   if (segments_.empty()) return;
+  bool room_comes = !queue_->full();
   uint64_t used = queue_->memory_bytes() / kChunkBytes;
   auto busy_chunks = [](const OpenSegment& segment) {
     uint64_t idle = segment.lanes.size() * kIdleLaneChunks, in_use = segment.pool->in_use();
@@ -438,7 +439,7 @@ void Collector::share_memory() {
     entries += (segment.lanes.size() + kNewLanes) * kIdleLaneChunks;
     uint64_t chunks = segment.view->chunk_count();
     uint64_t most = chunks > 2 * kExitChunks ? chunks - kExitChunks : chunks / 2;
-    segment.pool->allow(static_cast<uint32_t>(std::min(entries, most)), bell);
+    segment.pool->allow(static_cast<uint32_t>(std::min(entries, most)), bell, room_comes);
     segment.most_in_use = std::max(segment.most_in_use, segment.pool->in_use());
   }
 }

@@ -47,6 +47,26 @@ def test_beyond_the_bound_calls_are_dropped_whole_and_told_where(outrun, tmp_pat
     assert functions["step"]["calls"] * 48 < 16 << 20
 
 
+def test_a_dropping_program_waits_a_moment_where_the_disk_has_room(outrun, tmp_path):
+    """It calls faster than the drain moves records from memory to the disk, which gets no processor at
+    first."""
+    _, totals, functions = totals_of([outrun, str(MANY), "30"], tmp_path, TELEMETRY_QUEUE_BYTES=str(SMALL))
+    assert totals["lost_calls"] == 0
+    assert functions["step"]["calls"] == MANY
+    assert totals["waits"] > 0
+
+
+def test_a_dropping_program_does_not_wait_for_a_stuck_drain_again_and_again(outrun, tmp_path):
+    """Once for a tenth of a second, then it drops until there has been room."""
+    pause_ms = 2000
+    _, totals, functions = totals_of([outrun, str(MANY), str(pause_ms)], tmp_path,
+                                     TELEMETRY_QUEUE_BYTES=str(SMALL))
+    assert totals["lost_calls"] > 0
+    assert functions["step"]["calls"] + totals["lost_calls"] == MANY
+    assert 0 < totals["waits"] < 100
+    assert totals["waited_ns"] < pause_ms * 1e6 / 2
+
+
 def test_beyond_the_bound_a_blocking_program_waits_and_that_is_nobodys_time(outrun, tmp_path):
     pause_ms = 1000
     _, totals, functions = totals_of([outrun, str(MANY), str(pause_ms)], tmp_path, TELEMETRY_ON_FULL="block",
