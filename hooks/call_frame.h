@@ -1,13 +1,13 @@
 // Call frame information (.eh_frame): how to get from a function's registers to its caller's.
 //
-// Of our own, for what there is cannot live in a traced program's thread. libunwind's static
-// library (Debian's 1.6.2) is not position independent, and brings malloc, pipes and liblzma;
-// _Unwind_Backtrace is only there where libgcc_s is loaded, and may take the loader's lock, which a
-// signal handler must not.
+// We have our own reader because existing ones cannot run in a traced program's thread. libunwind's
+// static library (Debian's 1.6.2) is not position independent, and brings malloc, pipes and
+// liblzma. _Unwind_Backtrace exists only where libgcc_s is loaded, and may take the loader's lock,
+// which a signal handler must not do.
 //
-// Async-signal-safe: no allocation, no lock, no call into libc. Reads only what a module's loaded
-// segments hold; the information is trusted as far as the program's own unwinder trusts it, and
-// every loop over it is bounded. Less than 1 KiB of stack.
+// Async-signal-safe: no allocation, no lock, no call into libc. Reads only a module's loaded
+// segments. Trusts the information as far as the program's own unwinder does; every loop over it is
+// bounded. Uses less than 1 KiB of stack.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ struct Registers {
   uintptr_t value[kRegisters];
 };
 
-// Where a module's table lies, and where it ends at the latest.
+// A module's table, and an upper bound of its end.
 struct UnwindTable {
   const unsigned char* header;  // .eh_frame_hdr
   const unsigned char* end;     // of the segment that holds it
@@ -34,7 +34,7 @@ struct FrameRule {
   int32_t offset = 0;  // kOffset, kValueOffset; kRegister: its number
 };
 
-// How to unwind from one instruction.
+// The rules for unwinding from one instruction.
 struct FrameRow {
   FrameRule rules[kRegisters];
   const unsigned char*
@@ -45,13 +45,14 @@ struct FrameRow {
   bool signal_frame;  // the caller was interrupted: its pc is exact, not a return address
 };
 
-// The row for `pc`. False if the module says nothing about it.
+// Finds the row for `pc`. False if the module has none.
 bool find_frame_row(const UnwindTable& table, uintptr_t pc, FrameRow* row);
 
 // Reads a word of the program's memory; false if it cannot be read.
 using ReadWord = bool (*)(const void* reader, uintptr_t address, uintptr_t* value);
 
-// What the expression at `at` (a length, and the operations) leaves on its stack.
+// Evaluates the expression at `at` (a length, and the operations): the value that it leaves on its
+// stack.
 bool evaluate(const unsigned char* at, const Registers& registers, const uintptr_t* first,
               ReadWord read, const void* reader, uintptr_t* result);
 

@@ -1,5 +1,6 @@
-// /proc/self/maps for code that has no heap: read with raw system calls into a small buffer on the
-// stack, a line at a time. Async-signal-safe; about 20 us; not to be called under a seccomp filter.
+// Reads /proc/self/maps without a heap: a line at a time, with raw system calls, into a small
+// buffer on the stack. Async-signal-safe. Takes about 20 us. Must not be called under a seccomp
+// filter.
 #pragma once
 
 #include <fcntl.h>
@@ -31,7 +32,7 @@ class MapsReader {
   MapsReader& operator=(const MapsReader&) = delete;
 
   bool ok() const { return fd_ >= 0; }
-  // The next mapping; its path, cut to `capacity`, into `path` if that is not null.
+  // Reads the next mapping. Copies its path, cut to `capacity`, to `path` unless that is null.
   bool next(Mapping* mapping, char* path, size_t capacity);
 
  private:
@@ -42,7 +43,7 @@ class MapsReader {
   char buffer_[512];
 };
 
-// The mapping that holds an address; false if there is none or /proc cannot be read.
+// Finds the mapping that contains an address. False if there is none or /proc cannot be read.
 bool find_mapping(uintptr_t address, Mapping* mapping);
 
 }  // namespace telinject

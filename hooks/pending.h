@@ -1,8 +1,8 @@
-// What did not fit into the lane and has to be written before any other record: which frames are
-// gone, calls that were lost, how long the thread waited for room, where an exception was caught,
-// which stack the records stand on.
+// Information that did not fit into the lane and must be written before any other record: frames
+// that are gone, lost calls, how long the thread waited for room, where an exception was caught,
+// the stack that the records belong to.
 //
-// Async-signal-safe, for the lane's own thread inside the slow path.
+// Async-signal-safe. Called by the lane's own thread within the slow path.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,9 @@
 namespace telinject {
 
 bool has_pending(const Lane* lane);
-// The room that write_pending() needs. (A wait that make_room() adds takes 32 bytes of the spill.)
+// The room that write_pending() needs. (A wait that make_room() adds uses 32 bytes of the spill.)
 uintptr_t pending_bytes(const Lane* lane);
-// The caller has made room.
+// Writes it. The caller has made room.
 void write_pending(Lane* lane, uint64_t ticks);
 
 }  // namespace telinject

@@ -1,5 +1,6 @@
-// Writing records. One `xadd` reserves: a single instruction, so a signal cannot split it, and its
-// handler's records follow ours. Not locked: a lane has one thread.
+// Writes records into a lane. Room is reserved by one `xadd`. A signal cannot interrupt a single
+// instruction, so the records of its handler follow ours. It needs no lock prefix, because a lane
+// has one thread.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +15,8 @@ inline __attribute__((always_inline)) uint64_t* reserve(uintptr_t bytes) {
   return reinterpret_cast<uint64_t*>(at);
 }
 
-// The first word last: only then does the record exist for the drain. x86 keeps stores in order, so
-// a compiler barrier is enough.
+// Stores the first word last, which makes the record visible to the drain. x86 keeps stores in
+// order, so a compiler barrier is enough.
 inline __attribute__((always_inline)) void publish(uint64_t* record, uint64_t first_word) {
   __asm__ volatile("" : : : "memory");
   *static_cast<volatile uint64_t*>(record) = first_word;

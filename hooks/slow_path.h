@@ -1,5 +1,5 @@
-// What the fast path hands over, with the stack pointer of the instrumented function at the call of
-// the hook, and the hook's return address.
+// Handles every call that the fast path does not. `sp` is the instrumented function's stack pointer
+// at the call of the hook, `return_address` the hook's return address.
 #pragma once
 
 #include "hooks/state.h"
@@ -11,20 +11,20 @@ void telinject_slow_exit(void* function, void* call_site, uintptr_t sp, void* re
 
 namespace telinject {
 
-// Mirrors the lane's state into what the fast path reads: the current stack, its root, and the
-// limits, which are 0 while the slow path has to see every call.
+// Copies the lane's state to what the fast path reads: the current stack, its root, and the limits.
+// The limits are 0 while the slow path has to see every call.
 void publish_hook_state(Lane* lane);
 
-// Ends the current stack's root, whatever the drain makes of its frames.
+// Ends the current stack's root. The drain decides how its open frames end.
 void close_root(Lane* lane);
 
-// For a process that will not be traced: from here on its calls of the hooks return at once, as
-// those of glibc's empty ones do. One system call; where that is forbidden, the hooks go on asking.
+// Makes the hooks return at once, as glibc's empty ones do, in a process that will not be traced.
+// Makes one system call. If that is forbidden, the hooks go on checking whether tracing is on.
 void switch_hooks_off();
 
-// Marks the slow path as under way on this lane for as long as it lives, so that a signal handler's
-// hooks keep out of half-changed state: they take the nested path. `entered()` is false if it was
-// under way already.
+// Marks the slow path as active on this lane during its lifetime. The hooks of a signal handler
+// then take the nested path and do not touch half-changed state. `entered()` is false if the slow
+// path was active already.
 class SlowPath {
  public:
   SlowPath(Lane* lane, uintptr_t sp);

@@ -1,13 +1,15 @@
-// Where a stack begins on which a call is seen for the first time, by walking it.
+// Finds where a stack begins when its first call is seen, by walking its frames.
 //
-// Memory mappings do not tell: stacks are carved out of one block, or allocated one below the other
-// so that the kernel merges them, and with many of them /proc/self/maps is long. The callers do:
-// the chain of return addresses leads into a stack that is known, which then reaches further down
-// than was thought, or it ends where the coroutine was started. It ends for certain at a return
-// address of 0, of no code, or that no call instruction stands before: libraries put those there.
-// And at one without call frame information that only a trap follows.
+// Memory mappings do not show it. Programs cut stacks out of one block, or allocate them next to
+// each other so that the kernel merges the mappings, and with many stacks /proc/self/maps is long.
 //
-// Async-signal-safe, no allocation; about 150 ns a frame, for at most 64 frames.
+// The chain of return addresses does show it. Either it leads into a known stack, which then
+// reaches further down than was known, or it ends where the coroutine was started. It certainly
+// ends at a return address that is 0, is not code, or does not follow a call instruction: libraries
+// put such addresses there. It also ends at one without call frame information that is followed
+// only by a trap.
+//
+// Async-signal-safe, no allocation. Takes about 150 ns a frame, for at most 64 frames.
 #pragma once
 
 #include "hooks/state.h"
@@ -20,7 +22,8 @@ struct StackOrigin {
   bool certain;   // nothing is above it
 };
 
-// From the function whose stack pointer is `sp`, and that called us. `known` finds stacks.
+// Walks from the function that called the hook, whose stack pointer is `sp`. `known` finds known
+// stacks.
 StackOrigin find_origin(Lane* lane, uintptr_t sp, Stack* (*known)(Lane*, uintptr_t));
 
 }  // namespace telinject

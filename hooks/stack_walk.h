@@ -1,7 +1,7 @@
-// The calls that are under way in this thread, as addresses: the stack of a throw or of a crash.
+// Walks this thread's open calls and returns their addresses: the stack of a throw or of a crash.
 //
-// Async-signal-safe, no allocation, no lock; about 150 ns a frame, and some microseconds where a
-// module is seen for the first time.
+// Async-signal-safe, no allocation, no lock. Takes about 150 ns a frame, and some microseconds when
+// it sees a module for the first time.
 #pragma once
 
 #include <cstddef>
@@ -16,14 +16,14 @@ struct StackBounds {
   uintptr_t lo, hi;
 };
 
-// Stores the addresses, innermost first, and returns how many. What `registers` stand in is the
-// first; `exact` says that its pc is no return address. Memory of [registers' sp, bounds.hi) is
-// read as it is, other memory by a system call that cannot fault.
+// Stores the addresses, innermost first, and returns their number. The first one is the pc in
+// `registers`; `exact` says that it is not a return address. Memory in [registers' sp, bounds.hi)
+// is read directly, other memory by a system call that cannot fault.
 size_t walk_stack(const Registers& registers, bool exact, const StackBounds& bounds,
                   uint64_t* addresses, size_t capacity);
 
-// One step: from a function's registers to its caller's. Memory of `bounds` is read as it is.
-// `exact` as above, and then of the caller. False where that cannot be told.
+// Makes one step, from a function's registers to its caller's. Memory in `bounds` is read directly.
+// `exact` is as above; afterwards it is the caller's. False if the caller cannot be found.
 bool step_out(Registers* registers, bool* exact, const StackBounds& bounds);
 
 // The registers of the function that this is inlined into.

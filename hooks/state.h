@@ -2,11 +2,12 @@
 //
 // Safety class of everything here: async-signal-safe, no allocation, no lock, errno untouched.
 //
-// Fork. The state lives in ordinary private memory, so a forked child has a copy of its parent's,
-// pointing into the same shared chunks: it must never be used. Every fast path therefore masks its
-// limit with g_alive.mask, a word on a page that the kernel wipes in a forked child
-// (MADV_WIPEONFORK): there the limit is 0, and the slow path starts the child afresh. That sees
-// fork, _Fork and a raw clone(2) alike, and rightly not vfork, whose child shares our memory.
+// Fork. The state is in ordinary private memory, so a forked child has a copy of its parent's state
+// that points into the same shared chunks. The child must never use it. Every fast path therefore
+// masks its limit with g_alive.mask, a word on a page that the kernel wipes in a forked child
+// (MADV_WIPEONFORK). In the child the limit is then 0, and the slow path gives it new state. This
+// works for fork, _Fork and a raw clone(2). A vfork child is not affected, and need not be: it
+// shares our memory.
 #pragma once
 
 #include <atomic>
@@ -28,8 +29,8 @@ namespace telinject {
 struct Lane;
 
 // What the fast path reads: one cache line of thread-local storage. All zero is a valid state, in
-// which every hook takes the slow path: it is what a thread starts with, and what a hook sees that
-// runs before the loader has set up thread-local storage.
+// which every hook takes the slow path. A thread starts with it, and a hook that runs before the
+// loader has set up thread-local storage sees it.
 struct HookState {
   uintptr_t cursor;          // where the next record goes
   uintptr_t entry_limit;     // entries may be reserved while cursor is below
@@ -41,7 +42,7 @@ struct HookState {
   Lane* lane;                // null until the thread has claimed one
 };
 
-// What a thread or a forked child was given by its creator, until it claims a lane.
+// What a thread or a forked child gets from its creator; used until it claims a lane.
 struct Birth {
   TraceContext context;
   RecordRef spawned_by;
@@ -49,7 +50,7 @@ struct Birth {
   bool of_fork;          // prepared by the fork wrapper, for the child
 };
 
-// __thread and not thread_local: no initialisation function may be called to reach them.
+// __thread instead of thread_local, because no initialisation function may be called to reach them.
 extern __thread HookState t_hook __attribute__((tls_model("initial-exec")));
 extern __thread Birth t_birth __attribute__((tls_model("initial-exec")));
 
@@ -71,8 +72,8 @@ struct Root {
 
 enum class StackKind : uint8_t { kHome, kAlternate, kShared };
 
-// A stack: [lo, hi). A thread's own and its alternate one lie in its Lane; those of coroutines,
-// which any thread may resume, in shared_stacks.h.
+// A stack: [lo, hi). A thread's own stack and its alternate one are in its Lane. The stacks of
+// coroutines, which any thread may resume, are in shared_stacks.h.
 struct Stack {
   uintptr_t lo, hi;
   uint64_t id;  // of a shared one: the higher, the newer
@@ -86,8 +87,8 @@ struct Stack {
 };
 inline constexpr uint32_t kOwnStacks = 2;
 
-// Calls that are being dropped because the lane is full: the outermost of them. A written entry
-// cannot be taken back, so whole calls are dropped: entries below it, and their exits, and its own.
+// The outermost call that is being dropped because the lane is full. A written entry cannot be
+// taken back, so whole calls are dropped: this call and all calls below it, entries and exits.
 struct DropState {
   uintptr_t sp, function, call_site, return_address;
   bool active;
@@ -106,7 +107,7 @@ struct Pending {
   uint64_t waited;  // ticks for which the thread waited for room since the last record
 };
 
-// The request that a thread serves, and whose span is its context (http/request_context.h).
+// The request that a thread serves. Its span is the thread's context (http/request_context.h).
 struct ServedRequest {
   TraceContext context;  // of its span
   TraceContext outer;    // the lane's before
@@ -119,39 +120,39 @@ struct ServedRequest {
   uint32_t open;  // atomic: requests that this thread has taken and that are open
 };
 
-// Stacks that a thread has taken of late (errors.cpp).
+// Limits how many stacks a thread records (errors.cpp).
 struct Throttle {
-  uint64_t window;   // when it began, in ticks
-  uint32_t taken;    // in it
-  uint32_t passed;   // in it, all throws
-  uint32_t skipped;  // since the last one that was taken
+  uint64_t window;   // when the current window began, in ticks
+  uint32_t taken;    // stacks recorded in the window
+  uint32_t passed;   // throws in the window
+  uint32_t skipped;  // stacks skipped since the last one that was recorded
 };
 
 inline constexpr size_t kScratchBytes =
     sizeof(ThrowMessage) + kMaxStackFrames * sizeof(uint64_t) + kMaxTypeBytes + kMaxTextBytes;
 
-// From one chunk to the next, which gets `number`. `from`: where the cursor was when it moved; 0:
-// no change is under way.
+// A change from one chunk to the next, which gets `number`. `from` is where the cursor was when it
+// moved; 0: no change is active.
 struct ChunkChange {
   uintptr_t from, old_base, next_base;
   uint32_t old_chunk, next_chunk;
   uint64_t number;
 };
 
-// A lane's private side. One a thread, in memory that only this process sees.
+// A lane's private side. There is one per thread, in memory that only this process sees.
 struct Lane {
   uint32_t index;
   int32_t tid;
   LaneHeader* header;
-  // The chunk that is written to, its number in the lane; and where the one before it lies, as far
-  // as records go. 0: there is none.
+  // The chunk that is written to, with its number in the lane, and the records of the one before
+  // it; 0: there is none.
   uintptr_t base;
   uint64_t number;
   uint32_t chunk;
   uintptr_t previous_base, previous_end;
-  // A change to another chunk under way; a handler may leave it half done.
+  // The active change to another chunk. A signal handler may leave it half done.
   ChunkChange change;
-  // Computed by refresh_limits(); HookState has them, or 0 while the slow path must see every call.
+  // Computed by refresh_limits(). HookState has them, or 0 while the slow path must see every call.
   uintptr_t entry_limit, exit_limit;
   bool only_exits;       // this chunk is for the ends of open calls: entries are refused
   bool gave_up_waiting;  // in the dropping mode, since there was last room for entries
@@ -197,7 +198,7 @@ struct Process {
   uint32_t lane_count, chunk_count;
   LaneHeader* lane_headers;
   ChunkEntry* chunk_table;
-  // Of each group that this process has mapped, else 0: its first chunk; its lanes' private sides.
+  // For each group that this process has mapped: its first chunk, its lanes' private sides. Else 0.
   std::atomic<uintptr_t> chunk_base[kMaxChunkGroups];
   std::atomic<Lane*> group_lanes[kMaxLaneGroups];
   uint64_t sampling_threshold;
@@ -207,7 +208,7 @@ struct Process {
   Threads threads;
   ClockKind clock;
   bool knows_cpu;  // current_cpu() can be asked
-  // Seccomp filters that are on, or about to be: while there are any, make no system call.
+  // Number of seccomp filters that are on or about to be. Unless it is 0, make no system call.
   std::atomic<uint32_t> restricted;
   std::atomic<uint32_t> clock_forbidden;  // to some thread: untimed.h
   std::atomic<uint32_t> recorded;     // a call has been: there is something to wait for at the end
@@ -230,7 +231,7 @@ inline uint64_t read_ticks() {
   return static_cast<uint64_t>(time[0]) * 1000000000 + static_cast<uint64_t>(time[1]);
 }
 
-// The processor that the thread runs on, + 1; 0 if that is not known.
+// The number of the processor that the thread runs on, plus 1; 0 if it is not known.
 inline uint32_t current_cpu() {
   if (!g_process.knows_cpu) return 0;
   return read_cpu() + 1;

@@ -1,8 +1,8 @@
-// What an exception is, from the layouts of the Itanium C++ ABI, which libstdc++ and libc++abi
-// share.
+// Reads an exception's type and text, by the layouts of the Itanium C++ ABI, which libstdc++ and
+// libc++abi share.
 //
-// Nothing of the program is called: its what() could throw, crash, print, lock or never return, and
-// all of that would be our doing. See what.h.
+// It calls no code of the program, whose what() could throw, crash, print, lock or never return.
+// See what.h.
 #pragma once
 
 #include <cstddef>

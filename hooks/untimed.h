@@ -1,11 +1,11 @@
-// Threads that may not read the clock: in seccomp's strict mode, and after prctl(PR_SET_TSC,
-// PR_TSC_SIGSEGV), the instruction faults, and clock_gettime(2) with it.
+// Handles threads that may not read the clock. In seccomp's strict mode, and after
+// prctl(PR_SET_TSC, PR_TSC_SIGSEGV), the instruction faults, and clock_gettime(2) with it.
 //
-// While that is so the thread has no lane, so that every hook of it comes to the slow path, which
-// counts the call as lost and returns. Other threads are traced on. What the thread has open then
-// ends where the records behind, if any, show that it has ended.
+// Such a thread has no lane, so all its hooks take the slow path, which counts the call as lost and
+// returns. Other threads are still traced. A call that was open in the thread ends where later
+// records, if any, show that it has ended.
 //
-// Async-signal-safe, no system call but where said so.
+// Async-signal-safe. Makes no system call except where it says so.
 #pragma once
 
 #include "hooks/state.h"
@@ -19,13 +19,13 @@ struct Untimed {
 };
 extern __thread Untimed t_untimed __attribute__((tls_model("initial-exec")));
 
-// To be called before the clock is forbidden, and once it is allowed again.
+// Called before the clock is forbidden, and after it is allowed again.
 void forbid_clock();
 void allow_clock();
 
-// Some thread of this process has forbidden itself the clock; so it is for threads that it makes.
-// One system call a thread, where it has no lane yet; under a seccomp filter it is taken for
-// forbidden.
+// True if this thread inherited the restriction from the thread that created it. Called only if
+// some thread of this process has forbidden itself the clock. Makes one system call per thread that
+// has no lane yet. Under a seccomp filter the clock is assumed to be forbidden.
 bool inherits_untimed();
 inline bool is_untimed() {
   if (TELINJECT_LIKELY(g_process.clock_forbidden.load(std::memory_order_relaxed) == 0))

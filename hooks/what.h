@@ -1,21 +1,22 @@
-// The text that an exception's what() would return.
+// Finds the text that an exception's what() would return, without calling it.
 //
-// what() is the program's code: it could throw, crash, print, wait for a lock or never return, and
-// it is not us who may make it do so. So it is not called but read: a small interpreter of the
-// instructions that such functions consist of, which loads from the program's memory by a call that
-// cannot fault, stores to a stack of its own only, and gives up at whatever it does not know, after
-// a bounded number of steps. That covers what returns a literal, a member, or a string's c_str(),
-// at any level of optimisation, through calls too; not what composes its text while it is asked.
+// what() is the program's code: it could throw, crash, print, wait for a lock or never return. So a
+// small interpreter executes its machine instructions instead. It reads the program's memory by a
+// call that cannot fault, writes only to a stack of its own, and gives up at an instruction that it
+// does not know and after a bounded number of steps.
 //
-// Async-signal-safe but for looking up a function that the program has not called yet. 1 KiB of
-// stack.
+// It can follow functions that return a literal, a member or a string's c_str(), at any level of
+// optimisation and through calls. It cannot follow functions that compose their text when called.
+//
+// Async-signal-safe, except when it looks up a function that the program has not called yet. Uses 1
+// KiB of stack.
 #pragma once
 
 #include <cstdint>
 
 namespace telinject {
 
-// What what() of this std::exception returns; 0 if that cannot be told.
+// The address of the text that what() of this std::exception would return; 0 if it cannot be found.
 uintptr_t read_what(uintptr_t exception);
 
 }  // namespace telinject

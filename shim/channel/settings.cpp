@@ -6,7 +6,7 @@ namespace telinject {
 
 const Setting kSettings[kSettingCount] = {
     {kDebug, "DEBUG", nullptr, SettingType::kBool, "true", "", 0, nullptr, nullptr,
-     "false, 0, no or off: no tracing at all. Unset means on, for the library was asked for"},
+     "false, 0, no or off: no tracing at all. Unset means on"},
     {kServiceName, "SERVICE_NAME", "OTEL_SERVICE_NAME", SettingType::kText, "", "", 's', "service",
      "NAME", "service.name of every event; default: the name of the working directory"},
     {kServiceVersion, "SERVICE_VERSION", nullptr, SettingType::kText, "", "", 0, "service-version",
@@ -24,52 +24,54 @@ const Setting kSettings[kSettingCount] = {
      "share of traces to keep, decided where a trace starts; 0 means off"},
     {kStacktraces, "ENABLE_STACKTRACES", nullptr, SettingType::kBool, "true", "", 0, nullptr,
      nullptr,
-     "stacks with exceptions and crashes; for the latter, handlers (which the program does not "
-     "see) "
-     "of fatal signals that it leaves alone"},
+     "stacks of exceptions and crashes. For crashes the library handles fatal signals that the "
+     "program leaves alone; the program does not see these handlers"},
     {kOnFull, "TELEMETRY_ON_FULL", nullptr, SettingType::kChoice, "drop", "drop|block", 0,
      "on-full", "WHAT",
-     "when calls come faster than they are taken: drop whole calls and count them, or block the "
-     "thread and lose nothing"},
+     "when records come faster than the drain takes them: drop whole calls and count them, or "
+     "block the thread and lose nothing"},
     {kThreads, "TELEMETRY_THREADS", nullptr, SettingType::kChoice, "continue", "continue|root", 0,
      "threads", "WHAT",
-     "what a thread created inside a span does: continue its trace, or start one of its own"},
+     "a thread created inside a span continues its trace, or starts one of its own"},
     {kHttp, "TELEMETRY_HTTP", nullptr, SettingType::kBool, "true", "", 0, nullptr, nullptr,
-     "HTTP requests and responses, through libcurl, TLS libraries and sockets; false leaves the "
-     "functions that carry them alone"},
+     "trace HTTP requests and responses through libcurl, TLS libraries and sockets; false leaves "
+     "their functions alone"},
     {kSummary, "TELEMETRY_SUMMARY", nullptr, SettingType::kChoice, "auto", "auto|always|never", 0,
-     nullptr, nullptr, "telrun's summary on stderr; auto: when that is a terminal"},
+     nullptr, nullptr, "telrun's summary on stderr; auto: if stderr is a terminal"},
     {kQueueBytes, "TELEMETRY_QUEUE_BYTES", nullptr, SettingType::kNumber, "",
      "1048576..17179869184", 0, "queue-bytes", "BYTES",
-     "memory for records that wait, in the program's lanes and in the drain together; default: an "
-     "eighth of the machine's or the control group's, at most 256 MiB"},
+     "memory for waiting records, in the program's lanes and in the drain together; default: an "
+     "eighth of the memory of the machine or the control group, at most 256 MiB"},
     {kSpoolMax, "TELEMETRY_SPOOL_MAX", nullptr, SettingType::kNumber, "1073741824",
      "0..1099511627776", 0, "spool-max", "BYTES",
-     "disk on which the drain keeps records beyond that; what comes then is dropped, or waits"},
+     "disk space for waiting records beyond TELEMETRY_QUEUE_BYTES; when it is full too, "
+     "TELEMETRY_ON_FULL applies"},
     {kSpoolDirectory, "TELEMETRY_SPOOL_DIR", "TMPDIR", SettingType::kPath, "/var/tmp", "", 0,
      "spool-dir", "PATH",
-     "folder for that and for large debug information, unpacked; on a disk, not in memory"},
+     "folder for waiting records and for large unpacked debug information; should be on a disk, "
+     "not "
+     "in memory"},
     {kRecord, "TELEMETRY_RECORD", nullptr, SettingType::kPath, "", "", 0, "record", "DIRECTORY",
-     "write no events but a recording into this folder; telinject convert makes events of it "
-     "later, "
-     "on another machine too"},
+     "write a recording into this folder instead of events; telinject convert makes events of it "
+     "later, on any machine"},
     {kDetail, "TELEMETRY_DETAIL", nullptr, SettingType::kChoice, "full", "full|lean", 0, "detail",
      "WHAT",
-     "lean: what is the same for all events of a process or a call site is written once and "
-     "referred to; a third of the bytes (docs/output.md)"},
+     "lean: fields that are the same for all events of a process or a call site are written once "
+     "and referred to; a third of the bytes (docs/output.md)"},
     {kDrainThreads, "TELEMETRY_DRAIN_THREADS", nullptr, SettingType::kNumber, "1", "0..64", 0,
      "drain-threads", "N",
-     "encode, and compress, with up to so many threads; 0: with one for each core that they may "
-     "run on"},
+     "encode, and compress, with up to this many threads; 0: one for each core that they may run "
+     "on"},
     {kMinDuration, "TELEMETRY_MIN_DURATION", nullptr, SettingType::kDuration, "0", "", 0,
      "min-duration", "TIME",
-     "leave out calls shorter than this (10us, 1.5ms), and so all that they called"},
+     "leave out calls shorter than this (10us, 1.5ms), and so all calls below them"},
     {kMaxDepth, "TELEMETRY_MAX_DEPTH", nullptr, SettingType::kNumber, "0", "0..1000000000", 0,
-     "max-depth", "N", "leave out calls deeper than this, a thread's outermost being 1; 0: none"},
+     "max-depth", "N",
+     "leave out calls deeper than this; a thread's outermost call has depth 1; 0: no limit"},
     {kInclude, "TELEMETRY_INCLUDE", nullptr, SettingType::kText, "", "", 0, "include", "GLOBS",
      "write calls of these functions only: globs, separated by commas ('parse_*,*::area')"},
     {kExclude, "TELEMETRY_EXCLUDE", nullptr, SettingType::kText, "", "", 0, "exclude", "GLOBS",
-     "leave out calls of these functions; what they call hangs below their callers"},
+     "leave out calls of these functions; the calls that they make move up to their callers"},
     {kIncludeFiles, "TELEMETRY_INCLUDE_FILES", nullptr, SettingType::kText, "", "", 0,
      "include-files", "GLOBS", "write functions defined in these source files only ('src/*.c')"},
     {kExcludeFiles, "TELEMETRY_EXCLUDE_FILES", nullptr, SettingType::kText, "", "", 0,
@@ -84,53 +86,53 @@ const Setting kSettings[kSettingCount] = {
      "filters above do not change them"},
     {kTotals, "TELEMETRY_TOTALS", nullptr, SettingType::kChoice, "estimate", "estimate|exact", 0,
      nullptr, nullptr,
-     "where SAMPLE_RATE is below 1: exact records and counts all calls, and writes the sample; it "
-     "costs the program what recording costs (docs/output.md)"},
+     "if SAMPLE_RATE is below 1: exact records and counts all calls, but writes only the sample's "
+     "events; it costs the program what recording every call costs (docs/output.md)"},
     {kHttpTraceparent, "TELEMETRY_HTTP_TRACEPARENT", nullptr, SettingType::kChoice, "libraries",
      "libraries|sockets", 0, "http-traceparent", "WHERE",
-     "which requests carry our traceparent: those of libcurl and nghttp2; sockets: also those of "
-     "HTTP/1 that the program writes to a socket itself (docs/http.md)"},
+     "which requests get a traceparent: libraries: those of libcurl and nghttp2; sockets: also "
+     "HTTP/1 requests that the program writes to a socket itself (docs/http.md)"},
     {kHttpSlow, "TELEMETRY_HTTP_SLOW", nullptr, SettingType::kDuration, "1s", "", 0, "http-slow",
-     "TIME", "HTTP responses that take longer are warnings (severity WARN); 0: none are"},
+     "TIME", "HTTP responses that take longer get severity WARN; 0: none"},
     {kRedactHeaders, "TELEMETRY_REDACT_HEADERS", nullptr, SettingType::kText, "", "", 0,
      "redact-headers", "NAMES",
-     "HTTP headers whose values are REDACTED besides those that always are (docs/http.md): names, "
-     "separated by commas, `*` for anything"},
+     "more HTTP headers whose values are REDACTED, besides those that always are (docs/http.md): "
+     "names, separated by commas, `*` for anything"},
     {kRedactQuery, "TELEMETRY_REDACT_QUERY", nullptr, SettingType::kText, "", "", 0, "redact-query",
-     "NAMES", "the same for parameters in the queries of URLs"},
+     "NAMES", "more parameters in the queries of URLs whose values are REDACTED; as above"},
     {kExitWait, "TELEMETRY_EXIT_WAIT", nullptr, SettingType::kNumber, "10000", "0..600000", 0,
      nullptr, nullptr,
-     "without telrun: milliseconds that a program's end waits at most for its events to be "
+     "without telrun: how many milliseconds a program's end waits at most until its events are "
      "written"},
     {kClock, "TELEMETRY_CLOCK", nullptr, SettingType::kChoice, "auto", "auto|tsc|monotonic", 0,
      nullptr, nullptr,
-     "auto: the TSC where the processor and the kernel trust it, else CLOCK_MONOTONIC (slower)"},
+     "auto: the TSC if the processor and the kernel trust it, else CLOCK_MONOTONIC (slower)"},
     {kCloudMetadata, "ENABLE_CLOUD_METADATA", nullptr, SettingType::kBool, "false", "", 0, nullptr,
      nullptr,
-     "ask the cloud's metadata service which machine, task or function this is: once, kept in "
-     "~/.telemetry_metadata.json. Where no cloud can be, nothing is sent"},
+     "ask the cloud's metadata service which machine, task or function this is. The answer is kept "
+     "in ~/.telemetry_metadata.json. Outside a cloud nothing is sent"},
     {kKubernetesMetadata, "ENABLE_K8S_METADATA", nullptr, SettingType::kBool, "", "", 0, nullptr,
      nullptr,
-     "tell which pod this is, by its environment, its service account and the cluster's API; "
+     "find out which pod this is, from its environment, its service account and the cluster's API; "
      "default: as ENABLE_CLOUD_METADATA"},
     {kNoKubernetesApi, "DISABLE_K8S_API", nullptr, SettingType::kBool, "false", "", 0, nullptr,
-     nullptr, "take what the pod's environment and files tell, and do not ask the cluster's API"},
+     nullptr, "use only the pod's environment and files; do not ask the cluster's API"},
     {kNoMetadataCache, "DISABLE_METADATA_CACHE", nullptr, SettingType::kBool, "false", "", 0,
      nullptr, nullptr, "neither read nor write ~/.telemetry_metadata.json"},
     {kMetadataWait, "TELEMETRY_METADATA_WAIT", nullptr, SettingType::kNumber, "2000", "1..5000", 0,
      nullptr, nullptr,
-     "milliseconds in which all metadata must be found; events wait so long at most, the program "
-     "does not"},
+     "milliseconds to find all metadata; events wait at most that long, the program does not "
+     "wait"},
     {kAzureEndpoint, "TELEMETRY_AZURE_METADATA_ENDPOINT", nullptr, SettingType::kText, "", "", 0,
      nullptr, nullptr,
      "address of Azure's metadata service, for tests and proxies; default: "
      "http://169.254.169.254"},
     {kSystemRoot, "TELEMETRY_SYSTEM_ROOT", nullptr, SettingType::kPath, "", "", 0, nullptr, nullptr,
-     "for tests: a folder whose sys/, proc/, var/ and etc/ metadata is read from instead of the "
+     "for tests: a folder whose sys/, proc/, var/ and etc/ are read for metadata instead of the "
      "system's"},
     {kDiagnostics, "TELEMETRY_DIAGNOSTICS", nullptr, SettingType::kBool, "false", "", 0, nullptr,
      nullptr,
-     "a line on standard error on where metadata came from, how long it took, and what "
+     "write a line to standard error that says where metadata came from, how long it took and what "
      "failed"},
 };
 
