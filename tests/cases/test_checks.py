@@ -9,8 +9,8 @@ import subprocess
 import pytest
 from teltest.run import REPOSITORY, build_directory
 
-COPIED = ["CMakeLists.txt", "CMakePresets.json", "cmake", "docs", "hooks", "preload", "scripts", "shim",
-          ".clang-format", ".clang-tidy", ".shellcheckrc", ".gitignore"]
+COPIED = ["CMakeLists.txt", "CMakePresets.json", "CONTRIBUTING.md", "LICENSE", "README.md", "cmake", "docs",
+          "hooks", "preload", "scripts", "shim", "tests", ".ci", ".clang-format", ".clang-tidy", ".shellcheckrc", ".gitignore"]
 TIMEOUT = 600
 
 
@@ -74,7 +74,7 @@ def copy(whole):
     whole.restore()
 
 
-@pytest.mark.parametrize("check", ["layers", "shell", "format", "settings"])
+@pytest.mark.parametrize("check", ["layers", "shell", "format", "settings", "docs"])
 def test_passes_on_what_is_right(copy, check):
     copy.run(copy.root / "scripts/checks" / check)
 
@@ -118,6 +118,14 @@ def test_format(copy):
 def test_shell(copy, first):
     copy.edit("scripts/new", None, f"{first}\nrm -r $1/*\n")
     assert "SC2086" in copy.complaint("shell")
+
+
+def test_docs(copy):
+    copy.edit("docs/http.md", None, "\nSee `hooks/nope.cpp` and [costs](costs.md#nowhere).\n" + "word " * 30 + "\n")
+    text = copy.complaint("docs")
+    assert "names hooks/nope.cpp, which does not exist" in text
+    assert "costs.md#nowhere" in text
+    assert "more than 100" in text
 
 
 def test_settings(copy):
