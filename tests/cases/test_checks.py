@@ -10,7 +10,8 @@ import pytest
 from teltest.run import REPOSITORY, build_directory
 
 COPIED = ["CMakeLists.txt", "CMakePresets.json", "CONTRIBUTING.md", "LICENSE", "README.md", "cmake", "docs",
-          "hooks", "preload", "scripts", "shim", "tests", ".ci", ".clang-format", ".clang-tidy", ".shellcheckrc", ".gitignore"]
+          "hooks", "preload", "scripts", "shim", "tests", ".ci", ".clang-format", ".clang-tidy",
+          ".shellcheckrc", ".gitignore"]
 TIMEOUT = 600
 
 
@@ -121,7 +122,8 @@ def test_shell(copy, first):
 
 
 def test_docs(copy):
-    copy.edit("docs/http.md", None, "\nSee `hooks/nope.cpp` and [costs](costs.md#nowhere).\n" + "word " * 30 + "\n")
+    wrong = "\nSee `hooks/nope.cpp` and [costs](costs.md#nowhere).\n" + "word " * 30 + "\n"
+    copy.edit("docs/http.md", None, wrong)
     text = copy.complaint("docs")
     assert "names hooks/nope.cpp, which does not exist" in text
     assert "costs.md#nowhere" in text
