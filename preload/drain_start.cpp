@@ -16,7 +16,6 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -28,7 +27,7 @@
 #include "preload/resolve.h"
 #include "preload/startup.h"
 #include "shim/channel/clock.h"
-#include "shim/channel/control.h"
+#include "shim/channel/drain_process.h"
 #include "shim/channel/syscall.h"
 #include "shim/channel/text.h"
 
@@ -44,10 +43,7 @@ constexpr size_t kStackBytes = 16384;
 alignas(16) char g_stacks[2][kStackBytes];
 
 struct Launch {
-  const char* path;
-  char* const* argv;
-  char* const* envp;
-  int memfd, listener, pidfd, output;
+  DrainLaunch drain;
   long result;  // of execve, or of a clone; negative on failure
 };
 
@@ -83,7 +79,7 @@ void say(const char* what, const char* path, long error) {
 // By the process that was to become the drain, for nobody waits for it. The segment is marked as
 // the kernel would have marked it if the drain had run and died: the program waits for nothing.
 void give_up(const Launch& launch) {
-  say("cannot start its drain, ", launch.path, launch.result);
+  say("cannot start its drain, ", launch.drain.file, launch.result);
   g_process.segment->drain.word.fetch_or(kOwnerDied);
 }
 
@@ -118,53 +114,9 @@ __attribute__((noinline)) long clone_and_call(int (*function)(void*), void* argu
   return result;
 }
 
-void default_signals() {
-  struct {
-    void* handler;
-    unsigned long flags;
-    void* restorer;
-    unsigned long mask;
-  } action = {};
-  for (int signal = 1; signal < 65; signal++) {
-    sys::call(SYS_rt_sigaction, signal, sys::arg(&action), 0, 8);
-  }
-}
-
-// Out of the way of the numbers that the drain wants.
-int lift(int fd) {
-  return fd < 0 ? fd : static_cast<int>(sys::call(SYS_fcntl, fd, F_DUPFD, 16));
-}
-
-void place(int fd, int number) {
-  if (fd >= 0) {
-    sys::call(SYS_dup2, fd, number);
-  } else {
-    sys::close(number);
-  }
-}
-
 int run_drain(void* data) {
   auto* launch = static_cast<Launch*>(data);
-  sys::call(SYS_setsid);
-  default_signals();
-  int null = lift(static_cast<int>(sys::call(SYS_openat, AT_FDCWD, sys::arg("/dev/null"), O_RDWR)));
-  int memfd = lift(launch->memfd), listener = lift(launch->listener), pidfd = lift(launch->pidfd);
-  int output = lift(launch->output);
-  place(null, 0);
-  place(null, 1);
-  if (sys::failed(sys::call(SYS_fcntl, 2, F_GETFD))) place(null, 2);
-  place(memfd, kDrainSegmentFd);
-  place(-1, kDrainListenFd);
-  place(listener, kDrainAbstractFd);
-  place(pidfd, kDrainPidfdFd);
-  place(output, kDrainOutputFd);
-  if (sys::failed(sys::call(SYS_close_range, kDrainOutputFd + 1, ~0u, 0))) {
-    for (int fd = kDrainOutputFd + 1; fd < 65536; fd++) sys::close(fd);
-  }
-  uint64_t none = 0;
-  sys::call(SYS_rt_sigprocmask, SIG_SETMASK, sys::arg(&none), 0, sizeof none);
-  launch->result =
-      sys::call(SYS_execve, sys::arg(launch->path), sys::arg(launch->argv), sys::arg(launch->envp));
+  launch->result = become_drain(launch->drain);
   return 127;
 }
 
@@ -193,7 +145,7 @@ long start_with_keeper(Launch* launch) {
   long drain = clone_and_call(run_drain, launch, g_stacks[1], CLONE_VM | CLONE_VFORK | SIGCHLD);
   if (drain < 0) launch->result = drain;
   if (launch->result < 0) give_up(*launch);
-  sys::call(SYS_close_range, 0, ~0u, 0);
+  sys::close_range(0);
   sys::call(SYS_chdir, sys::arg("/"));
   int status = 0;
   if (drain > 0) sys::call(SYS_wait4, drain, sys::arg(&status), 0, 0);
@@ -242,49 +194,6 @@ bool find_drain(char* path, size_t capacity) {
   TextBuffer(path, capacity).add(library, directory - 1).add(kDrainPlaces[0]);
   return false;
 }
-
-// What would change how the drain itself runs is left out.
-bool is_for_the_program_only(const char* entry) {
-  for (const char* prefix : {"LD_", "MALLOC_", "GLIBC_TUNABLES=", "TELINJECT_SESSION="}) {
-    if (text_starts(entry, prefix)) return true;
-  }
-  for (const char* p = entry; *p != 0 && *p != '='; p++) {
-    if (text_starts(p, "SAN_OPTIONS=")) return true;
-  }
-  return false;
-}
-
-// The environment's pointers, in pages of their own: there may be thousands.
-class DrainEnvironment {
- public:
-  DrainEnvironment(char* const* envp, char* session) {
-    size_t count = 0;
-    while (envp[count] != nullptr) count++;
-    bytes_ = (count + 2) * sizeof(char*);
-    long pages = sys::call(SYS_mmap, 0, static_cast<long>(bytes_), PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (sys::failed(pages)) return;
-    entries_ = reinterpret_cast<char**>(pages);
-    size_t used = 0;
-    for (; *envp != nullptr; envp++) {
-      if (!is_for_the_program_only(*envp)) entries_[used++] = *envp;
-    }
-    entries_[used++] = session;
-    entries_[used] = nullptr;
-  }
-  ~DrainEnvironment() {
-    if (entries_ != nullptr) {
-      sys::call(SYS_munmap, sys::arg(entries_), static_cast<long>(bytes_));
-    }
-  }
-  DrainEnvironment(const DrainEnvironment&) = delete;
-  DrainEnvironment& operator=(const DrainEnvironment&) = delete;
-  char** entries() const { return entries_; }
-
- private:
-  char** entries_ = nullptr;
-  size_t bytes_ = 0;
-};
 
 // The descriptor that events go to instead of a file, if the program has it. What is closed on exec
 // was opened since: by us, with that number.
@@ -366,16 +275,19 @@ bool start_drain(const StartInfo& info, int memfd) {
     return false;
   }
   name_session(&g_client.session);
-  char variable[kSessionTextBytes + 32];
   format_session(g_client.session, g_client.session_text);
-  TextBuffer(variable, sizeof variable).add(kSessionVariable).add('=').add(g_client.session_text);
-  DrainEnvironment environment(info.envp, variable);
+  DrainEnvironment environment(info.envp, g_client.session_text);
   if (environment.entries() == nullptr) return false;
-  char name[] = "telinject-drain", mode[] = "--preload";
-  char* const argv[] = {name, mode, nullptr};
   int listener = listen_abstract(g_client.session);
   int pidfd = static_cast<int>(sys::call(SYS_pidfd_open, sys::getpid(), 0));
-  Launch launch = {path, argv, environment.entries(), memfd, listener, pidfd, program_output(), 0};
+  Launch launch = {{.file = path,
+                    .mode = SessionMode::kPreload,
+                    .envp = environment.entries(),
+                    .control_or_segment = memfd,
+                    .abstract_listener = listener,
+                    .pidfd = pidfd,
+                    .output = program_output()},
+                   0};
   start_unseen(&launch);
   if (listener >= 0) sys::close(listener);
   if (pidfd >= 0) sys::close(pidfd);

@@ -10,10 +10,9 @@ namespace telinject {
 
 namespace {
 
-constexpr const char* kNames[kLibraryFunctionCount] = {
-#define TELINJECT_NAME(name) #name,
-    TELINJECT_LIBRARY_FUNCTIONS(TELINJECT_NAME)
-#undef TELINJECT_NAME
+constexpr const char* kNames[] = {
+#define TELINJECT_LIBRARY(name) #name,
+#include "preload/interposed.def"
 };
 
 // ---- what was found before, by call site

@@ -19,67 +19,10 @@
 
 namespace telinject {
 
-#define TELINJECT_LIBRARY_FUNCTIONS(F) \
-  /* OpenSSL */                        \
-  F(SSL_read)                          \
-  F(SSL_read_ex)                       \
-  F(SSL_write)                         \
-  F(SSL_write_ex)                      \
-  F(SSL_write_ex2)                     \
-  F(SSL_sendfile)                      \
-  F(SSL_read_early_data)               \
-  F(SSL_write_early_data)              \
-  F(SSL_connect)                       \
-  F(SSL_accept)                        \
-  F(SSL_do_handshake)                  \
-  F(SSL_shutdown)                      \
-  F(SSL_free)                          \
-  F(SSL_clear)                         \
-  F(SSL_get_error)                     \
-  F(SSL_get_servername)                \
-  F(SSL_get0_alpn_selected)            \
-  F(SSL_version)                       \
-  F(SSL_is_server)                     \
-  F(SSL_get_early_data_status)         \
-  /* GnuTLS */                         \
-  F(gnutls_record_send)                \
-  F(gnutls_record_send2)               \
-  F(gnutls_record_send_range)          \
-  F(gnutls_record_send_file)           \
-  F(gnutls_record_recv)                \
-  F(gnutls_record_recv_seq)            \
-  F(gnutls_record_recv_packet)         \
-  F(gnutls_record_recv_early_data)     \
-  F(gnutls_handshake)                  \
-  F(gnutls_bye)                        \
-  F(gnutls_deinit)                     \
-  F(gnutls_server_name_set)            \
-  F(gnutls_server_name_get)            \
-  F(gnutls_packet_get)                 \
-  F(gnutls_protocol_get_version)       \
-  F(gnutls_alpn_get_selected_protocol) \
-  F(gnutls_error_is_fatal)             \
-  /* libcurl */                        \
-  F(curl_easy_setopt)                  \
-  F(curl_easy_getinfo)                 \
-  F(curl_easy_strerror)                \
-  F(curl_easy_perform)                 \
-  F(curl_easy_reset)                   \
-  F(curl_easy_duphandle)               \
-  F(curl_easy_cleanup)                 \
-  F(curl_multi_add_handle)             \
-  F(curl_multi_remove_handle)          \
-  F(curl_multi_info_read)              \
-  F(curl_multi_cleanup)                \
-  /* nghttp2 */                        \
-  F(nghttp2_submit_request)            \
-  F(nghttp2_submit_request2)
-
 enum LibraryFunction : uint32_t {
-#define TELINJECT_ENUMERATOR(name) kLibrary_##name,
-  TELINJECT_LIBRARY_FUNCTIONS(TELINJECT_ENUMERATOR)
-#undef TELINJECT_ENUMERATOR
-      kLibraryFunctionCount,
+#define TELINJECT_LIBRARY(name) kLibrary_##name,
+#include "preload/interposed.def"
+  kLibraryFunctionCount,
 };
 
 // What the code at `call_site` (a return address) would call if we were not there, for `object`.

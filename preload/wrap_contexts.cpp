@@ -61,6 +61,7 @@ TELINJECT_BEFORE(setcontext) {
 // What comes before it gets the first two arguments and the caller's stack pointer, and returns the
 // real function.
 #define TELINJECT_JUMPED_TO(name)                 \
+  TELINJECT_INTERPOSES(name);                     \
   __asm__(                                        \
       ".pushsection .text\n"                      \
       ".globl " #name                             \

@@ -7,6 +7,7 @@
 #include "hooks/state.h"
 #include "hooks/unwind.h"
 #include "preload/exit.h"
+#include "preload/export.h"
 #include "preload/resolve.h"
 #include "preload/startup.h"
 #include "shim/channel/syscall.h"
@@ -83,27 +84,24 @@ void flush_at_exit() {
 
 using namespace telinject;
 
-extern "C" {
-
-__attribute__((visibility("default"), noreturn)) void _exit(int status) {
+TELINJECT_WRAPPER(__attribute__((noreturn)) void, _exit, int status) {
   if (tracing() && g_alive.mask != 0 && g_process.restricted.load() == 0) {
     if (sys::getpid() == g_process.pid) {
-      note_exit(static_cast<uint64_t>(status & 0xff) + 1,
-                reinterpret_cast<uintptr_t>(__builtin_dwarf_cfa()));
+      note_exit(static_cast<uint64_t>(status & 0xff) + 1, TELINJECT_CALLER_SP());
       flush_at_exit();
     } else {
       // The child of vfork: what it opened in its parent's lane ends here.
-      note_event(ControlKind::kVforkEnd, 0, reinterpret_cast<uintptr_t>(__builtin_dwarf_cfa()));
+      note_event(ControlKind::kVforkEnd, 0, TELINJECT_CALLER_SP());
     }
   }
   for (;;) sys::call(SYS_exit_group, status);
 }
 
-__attribute__((visibility("default"), noreturn)) void _Exit(int status) {
-  _exit(status);
+TELINJECT_WRAPPER(__attribute__((noreturn)) void, _Exit, int status) {
+  wrap__exit(status);
 }
 
-__attribute__((visibility("default"), noreturn)) void quick_exit(int status) {
+TELINJECT_WRAPPER(__attribute__((noreturn)) void, quick_exit, int status) {
   // Its handlers run before _exit is called inside libc, where no wrapper sees it.
   using Function = void (*)(int);
   if (auto function = real<Function>(kReal_quick_exit)) {
@@ -112,5 +110,3 @@ __attribute__((visibility("default"), noreturn)) void quick_exit(int status) {
   }
   for (;;) sys::call(SYS_exit_group, status);
 }
-
-}  // extern "C"

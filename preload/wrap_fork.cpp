@@ -45,6 +45,7 @@ extern "C" __attribute__((visibility("hidden"))) void* telinject_before_vfork(ui
   return real_address(kReal_vfork);
 }
 
+TELINJECT_INTERPOSES(vfork);
 __asm__(
     ".pushsection .text\n"
     ".globl vfork\n"

@@ -52,6 +52,7 @@ extern "C" __attribute__((visibility("hidden"))) void* telinject_before_dlmopen(
 }
 
 #define JUMP_WRAPPER(name)                        \
+  TELINJECT_INTERPOSES(name);                     \
   __asm__(                                        \
       ".pushsection .text\n"                      \
       ".globl " #name                             \

@@ -47,6 +47,18 @@ inline long close(int fd) {
   return call(SYS_close, fd);
 }
 
+// Closes every descriptor from `first` to `last`; one by one where the kernel has no close_range
+// (before 5.9), and then those below 65536 only.
+inline void close_range(int first, int last = 0x7fffffff) {
+  if (first > last || !failed(call(SYS_close_range, first, last))) return;
+  constexpr uint64_t kMost = 1 << 16;
+  constexpr long kOpenFiles = 7;  // RLIMIT_NOFILE
+  uint64_t limit[2] = {kMost, kMost};
+  call(SYS_prlimit64, 0, kOpenFiles, 0, arg(limit));
+  uint64_t end = limit[0] < kMost ? limit[0] : kMost;
+  for (int fd = first; fd <= last && static_cast<uint64_t>(fd) < end; fd++) close(fd);
+}
+
 // Blocks every signal for the time it lives; the kernel's mask is 64 bits.
 class SignalsBlocked {
  public:

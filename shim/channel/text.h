@@ -13,7 +13,7 @@ inline size_t text_length(const char* s) {
   return n;
 }
 
-inline bool text_equal(const char* a, const char* b) {
+constexpr bool text_equal(const char* a, const char* b) {
   while (*a != 0 && *a == *b) a++, b++;
   return *a == *b;
 }

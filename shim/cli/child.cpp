@@ -2,7 +2,6 @@
 
 #include <sched.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "shim/channel/syscall.h"
@@ -10,8 +9,6 @@
 namespace telinject {
 
 namespace {
-
-constexpr unsigned kMostDescriptors = 1 << 16;  // where the kernel has no close_range (before 5.9)
 
 struct Child {
   int (*body)(void*);
@@ -37,14 +34,6 @@ pid_t start_child(int (*body)(void*), void* argument, int* error) {
   return pid;
 }
 
-void close_range_of(int first, int last) {
-  if (first > last || !sys::failed(sys::call(SYS_close_range, first, last, 0))) return;
-  rlimit limit = {kMostDescriptors, 0};
-  sys::call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, sys::arg(&limit));
-  rlim_t end = limit.rlim_cur < kMostDescriptors ? limit.rlim_cur : kMostDescriptors;
-  for (int fd = first; fd <= last && static_cast<rlim_t>(fd) < end; fd++) sys::close(fd);
-}
-
 void keep_only(std::initializer_list<int> fds) {
   int first = STDERR_FILENO + 1;
   for (;;) {
@@ -52,8 +41,8 @@ void keep_only(std::initializer_list<int> fds) {
     for (int fd : fds) {
       if (fd >= first && (next < 0 || fd < next)) next = fd;
     }
-    if (next < 0) return close_range_of(first);
-    close_range_of(first, next - 1);
+    if (next < 0) return sys::close_range(first);
+    sys::close_range(first, next - 1);
     first = next + 1;
   }
 }

@@ -16,8 +16,6 @@ namespace telinject {
 // errno set if there is none. The child is there to be waited for also when `body` failed.
 pid_t start_child(int (*body)(void* argument), void* argument, int* error);
 
-// Closes every descriptor from `first` to `last`. Raw system calls only.
-void close_range_of(int first, int last = 0x7fffffff);
 // Closes every descriptor but 0, 1, 2 and these (-1: none).
 void keep_only(std::initializer_list<int> fds);
 

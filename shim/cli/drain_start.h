@@ -21,9 +21,8 @@ struct Drain {
 
 double monotonic_seconds();
 
-// `null_fd` is /dev/null, `output` the program's descriptor that events go to, or -1. Returns null,
-// or what could not be done (errno says why).
-const char* start_drain(const char* file, const NewSession& session, int null_fd, int output,
-                        Drain* out);
+// `output` is the program's descriptor that events go to, or -1. Returns null, or what could not be
+// done (errno says why).
+const char* start_drain(const char* file, const NewSession& session, int output, Drain* out);
 
 }  // namespace telinject

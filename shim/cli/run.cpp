@@ -104,8 +104,7 @@ const char* prepare(const Settings& settings, const char* drain_file, Supervisio
   if (all->signal_fd < 0) return "make a signalfd";
   all->output = program_output(settings);
   if (const char* failed = start_session(settings, &all->session)) return failed;
-  const char* failed =
-      start_drain(drain_file, all->session, all->null_fd, all->output, &all->drain);
+  const char* failed = start_drain(drain_file, all->session, all->output, &all->drain);
   int error = errno;
   if (failed != nullptr) remove_session_directory(all->session.session);
   close_listeners(&all->session);

@@ -10,8 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <initializer_list>
+
+#include "shim/channel/syscall.h"
 #include "shim/channel/text.h"
-#include "shim/cli/child.h"
 
 namespace telinject {
 
@@ -124,7 +126,7 @@ void Witness::start() {
     if (getppid() != supervisor) _exit(0);
     rename_process();
     dup2(pair[1], 0);
-    close_range_of(1);
+    sys::close_range(1);
     be_witness(0, supervisor);
   }
   close(pair[1]);

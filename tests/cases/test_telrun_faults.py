@@ -151,7 +151,7 @@ status = dict(line.split(":\\t") for line in open("/proc/self/status") if line.s
 print("blocked", int(status["SigBlk"], 16), file=log)
 print("ignored", int(status["SigIgn"], 16) & ~(1 << 12 | 1 << 24 | 1 << 14 | 1 << 1 | 1 << 0), file=log)
 print("environment", sorted(n for n in os.environ if n.startswith(("LD_", "MALLOC", "GLIBC", "ASAN",
-      "SERVICE", "TELINJECT_S"))), file=log)
+      "RTSAN", "SERVICE", "TELINJECT_S"))), file=log)
 while receive(): written()
 """)
 
@@ -163,7 +163,7 @@ while receive(): written()
         signal.pthread_sigmask(signal.SIG_SETMASK, [signal.SIGUSR2])
 
     environment = dict(broken.environment, LD_LIBRARY_PATH="/nowhere", MALLOC_ARENA_MAX="1",
-                       GLIBC_TUNABLES="glibc.malloc.check=0", ASAN_OPTIONS="x=1")
+                       GLIBC_TUNABLES="glibc.malloc.check=0", ASAN_OPTIONS="x=1", RTSAN_OPTIONS="x=1")
     outcome = broken.run(["true"], options=["-s", "name"], env=environment, preexec_fn=prepare,
                          close_fds=False, stderr=subprocess.DEVNULL)
     assert outcome.status == 0
