@@ -92,11 +92,13 @@ class Collector {
   bool close_if_over(SegmentId id, OpenSegment* segment, Batch* batch, bool now);
   bool abandon(SegmentId id, OpenSegment* segment, Batch* batch);
   void close_segment(OpenSegment* segment, Notice notice, Batch* batch);
-  void beat();
   void share_memory();
   void trim_pools();
+  // collector_pace.cpp
+  void beat();
   bool is_quiet() const;
   void pause(size_t bytes_read);
+  void pause_for_room();
   bool can_be_rung() const;
   void sleep_until_rung(uint64_t longest_ns);
   bool anything_written();
@@ -118,7 +120,7 @@ class Collector {
   std::vector<CollectorCommand> commands_;
   std::atomic<uint32_t> wake_{0};
   uint64_t busy_ns_ = 0;  // when there was last anything to read
-  uint64_t nap_ns_;
+  uint64_t nap_ns_ = 0;
   uint32_t cpu_ = 0;                                     // where this round runs, + 1
   bool filled_elsewhere_ = false, filled_here_ = false;  // chunks of this round, by their threads
   bool shares_core_ = false;  // all chunks of the last round that had any were filled on our core

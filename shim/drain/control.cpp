@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "shim/channel/message.h"
 #include "shim/drain/complain.h"
+#include "shim/drain/monotonic.h"
 #include "shim/drain/process_end.h"
 #include "shim/drain/text_of_file.h"
 
@@ -34,12 +35,6 @@ constexpr int kTickMs = 50;
 constexpr int kPollMs = 10;
 // Rounds of what is ready when telrun's program ends, for more may always come.
 constexpr int kMostBefore = 64;
-
-uint64_t monotonic_ns() {
-  timespec time = {};
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<uint64_t>(time.tv_sec) * kSecondNs + static_cast<uint64_t>(time.tv_nsec);
-}
 
 const char* untraced_text(uint32_t reason) {
   switch (static_cast<UntracedReason>(reason)) {

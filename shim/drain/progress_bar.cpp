@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "shim/drain/figures.h"
+#include "shim/drain/monotonic.h"
 #include "shim/sinks/standard_error.h"
 
 namespace telinject {
@@ -21,12 +22,6 @@ constexpr uint64_t kRedraw = kSecond / 5;
 constexpr size_t kShortestBar = 10, kLongestBar = 60;
 // Of the newest interval in the rates: those of the last two seconds or so.
 constexpr double kWeight = 0.15;
-
-uint64_t monotonic_ns() {
-  timespec time = {};
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<uint64_t>(time.tv_sec) * kSecond + static_cast<uint64_t>(time.tv_nsec);
-}
 
 std::string rate_text(double rate) {
   if (rate >= 1e6) return absl::StrFormat("%.1f M", rate / 1e6);

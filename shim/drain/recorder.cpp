@@ -8,6 +8,7 @@
 
 #include "shim/drain/complain.h"
 #include "shim/drain/context_switches.h"
+#include "shim/drain/monotonic.h"
 
 namespace telinject {
 
@@ -16,12 +17,6 @@ namespace {
 constexpr uint64_t kSecond = 1000000000;
 // The clock's rate needs two readings this far apart.
 constexpr uint64_t kCalibrationNs = 10 * 1000000;
-
-uint64_t monotonic_ns() {
-  timespec time = {};
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<uint64_t>(time.tv_sec) * kSecond + static_cast<uint64_t>(time.tv_nsec);
-}
 
 }  // namespace
 

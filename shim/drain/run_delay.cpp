@@ -10,16 +10,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "shim/drain/clock_map.h"
+#include "shim/drain/monotonic.h"
 
 namespace telinject {
 
 namespace {
-
-uint64_t monotonic_ns() {
-  timespec time = {};
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<uint64_t>(time.tv_sec) * 1000000000 + static_cast<uint64_t>(time.tv_nsec);
-}
 
 bool execute_the_same(int a, int b) {
   struct stat one = {}, other = {};

@@ -13,7 +13,8 @@ from measure import (LIBRARY, let_drains_finish, main_run, spread, totals_of, to
                      touch_memory)
 from peers import Lttng, Uftrace, Xray
 
-FLOOR, FLOOR_READ, STUBS = "floor", "floor, its ring read", "glibc's stubs"
+FLOOR, FLOOR_WIDE, FLOOR_READ, STUBS = ("floor", "floor, 48 bytes a call", "floor, its ring read",
+                                         "glibc's stubs")
 OURS, RECORDING, OFF = "telinject", "telinject, --record", "telinject, off"
 BLOCKING = "telinject, --on-full=block"
 # With everything on one core, and on a busy machine.
@@ -52,6 +53,7 @@ class Calls:
             "plain": lambda: self.alone([workload.plain, *workload.arguments]),
             STUBS: lambda: self.alone(self.traced),
             FLOOR: hooks("RECORD"),
+            FLOOR_WIDE: hooks("WIDE"),
             FLOOR_READ: hooks("READ"),
             RECORDING: self.recording,
             OURS: telinject(),

@@ -3,10 +3,13 @@
  *
  *     -DFLOOR_RECORD   read the TSC, store it and the function, 16 bytes, in a 1 MiB ring a thread;
  *                      what is older is overwritten, nobody reads it
- *     -DFLOOR_READ     the same, and nothing is lost: a thread on another core copies the records
- * to memory that it has touched before, and clears their places, as a tracer's has to -DFLOOR_COUNT
- * count the calls and write the number to $FLOOR_COUNT_FILE at the end -DFLOOR_EMPTY    return at
- * once
+ *     -DFLOOR_WIDE     as FLOOR_RECORD, but 32 bytes for an entry (call site, frame and return
+ *                      address, too): as many as telinject stores
+ *     -DFLOOR_READ     as FLOOR_RECORD, and nothing is lost: a thread on another core copies the
+ *                      records to memory that it has touched before, and clears their places, as a
+ *                      tracer's has to
+ *     -DFLOOR_COUNT    count the calls and write the number to $FLOOR_COUNT_FILE at the end
+ *     -DFLOOR_EMPTY    return at once
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -45,7 +48,7 @@ __attribute__((destructor, no_instrument_function)) static void report(void) {
   fclose(file);
 }
 
-#elif defined(FLOOR_RECORD) || defined(FLOOR_READ)
+#elif defined(FLOOR_RECORD) || defined(FLOOR_WIDE) || defined(FLOOR_READ)
 
 #define RING_BYTES (1u << 20)
 
@@ -137,16 +140,21 @@ __attribute__((noinline, cold, no_instrument_function)) static void go_on(struct
 #endif
 }
 
-static inline __attribute__((always_inline, no_instrument_function)) void record(void* function,
-                                                                                 uint64_t kind) {
+static inline __attribute__((always_inline, no_instrument_function)) void store(uint64_t first,
+                                                                                uint64_t second) {
   struct ring* own = ring;
   if (__builtin_expect(own == NULL, 0)) own = new_ring();
   struct record* slot = own->next;
-  uint64_t ticks = __rdtsc();
-  slot->function_and_kind = (uint64_t)function | kind << 63;
-  slot->ticks = ticks;
+  slot->function_and_kind = first;
+  slot->ticks = second;
   own->next = ++slot;
   if (__builtin_expect(slot == own->end, 0)) go_on(own);
+}
+
+static inline __attribute__((always_inline, no_instrument_function)) void record(void* function,
+                                                                                 uint64_t kind) {
+  uint64_t ticks = __rdtsc();
+  store((uint64_t)function | kind << 63, ticks);
 }
 
 #ifdef FLOOR_READ
@@ -157,6 +165,10 @@ __attribute__((constructor, no_instrument_function)) static void start(void) {
 #endif
 
 HOOK __cyg_profile_func_enter(void* function, void* call_site) {
+#ifdef FLOOR_WIDE
+  uint64_t back = (uint64_t)__builtin_return_address(0) << 32;
+  store((uint64_t)call_site, (uint32_t)(uint64_t)__builtin_frame_address(0) | back);
+#endif
   record(function, 0);
 }
 HOOK __cyg_profile_func_exit(void* function, void* call_site) {
@@ -164,5 +176,5 @@ HOOK __cyg_profile_func_exit(void* function, void* call_site) {
 }
 
 #else
-#error "one of FLOOR_RECORD, FLOOR_READ, FLOOR_COUNT, FLOOR_EMPTY"
+#error "one of FLOOR_RECORD, FLOOR_WIDE, FLOOR_READ, FLOOR_COUNT, FLOOR_EMPTY"
 #endif

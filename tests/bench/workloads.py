@@ -18,7 +18,7 @@ class Workshop:
     def __init__(self, folder):
         self.folder = folder
         self.hooks = {}
-        for kind in "RECORD", "READ", "COUNT", "EMPTY":
+        for kind in "RECORD", "WIDE", "READ", "COUNT", "EMPTY":
             flags = ("-O2", "-fPIC", f"-DFLOOR_{kind}")
             self.hooks[kind] = build(f"floor-{kind.lower()}.so", [SOURCES / "floor.c"], "gcc", flags,
                                      ("-shared", "-lpthread"), instrument=False)

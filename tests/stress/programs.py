@@ -41,7 +41,9 @@ def programs_of(text, folder, timed=False):
             made.append(Program(name, command, demo.QUERY))
         else:
             workload = _MAKE[name](workshop)
-            made.append(Program(name, [workload.traced, *workload.arguments], None))
+            # Lua keeps strings in a cache by their addresses: what it calls depends on them.
+            prefix = ["setarch", "--addr-no-randomize"] if name == "lua" else []
+            made.append(Program(name, [*prefix, workload.traced, *workload.arguments], None))
     return made
 
 
