@@ -148,6 +148,7 @@ void Collector::open(CollectorCommand* command) {
   segment.view = std::move(command->segment);
   segment.pool = std::make_unique<ChunkPool>(segment.view.get());
   segment.os_pid = command->notice.os_pid;
+  segment.switches = std::move(command->switches);
   segment.flushed = std::make_shared<std::atomic<uint32_t>>(0);
   segment.view->own(&robust_list_);
   // In a batch of its own, before any of its records.
@@ -188,6 +189,15 @@ void Collector::read_lane(SegmentId id, uint32_t lane, OpenLane* open_lane, Lane
   batch->watermark = open_lane->reader.read_until(batch->watermark);
 }
 
+// The ring of the process's first thread has told since the process came.
+void Collector::take_ring(SegmentId id, uint32_t lane, OpenLane* open_lane, OpenSegment* segment) {
+  if (segment->switches == nullptr) return;
+  uint32_t owner = segment->view->lane(lane)->owner.word.load(std::memory_order_relaxed);
+  if (static_cast<int>(owner & kOwnerTidMask) != segment->os_pid) return;
+  switches_.watch(id, lane, std::move(segment->switches));
+  open_lane->watched = true;
+}
+
 // After its records were read: what the kernel told before the thread wrote them is in time.
 void Collector::read_switches(SegmentId id, uint32_t lane, OpenLane* open_lane,
                               const OpenSegment& segment, Batch* batch) {
@@ -212,6 +222,7 @@ size_t Collector::read_segment(SegmentId id, OpenSegment* segment, Batch* batch,
   std::vector<uint32_t> ended;
   for (auto& [lane, open_lane] : segment->lanes) {
     LaneReader& reader = open_lane.reader;
+    take_ring(id, lane, &open_lane, segment);
     // Asked before reading: whoever has ended writes nothing more.
     bool over = reader.owner_has_ended();
     if (over && (all || reader.unread_chunks() <= LaneReader::kMostChunks)) {
@@ -264,6 +275,7 @@ void Collector::end_lane(SegmentId id, OpenSegment* segment, uint32_t lane, Batc
   // (hooks/attach.cpp, note_ended_lanes) ends after this time.
   uint64_t ended = ClockMap::now(clock_);
   run_delay_.ended(id, lane);
+  take_ring(id, lane, &open_lane, segment);
   std::vector<Run> runs;
   batch->bytes += open_lane.reader.read_rest(&runs, &packer_);
   for (Run& run : runs) batch->runs.push_back({id, lane, std::move(run)});

@@ -30,7 +30,9 @@ namespace telinject {
 // which it arrives.
 struct CollectorCommand {
   Notice notice;
-  std::unique_ptr<SegmentView> segment;  // kSegmentOpened
+  // kSegmentOpened. The ring: of its process's first thread, or null.
+  std::unique_ptr<SegmentView> segment = nullptr;
+  std::unique_ptr<SwitchRing> switches = nullptr;
 };
 
 class Collector {
@@ -68,6 +70,7 @@ class Collector {
     std::map<uint32_t, OpenLane> lanes;
     std::vector<uint32_t> ended;  // lanes that go to their next owners when the round is over
     int os_pid = 0;
+    std::unique_ptr<SwitchRing> switches;  // of its first thread, until that has a lane
     bool first_process_ended = false;
     ProcessEnd end;
     uint32_t flush_seen = 0;
@@ -83,6 +86,7 @@ class Collector {
   size_t read_segment(SegmentId id, OpenSegment* segment, Batch* batch, bool all);
   void read_lane(SegmentId id, uint32_t lane, OpenLane* open_lane, LaneReader::Take take,
                  Batch* batch);
+  void take_ring(SegmentId id, uint32_t lane, OpenLane* open_lane, OpenSegment* segment);
   void read_switches(SegmentId id, uint32_t lane, OpenLane* open_lane, const OpenSegment& segment,
                      Batch* batch);
   void find_new_lanes(OpenSegment* segment);

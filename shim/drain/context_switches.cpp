@@ -65,39 +65,38 @@ void copy_out(const std::byte* data, uint64_t at, void* to, size_t bytes) {
 ContextSwitches::ContextSwitches(ClockKind clock)
     : clock_(clock), first_(ClockMap::take_anchor(clock)) {}
 
-ContextSwitches::~ContextSwitches() {
-  for (auto& [key, ring] : rings_) close_ring(&ring);
+std::unique_ptr<SwitchRing> SwitchRing::open(int process, int thread, bool* refused) {
+  if (!of_same_user(process, thread)) return nullptr;
+  int fd = open_event(thread);
+  if (fd < 0) {
+    *refused = errno != ESRCH;
+    return nullptr;
+  }
+  void* base = mmap(nullptr, kMappedBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (base == MAP_FAILED) {
+    *refused = true;
+    close(fd);
+    return nullptr;
+  }
+  return std::unique_ptr<SwitchRing>(new SwitchRing(fd, static_cast<std::byte*>(base)));
 }
 
-void ContextSwitches::close_ring(Ring* ring) {
-  if (ring->base != nullptr) munmap(ring->base, kMappedBytes);
-  if (ring->fd >= 0) close(ring->fd);
-  *ring = {};
+SwitchRing::~SwitchRing() {
+  munmap(base_, kMappedBytes);
+  close(fd_);
 }
 
 void ContextSwitches::watch(uint32_t segment, uint32_t lane, int process, int thread) {
-  if (refused_ || rings_.size() >= kMostThreads || !of_same_user(process, thread)) return;
-  Ring ring;
-  ring.fd = open_event(thread);
-  if (ring.fd < 0) {
-    refused_ = errno != ESRCH;
-    return;
-  }
-  void* base = mmap(nullptr, kMappedBytes, PROT_READ | PROT_WRITE, MAP_SHARED, ring.fd, 0);
-  if (base == MAP_FAILED) {
-    refused_ = true;
-    close_ring(&ring);
-    return;
-  }
-  ring.base = static_cast<std::byte*>(base);
-  rings_[{segment, lane}] = ring;
+  if (refused_ || rings_.size() >= kMostThreads) return;
+  watch(segment, lane, SwitchRing::open(process, thread, &refused_));
+}
+
+void ContextSwitches::watch(uint32_t segment, uint32_t lane, std::unique_ptr<SwitchRing> ring) {
+  if (ring != nullptr) rings_[{segment, lane}] = std::move(ring);
 }
 
 void ContextSwitches::forget(uint32_t segment, uint32_t lane) {
-  auto found = rings_.find({segment, lane});
-  if (found == rings_.end()) return;
-  close_ring(&found->second);
-  rings_.erase(found);
+  rings_.erase({segment, lane});
 }
 
 uint64_t ContextSwitches::ticks_of(uint64_t monotonic_ns, const ClockAnchor& now) const {
@@ -112,8 +111,8 @@ uint64_t ContextSwitches::ticks_of(uint64_t monotonic_ns, const ClockAnchor& now
 RecordBytes ContextSwitches::read(uint32_t segment, uint32_t lane, RecordMemory* memory) {
   auto found = rings_.find({segment, lane});
   if (found == rings_.end()) return {};
-  Ring& ring = found->second;
-  auto* page = reinterpret_cast<perf_event_mmap_page*>(ring.base);
+  SwitchRing& ring = *found->second;
+  auto* page = reinterpret_cast<perf_event_mmap_page*>(ring.base_);
   uint64_t head = std::atomic_ref(page->data_head).load(std::memory_order_acquire);
   uint64_t tail = page->data_tail;
   if (head == tail) return {};
@@ -121,17 +120,17 @@ RecordBytes ContextSwitches::read(uint32_t segment, uint32_t lane, RecordMemory*
   std::vector<uint64_t> records;
   while (head - tail >= sizeof(perf_event_header)) {
     SwitchRecord record = {};
-    copy_out(ring.base + kPageBytes, tail, &record.header, sizeof record.header);
+    copy_out(ring.base_ + kPageBytes, tail, &record.header, sizeof record.header);
     if (record.header.size < sizeof record.header || record.header.size > head - tail) break;
     bool is_switch = record.header.type == kSwitchRecord && record.header.size == sizeof record;
-    if (is_switch) copy_out(ring.base + kPageBytes, tail, &record, sizeof record);
+    if (is_switch) copy_out(ring.base_ + kPageBytes, tail, &record, sizeof record);
     tail += record.header.size;
     if (!is_switch) {
       // Records that found no room: what came before them says nothing of what follows.
-      ring.preempted_ns = 0;
+      ring.preempted_ns_ = 0;
     } else if ((record.header.misc & kSwitchOut) != 0) {
-      ring.preempted_ns = (record.header.misc & kSwitchOutPreempt) != 0 ? record.time : 0;
-    } else if (uint64_t since = std::exchange(ring.preempted_ns, 0);
+      ring.preempted_ns_ = (record.header.misc & kSwitchOutPreempt) != 0 ? record.time : 0;
+    } else if (uint64_t since = std::exchange(ring.preempted_ns_, 0);
                since != 0 && record.time > since) {
       uint64_t out = ticks_of(since, now), in = ticks_of(record.time, now);
       if (in <= out) continue;

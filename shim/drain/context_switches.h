@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <optional>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -28,19 +28,36 @@ constexpr bool is_shadow_lane(uint32_t lane) {
   return lane >= kMaxLanes;
 }
 
+// The kernel's ring of one thread: it fills from when it was opened.
+class SwitchRing {
+ public:
+  // Null if that cannot be done; `refused`: for no thread, then. `thread` and `process` are ids of
+  // this process's PID namespace. Threads of other users' processes are passed over.
+  static std::unique_ptr<SwitchRing> open(int process, int thread, bool* refused);
+  ~SwitchRing();
+  SwitchRing(const SwitchRing&) = delete;
+  SwitchRing& operator=(const SwitchRing&) = delete;
+
+ private:
+  friend class ContextSwitches;
+  SwitchRing(int fd, std::byte* base) : fd_(fd), base_(base) {}
+
+  int fd_;
+  std::byte* base_;
+  uint64_t preempted_ns_ = 0;  // CLOCK_MONOTONIC, when the thread was put off; 0: it was not
+};
+
 class ContextSwitches {
  public:
   // More threads at once are not watched: each takes a descriptor and 36 KiB.
   static constexpr size_t kMostThreads = 64;
 
   explicit ContextSwitches(ClockKind clock);
-  ~ContextSwitches();
-  ContextSwitches(const ContextSwitches&) = delete;
-  ContextSwitches& operator=(const ContextSwitches&) = delete;
 
-  // From now on the lane's thread is watched, if that can be done. `thread` and `process` are ids
-  // of this process's PID namespace. Threads of other users' processes are refused.
+  // From now on the lane's thread is watched, if that can be done: as SwitchRing::open() has it.
   void watch(uint32_t segment, uint32_t lane, int process, int thread);
+  // The same with a ring that was opened before.
+  void watch(uint32_t segment, uint32_t lane, std::unique_ptr<SwitchRing> ring);
   void forget(uint32_t segment, uint32_t lane);
 
   // The thread's preemptions that have ended since the last call, as records; none: no bytes.
@@ -48,18 +65,12 @@ class ContextSwitches {
   RecordBytes read(uint32_t segment, uint32_t lane, RecordMemory* memory);
 
  private:
-  struct Ring {
-    int fd = -1;
-    std::byte* base = nullptr;
-    uint64_t preempted_ns = 0;  // CLOCK_MONOTONIC, when the thread was put off; 0: it was not
-  };
   uint64_t ticks_of(uint64_t monotonic_ns, const ClockAnchor& now) const;
-  void close_ring(Ring* ring);
 
   ClockKind clock_;
   ClockAnchor first_;
   bool refused_ = false;  // by the kernel, for all
-  std::map<std::pair<uint32_t, uint32_t>, Ring> rings_;
+  std::map<std::pair<uint32_t, uint32_t>, std::unique_ptr<SwitchRing>> rings_;
 };
 
 }  // namespace telinject

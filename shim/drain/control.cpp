@@ -162,7 +162,7 @@ void Control::run() {
     drop_stale_connections();
     hooks_.tick();
   }
-  collector_->tell({Notice(Notice::Kind::kLastWords), nullptr});
+  collector_->tell({Notice(Notice::Kind::kLastWords)});
 }
 
 bool Control::handle_ready(int timeout_ms, int but) {
@@ -226,7 +226,7 @@ void Control::receive_hello(int fd) {
     Notice notice(Notice::Kind::kUntraced);
     notice.os_pid = peer.pid;
     notice.text = untraced_text(hello.untraced_reason);
-    collector_->tell({std::move(notice), nullptr});
+    collector_->tell({std::move(notice)});
     valid = false;
   }
   if (valid && received.fds[0] >= 0) {
@@ -249,9 +249,15 @@ void Control::join(int memfd, int pidfd, int pid) {
   if (pid == 0) pid = segment->info().pid;
   if (pid != segment->info().pid) segment->set_pid_namespace(pid_namespace_of(pid));
   end_images_before(pid, pidfd);
-  Notice notice(Notice::Kind::kSegmentOpened);
-  notice.os_pid = pid;
-  watch_image({collector_->tell({std::move(notice), std::move(segment)}), pid}, pidfd);
+  CollectorCommand command = {.notice = Notice(Notice::Kind::kSegmentOpened)};
+  command.notice.os_pid = pid;
+  // What the drain was started for, from its first call on; others when they have run for a while.
+  if (std::exchange(first_, false) && pid == segment->info().pid) {
+    bool refused;
+    command.switches = SwitchRing::open(pid, pid, &refused);
+  }
+  command.segment = std::move(segment);
+  watch_image({collector_->tell(std::move(command)), pid}, pidfd);
 }
 
 void Control::receive_control(int fd) {
@@ -294,7 +300,7 @@ void Control::receive_control(int fd) {
     default:
       return;
   }
-  collector_->tell({std::move(notice), nullptr});
+  collector_->tell({std::move(notice)});
 }
 
 // telrun was killed; so was its program, by the kernel. What they wrote is still worth keeping.
@@ -304,7 +310,7 @@ void Control::supervisor_gone() {
   settle_program();
   if (!ended_told_) {
     Notice notice(Notice::Kind::kProgramEnded);
-    collector_->tell({std::move(notice), nullptr});
+    collector_->tell({std::move(notice)});
   }
   ended_told_ = true;
 }

@@ -101,6 +101,7 @@ class Control {
   std::map<int, Watched> watched_;
   std::vector<Unwatchable> unwatchable_;
   size_t next_polled_ = 0;
+  bool first_ = true;                    // no process has joined yet
   bool ended_told_ = false;              // telrun's program has ended, or there is no telrun
   std::optional<ProcessEnd> known_end_;  // of its program, from telrun, which reaps it
   int program_ = 0;                      // the pid of telrun's program

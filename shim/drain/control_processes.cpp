@@ -56,7 +56,7 @@ void Control::tell_exec(const Image& image) {
   notice.segment = image.segment;
   notice.os_pid = image.pid;
   notice.text = "exec";
-  collector_->tell({std::move(notice), nullptr});
+  collector_->tell({std::move(notice)});
 }
 
 void Control::watch_image(const Image& image, int pidfd) {
@@ -135,7 +135,7 @@ void Control::image_ended(const Image& image, int pidfd) {
   notice.os_pid = image.pid;
   bool of_program = image.pid == program_ && known_end_.has_value();
   notice.end = of_program ? *known_end_ : end_of(pidfd, image.pid);
-  collector_->tell({std::move(notice), nullptr});
+  collector_->tell({std::move(notice)});
 }
 
 // Telrun has told its program's status, or never will.
