@@ -13,7 +13,7 @@
 #include <cstdint>
 
 #include "hooks/http/traffic.h"
-#include "hooks/state.h"
+#include "hooks/lane/state.h"
 #include "shim/channel/http_message.h"
 
 namespace telinject {

@@ -6,8 +6,8 @@
 #include "hooks/http/at_work.h"
 #include "hooks/http/http1_messages.h"
 #include "hooks/http/pools.h"
-#include "hooks/http/unread_answers.h"
-#include "hooks/state.h"
+#include "hooks/http/unsampled_responses.h"
+#include "hooks/lane/state.h"
 #include "shim/channel/syscall.h"
 
 namespace telinject {

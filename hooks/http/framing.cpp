@@ -1,7 +1,7 @@
 #include "hooks/http/framing.h"
 
 #include "hooks/http/pools.h"
-#include "hooks/http/unread_answers.h"
+#include "hooks/http/unsampled_responses.h"
 
 namespace telinject {
 

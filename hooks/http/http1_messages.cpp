@@ -1,9 +1,9 @@
 #include "hooks/http/http1_messages.h"
 
-#include "hooks/http/exclusive.h"
 #include "hooks/http/framing.h"
 #include "hooks/http/report.h"
-#include "hooks/http/unread_answers.h"
+#include "hooks/http/single_thread_atomics.h"
+#include "hooks/http/unsampled_responses.h"
 
 namespace telinject {
 

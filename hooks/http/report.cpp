@@ -2,14 +2,14 @@
 
 #include <sys/socket.h>
 
-#include "hooks/attach.h"
-#include "hooks/context.h"
-#include "hooks/http/exclusive.h"
+#include "hooks/calls/attach.h"
+#include "hooks/calls/context.h"
+#include "hooks/calls/messages.h"
+#include "hooks/calls/slow_path.h"
+#include "hooks/calls/stacks.h"
 #include "hooks/http/request_context.h"
+#include "hooks/http/single_thread_atomics.h"
 #include "hooks/http/tracestate.h"
-#include "hooks/messages.h"
-#include "hooks/slow_path.h"
-#include "hooks/stacks.h"
 #include "shim/channel/syscall.h"
 
 namespace telinject {

@@ -1,7 +1,7 @@
 #include "hooks/http/request_context.h"
 
-#include "hooks/attach.h"
-#include "hooks/context.h"
+#include "hooks/calls/attach.h"
+#include "hooks/calls/context.h"
 #include "hooks/http/traffic.h"
 #include "shim/channel/traceparent.h"
 

@@ -3,7 +3,7 @@
 #include <sys/mman.h>
 
 #include "hooks/http/pools.h"
-#include "hooks/state.h"
+#include "hooks/lane/state.h"
 #include "shim/channel/syscall.h"
 
 namespace telinject {

@@ -1,7 +1,7 @@
 #include "hooks/http/tracestate.h"
 
 #include "hooks/http/request_context.h"
-#include "hooks/state.h"
+#include "hooks/lane/state.h"
 
 namespace telinject {
 

@@ -3,14 +3,14 @@
 #include "hooks/http/at_work.h"
 #include "hooks/http/connection.h"
 #include "hooks/http/descriptors.h"
-#include "hooks/http/exclusive.h"
 #include "hooks/http/framing.h"
 #include "hooks/http/http1_messages.h"
 #include "hooks/http/pools.h"
 #include "hooks/http/report.h"
 #include "hooks/http/request_context.h"
+#include "hooks/http/single_thread_atomics.h"
 #include "hooks/http/tls_objects.h"
-#include "hooks/state.h"
+#include "hooks/lane/state.h"
 
 namespace telinject {
 

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "hooks/state.h"
+#include "hooks/lane/state.h"
 #include "shim/channel/http_message.h"
 
 namespace telinject {

@@ -272,7 +272,7 @@ void Collector::read_on(Batch* batch) {
 void Collector::end_lane(SegmentId id, OpenSegment* segment, uint32_t lane, Batch* batch) {
   OpenLane& open_lane = segment->lanes.at(lane);
   // Before the owner's mark is taken away: a process that ends and does not find it any more
-  // (hooks/attach.cpp, note_ended_lanes) ends after this time.
+  // (hooks/calls/attach.cpp, note_ended_lanes) ends after this time.
   uint64_t ended = ClockMap::now(clock_);
   run_delay_.ended(id, lane);
   take_ring(id, lane, &open_lane, segment);

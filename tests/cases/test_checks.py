@@ -84,14 +84,14 @@ def test_passes_on_what_is_right(copy, check):
 
 
 @pytest.mark.parametrize("name, line, expected", [
-    ("hooks/space.cpp", '#include "preload/startup.h"', "preload/startup.h is of a layer"),
-    ("shim/channel/ids.h", '#include "hooks/state.h"', "hooks/state.h is of a layer"),
+    ("hooks/lane/space.cpp", '#include "preload/start/startup.h"', "preload/start/startup.h is of a layer"),
+    ("shim/channel/ids.h", '#include "hooks/lane/state.h"', "hooks/lane/state.h is of a layer"),
     ("shim/symbols/die.h", '#include "shim/drain/sites.h"', "shim/drain/sites.h is of a layer"),
     ("shim/cli/run.cpp", '#include "shim/symbols/die.h"', "shim/symbols/die.h is of a layer"),
-    ("preload/start.cpp", "#include <string>", "string is of the C++ library"),
+    ("preload/start/start.cpp", "#include <string>", "string is of the C++ library"),
     ("shim/cli/run.cpp", '#include "absl/strings/str_cat.h"', "absl/strings/str_cat.h is of the C++ library"),
-    ("hooks/attach.cpp", "#  include <stdlib.h>", "stdlib.h is not for code in the traced program"),
-    ("hooks/attach.cpp", '#include "state.h"', "state.h does not exist"),
+    ("hooks/calls/attach.cpp", "#  include <stdlib.h>", "stdlib.h is not for code in the traced program"),
+    ("hooks/calls/attach.cpp", '#include "state.h"', "state.h does not exist"),
 ])
 def test_layers(copy, name, line, expected):
     copy.edit(name, None, f"{line}\n")
@@ -103,13 +103,13 @@ def test_layers_of_new_folders_and_headers(copy):
     copy.edit("shim/new.h", None, "int x;\n")
     assert copy.complaint("layers") == "shim/new.h: is in no layer; scripts/checks/layers lists them\n"
     copy.restore()
-    copy.edit("hooks/new.h", None, "int x;\n")
-    assert copy.complaint("layers") == "hooks/new.h: no #pragma once\n"
+    copy.edit("hooks/lane/new.h", None, "int x;\n")
+    assert copy.complaint("layers") == "hooks/lane/new.h: no #pragma once\n"
 
 
 def test_format(copy):
-    copy.edit("hooks/context.h", None, "int  x;\n")
-    assert "hooks/context.h" in copy.complaint("format")
+    copy.edit("hooks/calls/context.h", None, "int  x;\n")
+    assert "hooks/calls/context.h" in copy.complaint("format")
     copy.run(copy.root / "scripts/checks/format", "--fix")
     copy.run(copy.root / "scripts/checks/format")
     for name, start in ("new.py", ""), ("scripts/new", "#!/usr/bin/env python3\n"):
@@ -157,39 +157,39 @@ def test_tidy(copy):
 # What is wrong with the library: (file, old, new) ..., what is said.
 CALL = "  ProcessState expected = ProcessState::kNotStarted;\n"
 LIBRARY = {
-    "import": ([("preload/start.cpp", "namespace telinject {", 'extern "C" int puts(const char*);\n'
-                 "namespace telinject {"), ("preload/start.cpp", CALL, CALL + '  puts("");\n')],
+    "import": ([("preload/start/start.cpp", "namespace telinject {", 'extern "C" int puts(const char*);\n'
+                 "namespace telinject {"), ("preload/start/start.cpp", CALL, CALL + '  puts("");\n')],
                ["cannot do without puts", "calls puts of other libraries"]),
-    "version": ([("preload/start.cpp", "namespace telinject {",
+    "version": ([("preload/start/start.cpp", "namespace telinject {",
                   'extern "C" __attribute__((weak)) int gettid();\nnamespace telinject {'),
-                 ("preload/start.cpp", CALL, CALL + "  gettid();\n")],
+                 ("preload/start/start.cpp", CALL, CALL + "  gettid();\n")],
                 ["imports gettid of GLIBC_2.30, not GLIBC_2.2.5", "calls gettid of other libraries"]),
     "needed": ([("preload/CMakeLists.txt", "-lc -Wl", "-lc -lm -Wl")],
                ["needs ['libc.so.6', 'libm.so.6'], not libc.so.6 only"]),
     "flag": ([("preload/CMakeLists.txt", "-Wl,-z,initfirst ", "")], ["is not linked with -z initfirst"]),
-    "version of exports": ([("preload/export.map.in", "{\n  global:", "TELINJECT_1 {\n  global:")],
+    "version of exports": ([("preload/real/export.map.in", "{\n  global:", "TELINJECT_1 {\n  global:")],
                            ["exports fork with a version, TELINJECT_1"]),
-    "initialiser": ([("hooks/context.cpp", "namespace telinject {",
+    "initialiser": ([("hooks/calls/context.cpp", "namespace telinject {",
                       "static long now = (long)__builtin_ia32_rdtsc();\n"
                       "long telinject_now() { return now; }\n"
                       "namespace telinject {")],
-                    ["hooks/context.cpp has 1 static initialisers, not 0"]),
-    "first use": ([("hooks/context.cpp", "namespace telinject {",
+                    ["hooks/calls/context.cpp has 1 static initialisers, not 0"]),
+    "first use": ([("hooks/calls/context.cpp", "namespace telinject {",
                     "long telinject_now() { static long now = (long)__builtin_ia32_rdtsc(); return now; }\n"
                     "namespace telinject {")],
-                  ["hooks/context.cpp has a variable that is initialised when first used: _ZGV"]),
-    "hot call": ([("hooks/function_hooks.cpp", "uint64_t ticks = __builtin_ia32_rdtsc();",
+                  ["hooks/calls/context.cpp has a variable that is initialised when first used: _ZGV"]),
+    "hot call": ([("hooks/calls/function_hooks.cpp", "uint64_t ticks = __builtin_ia32_rdtsc();",
                    "uint64_t ticks = telinject::read_other();"),
-                  ("hooks/function_hooks.cpp", "namespace telinject {",
+                  ("hooks/calls/function_hooks.cpp", "namespace telinject {",
                    "namespace telinject {\nuint64_t read_other();"),
-                  ("hooks/context.cpp", "namespace telinject {",
+                  ("hooks/calls/context.cpp", "namespace telinject {",
                    "namespace telinject {\nunsigned long read_other();\n"
                    "unsigned long read_other() { return __builtin_ia32_rdtsc(); }\n")],
-                 ["hooks/function_hooks.cpp: __cyg_profile_func_enter has a call",
+                 ["hooks/calls/function_hooks.cpp: __cyg_profile_func_enter has a call",
                   "__cyg_profile_func_enter goes to"]),
-    "hot jump": ([("hooks/function_hooks.cpp", "return telinject_slow_exit(",
+    "hot jump": ([("hooks/calls/function_hooks.cpp", "return telinject_slow_exit(",
                    "return telinject_slower("),
-                  ("hooks/function_hooks.cpp", "namespace telinject {",
+                  ("hooks/calls/function_hooks.cpp", "namespace telinject {",
                    'extern "C" void telinject_slower(...);\nnamespace telinject {')],
                  ["__cyg_profile_func_exit", "goes to telinject_slower"]),
 }
@@ -211,29 +211,29 @@ def test_library(copy, wrong):
 
 def test_library_exports_what_is_listed(copy):
     copy.build_library()
-    copy.edit("preload/interposed.def", "INTERPOSED(dlmopen)", "INTERPOSED(dlmopen2)")
+    copy.edit("preload/real/interposed.def", "INTERPOSED(dlmopen)", "INTERPOSED(dlmopen2)")
     assert copy.complaint("library", copy.root / "build").splitlines() == [
-        "libtelinject.so exports more than preload/interposed.def lists: dlmopen",
-        "libtelinject.so does not export all of preload/interposed.def: dlmopen2"]
+        "libtelinject.so exports more than preload/real/interposed.def lists: dlmopen",
+        "libtelinject.so does not export all of preload/real/interposed.def: dlmopen2"]
 
 
 @pytest.mark.parametrize("row, instead, said", [
-    ("INTERPOSED(fork)\n", "", "the wrapper of fork has no row in preload/interposed.def"),
-    ("INTERPOSED(fork)", "USED(fork)", "the wrapper of fork has no row in preload/interposed.def"),
-    ("INTERPOSED(vfork)\n", "", "the wrapper of vfork has no row in preload/interposed.def"),
+    ("INTERPOSED(fork)\n", "", "the wrapper of fork has no row in preload/real/interposed.def"),
+    ("INTERPOSED(fork)", "USED(fork)", "the wrapper of fork has no row in preload/real/interposed.def"),
+    ("INTERPOSED(vfork)\n", "", "the wrapper of vfork has no row in preload/real/interposed.def"),
     ("INTERPOSED(fork)", "INTERPOSED(fork)\nINTERPOSED(getpid)",
      "undefined reference to `wrapper_of_getpid'"),
     ("INTERPOSED(fork)", "INTERPOSED(fork)\nUSED(_Fork)", "kReal__Fork"),
 ])
 def test_rows_and_wrappers_belong_together(copy, row, instead, said):
-    copy.edit("preload/interposed.def", row, instead)
+    copy.edit("preload/real/interposed.def", row, instead)
     text = copy.build_library(check=False)
     assert said in text, text
 
 
 def test_a_new_function_is_a_row_and_a_wrapper(copy):
-    copy.edit("preload/interposed.def", "INTERPOSED(fork)", "INTERPOSED(fork)\nINTERPOSED(getpid)")
-    copy.edit("preload/wrap_fork.cpp", None, "TELINJECT_WRAPPER(int, getpid) {\n"
+    copy.edit("preload/real/interposed.def", "INTERPOSED(fork)", "INTERPOSED(fork)\nINTERPOSED(getpid)")
+    copy.edit("preload/process/wrap_fork.cpp", None, "TELINJECT_WRAPPER(int, getpid) {\n"
               "  return real<int (*)()>(kReal_getpid)();\n}\n")
     copy.build_library()
     copy.run(copy.root / "scripts/checks/library", copy.root / "build")

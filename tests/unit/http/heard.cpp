@@ -5,7 +5,7 @@
 #include "hooks/http/framing.h"
 #include "hooks/http/pools.h"
 #include "hooks/http/report.h"
-#include "hooks/state.h"
+#include "hooks/lane/state.h"
 
 namespace telinject {
 

@@ -1,8 +1,0 @@
-#include "hooks/http/exclusive.h"
-
-namespace telinject {
-
-static constexpr char kSeveral = 0;
-const char* g_single_threaded = &kSeveral;
-
-}  // namespace telinject

@@ -1,0 +1,8 @@
+#include "hooks/http/single_thread_atomics.h"
+
+namespace telinject {
+
+static constexpr char kSeveral = 0;
+const char* g_single_threaded = &kSeveral;
+
+}  // namespace telinject

@@ -1,0 +1,52 @@
+// Writes records into a lane. Room is reserved by one `xadd`. A signal cannot interrupt a single
+// instruction, so the records of its handler follow ours. It needs no lock prefix, because a lane
+// has one thread.
+#pragma once
+
+#include <cstdint>
+
+#include "hooks/lane/state.h"
+
+namespace telinject {
+
+inline __attribute__((always_inline)) uint64_t* reserve(uintptr_t bytes) {
+  uintptr_t at = bytes;
+  __asm__ volatile("xaddq %0, %1" : "+r"(at), "+m"(t_hook.cursor) : : "cc", "memory");
+  return reinterpret_cast<uint64_t*>(at);
+}
+
+// Stores the first word last, which makes the record visible to the drain. x86 keeps stores in
+// order, so a compiler barrier is enough.
+inline __attribute__((always_inline)) void publish(uint64_t* record, uint64_t first_word) {
+  __asm__ volatile("" : : : "memory");
+  *static_cast<volatile uint64_t*>(record) = first_word;
+}
+
+inline __attribute__((always_inline)) void put_entry(uint64_t* record, uint64_t ticks,
+                                                     const void* function, const void* call_site,
+                                                     uintptr_t sp, const void* return_address) {
+  record[1] = reinterpret_cast<uint64_t>(function);
+  record[2] = reinterpret_cast<uint64_t>(call_site) | kSecondUnit;
+  auto* halves = reinterpret_cast<uint32_t*>(record + 3);
+  halves[0] = static_cast<uint32_t>(sp);
+  halves[1] = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(return_address));
+  publish(record, ticks);
+}
+
+inline __attribute__((always_inline)) void put_exit(uint64_t* record, uint64_t ticks,
+                                                    const void* function, uintptr_t sp) {
+  auto* halves = reinterpret_cast<uint32_t*>(record + 1);
+  halves[0] = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(function));
+  halves[1] = static_cast<uint32_t>(sp);
+  publish(record, ticks | kExitBit);
+}
+
+inline void put_control(uint64_t* record, uint64_t ticks, ControlKind kind, uint64_t a, uint64_t b,
+                        uint64_t c) {
+  record[1] = control_word(kind, a);
+  record[2] = (b & kTicksMask) | kSecondUnit;
+  record[3] = c;
+  publish(record, ticks);
+}
+
+}  // namespace telinject

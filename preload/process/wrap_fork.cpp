@@ -1,0 +1,63 @@
+// fork and vfork: what the child continues.
+//
+// A forked child finds itself by the wiped page (hooks/calls/attach.cpp), however it was made; the
+// wrapper only tells it which span it was born in. vfork must be entered by a jump, for its child
+// returns through our caller's frame.
+#include "hooks/calls/context.h"
+#include "hooks/calls/unwind.h"
+#include "preload/real/export.h"
+#include "preload/real/resolve.h"
+#include "preload/start/startup.h"
+
+namespace telinject {
+
+namespace {
+
+int fork_with(RealSymbol symbol, uintptr_t sp) {
+  auto function = real<int (*)()>(symbol);
+  if (!tracing() || g_alive.mask == 0) return function();
+  Birth before = t_birth;
+  t_birth.of_fork = true;
+  t_birth.spawned_by = {};
+  if (!current_context(sp, &t_birth.context)) t_birth.context = {};
+  if (t_birth.context.sampled != 0) t_birth.spawned_by = mark_record(ControlKind::kSpawn, sp);
+  int pid = function();
+  if (pid != 0) t_birth = before;
+  return pid;
+}
+
+}  // namespace
+
+}  // namespace telinject
+
+using namespace telinject;
+
+TELINJECT_WRAPPER(int, fork) {
+  return fork_with(kReal_fork, TELINJECT_CALLER_SP());
+}
+
+TELINJECT_WRAPPER(int, _Fork) {
+  return fork_with(kReal__Fork, TELINJECT_CALLER_SP());
+}
+
+extern "C" __attribute__((visibility("hidden"))) void* telinject_before_vfork(uintptr_t sp) {
+  if (tracing()) note_event(ControlKind::kVfork, 0, sp);
+  return real_address(kReal_vfork);
+}
+
+TELINJECT_INTERPOSES(vfork);
+__asm__(
+    ".pushsection .text\n"
+    ".globl vfork\n"
+    ".type vfork, @function\n"
+    "vfork:\n"
+    "  .cfi_startproc\n"
+    "  endbr64\n"
+    "  lea 8(%rsp), %rdi\n"
+    "  sub $8, %rsp\n  .cfi_adjust_cfa_offset 8\n"
+    "  call telinject_before_vfork\n"
+    "  add $8, %rsp\n  .cfi_adjust_cfa_offset -8\n"
+    "  jmp *%rax\n"
+    "  .cfi_endproc\n"
+    ".size vfork, .-vfork\n"
+    ".popsection\n");

@@ -1,0 +1,90 @@
+// dlopen and dlclose: which modules come and go.
+//
+// dlopen is entered by a jump: it looks at its return address to find the caller's search path. So
+// what it loads is found afterwards, at the first call from a module that is not known
+// (hooks/calls/slow_path.cpp), and at the program's end. dlclose can be called through.
+#include "hooks/calls/slow_path.h"
+#include "hooks/lane/services.h"
+#include "preload/real/export.h"
+#include "preload/real/library_functions.h"
+#include "preload/real/resolve.h"
+#include "preload/start/startup.h"
+
+namespace telinject {
+
+namespace {
+
+constexpr uint32_t kPatience = 4096;  // calls
+
+void expect_modules(uintptr_t sp) {
+  Lane* lane = t_hook.lane;
+  if (!tracing() || lane == nullptr || g_alive.mask == 0) return;
+  lane->modules_pending = true;
+  lane->modules_patience = kPatience;
+  lane->modules_sp = sp;
+  SlowPath slow(lane, sp);
+  if (slow.entered()) publish_hook_state(lane);
+}
+
+void read_modules() {
+  if (tracing() && t_hook.lane != nullptr && g_alive.mask != 0) record_module_changes();
+}
+
+}  // namespace
+
+}  // namespace telinject
+
+using namespace telinject;
+
+extern "C" __attribute__((visibility("hidden"))) void* telinject_before_dlopen(uintptr_t sp,
+                                                                               const char* path,
+                                                                               int flags) {
+  constexpr int kGlobal = 0x100;  // RTLD_GLOBAL
+  forget_library_functions();
+  if ((flags & kGlobal) != 0 && path != nullptr) note_global_library(path);
+  expect_modules(sp);
+  return real_address(kReal_dlopen);
+}
+
+extern "C" __attribute__((visibility("hidden"))) void* telinject_before_dlmopen(uintptr_t sp) {
+  expect_modules(sp);
+  return real_address(kReal_dlmopen);
+}
+
+#define JUMP_WRAPPER(name)                        \
+  TELINJECT_INTERPOSES(name);                     \
+  __asm__(                                        \
+      ".pushsection .text\n"                      \
+      ".globl " #name                             \
+      "\n"                                        \
+      ".type " #name ", @function\n" #name        \
+      ":\n"                                       \
+      "  .cfi_startproc\n"                        \
+      "  endbr64\n"                               \
+      "  push %rdi\n  .cfi_adjust_cfa_offset 8\n" \
+      "  push %rsi\n  .cfi_adjust_cfa_offset 8\n" \
+      "  push %rdx\n  .cfi_adjust_cfa_offset 8\n" \
+      "  mov %esi, %edx\n"                        \
+      "  mov %rdi, %rsi\n"                        \
+      "  lea 32(%rsp), %rdi\n"                    \
+      "  call telinject_before_" #name            \
+      "\n"                                        \
+      "  pop %rdx\n  .cfi_adjust_cfa_offset -8\n" \
+      "  pop %rsi\n  .cfi_adjust_cfa_offset -8\n" \
+      "  pop %rdi\n  .cfi_adjust_cfa_offset -8\n" \
+      "  jmp *%rax\n"                             \
+      "  .cfi_endproc\n"                          \
+      ".size " #name ", .-" #name                 \
+      "\n"                                        \
+      ".popsection\n")
+
+JUMP_WRAPPER(dlopen);
+JUMP_WRAPPER(dlmopen);
+
+TELINJECT_WRAPPER(int, dlclose, void* handle) {
+  read_modules();
+  int result = real<int (*)(void*)>(kReal_dlclose)(handle);
+  forget_library_functions();
+  read_modules();
+  return result;
+}
