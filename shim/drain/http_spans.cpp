@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "shim/drain/sites.h"
-#include "shim/events/json_text.h"
+#include "shim/events/json/json_text.h"
 #include "shim/http/client_hello.h"
 #include "shim/http/digest.h"
 #include "shim/http/fields.h"

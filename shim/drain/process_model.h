@@ -20,7 +20,7 @@
 #include "shim/drain/message_assembler.h"
 #include "shim/drain/run_delay.h"
 #include "shim/drain/site_table.h"
-#include "shim/events/process_text.h"
+#include "shim/events/json/process_text.h"
 
 namespace telinject {
 

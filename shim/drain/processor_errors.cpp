@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "shim/drain/crash_text.h"
 #include "shim/drain/processor.h"
-#include "shim/events/json_text.h"
+#include "shim/events/json/json_text.h"
 #include "shim/symbols/demangle.h"
 
 namespace telinject {

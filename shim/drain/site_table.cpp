@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "shim/drain/complain.h"
-#include "shim/events/json_text.h"
+#include "shim/events/json/json_text.h"
 
 namespace telinject {
 

@@ -7,7 +7,7 @@
 
 #include "shim/drain/function_totals.h"
 #include "shim/drain/span_filter.h"
-#include "shim/events/event_encoder.h"
+#include "shim/events/json/event_encoder.h"
 
 namespace telinject {
 

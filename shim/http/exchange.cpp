@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "shim/events/json_text.h"
+#include "shim/events/json/json_text.h"
 #include "shim/http/fields.h"
 
 namespace telinject {

@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 
 #include "absl/strings/str_cat.h"
-#include "shim/events/json_text.h"
+#include "shim/events/json/json_text.h"
 #include "shim/http/client_hello.h"
 #include "shim/http/fields.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "shim/events/event_encoder.h"
+#include "shim/events/json/event_encoder.h"
 #include "shim/http/exchange.h"
 
 namespace telinject {

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "shim/events/event_encoder.h"
+#include "shim/events/json/event_encoder.h"
 
 namespace telinject::test {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "shim/channel/settings.h"
-#include "shim/events/process_text.h"
+#include "shim/events/json/process_text.h"
 
 namespace telinject::test {
 namespace {

@@ -1,4 +1,4 @@
-#include "shim/drain/encoder_pool.h"
+#include "shim/events/json/encoder_pool.h"
 
 #include <utility>
 

@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "shim/events/event_encoder.h"
-#include "shim/events/process_text.h"
+#include "shim/events/json/event_encoder.h"
+#include "shim/events/json/process_text.h"
 
 namespace telinject::test {
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 #include <thread>
 
-#include "shim/drain/encoder_pool.h"
+#include "shim/events/json/encoder_pool.h"
 
 namespace telinject::test {
 namespace {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "shim/events/event_encoder.h"
+#include "shim/events/json/event_encoder.h"
 #include "shim/metadata/metadata.h"
 
 namespace telinject {

@@ -1,4 +1,4 @@
-#include "shim/events/json_text.h"
+#include "shim/events/json/json_text.h"
 
 #include <array>
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include "shim/events/process_text.h"
+#include "shim/events/json/process_text.h"
 
 #include <nlohmann/json.hpp>
 

@@ -1,4 +1,4 @@
-// Telemetry v3 events as lines of JSON. The schema is telemetry-v3.schema.json, in this folder; it
+// Telemetry v3 events as lines of JSON. The schema is ../telemetry-v3.schema.json; it
 // names each field's source.
 //
 // What is constant for a process, a function's call site, a thread, a trace or a second is prepared
@@ -13,7 +13,7 @@
 #include <string_view>
 
 #include "shim/channel/ids.h"
-#include "shim/events/line_buffer.h"
+#include "shim/events/json/line_buffer.h"
 
 namespace telinject {
 

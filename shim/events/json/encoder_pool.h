@@ -26,7 +26,7 @@
 #include <thread>
 #include <vector>
 
-#include "shim/events/event_encoder.h"
+#include "shim/events/json/event_encoder.h"
 #include "shim/sinks/worker_thread.h"
 
 namespace telinject {

@@ -1,8 +1,8 @@
-#include "shim/events/event_encoder.h"
+#include "shim/events/json/event_encoder.h"
 
 #include <time.h>
 
-#include "shim/events/json_text.h"
+#include "shim/events/json/json_text.h"
 
 namespace telinject {
 
