@@ -9,7 +9,7 @@ namespace telinject {
 namespace {
 
 // Where the attributes begin; in full detail that is the end of the function's own text.
-constexpr std::string_view kLeanAttributes = ",\"attributes\":{";
+constexpr std::string_view kAttributes = ",\"attributes\":{";
 // All that an event adds to its variable texts: member names, numbers, ids.
 constexpr size_t kFixedBytes = 1024;
 constexpr std::string_view kSchema =
@@ -17,10 +17,17 @@ constexpr std::string_view kSchema =
 constexpr uint64_t kNsPerMs = 1000000;
 constexpr int64_t kNsPerSecond = 1000000000;
 constexpr uint64_t kNsPerHundredthMs = 10000;
+constexpr int64_t kNoDuration = -1;
 
 char* put_correlation_id(char* out, std::string_view prefix, uint64_t span_id) {
   out = put(out, ",\"correlation_id\":\"");
   out = put(out, prefix);
+  out = put_hex8(out, static_cast<uint32_t>(span_id >> 32));
+  return put(out, "\"");
+}
+
+char* put_function_correlation(char* out, uint64_t span_id) {
+  out = put(out, ",\"correlation_id\":\"func_");
   out = put_hex8(out, static_cast<uint32_t>(span_id >> 32));
   return put(out, "\"");
 }
@@ -34,6 +41,13 @@ char* put_ms(char* out, uint64_t ns) {
   for (; rest % 10 == 0; rest /= 10) digits--;
   out = put(out, ".");
   return put_padded(out, rest, digits);
+}
+
+char* put_duration(char* out, uint64_t ns) {
+  out = put(out, ",\"duration_ns\":");
+  out = put_number(out, ns);
+  out = put(out, ",\"duration_ms\":");
+  return put_ms(out, ns);
 }
 
 char* put_function_reference(char* out, uint64_t reference) {
@@ -50,42 +64,7 @@ char* put_count(char* out, std::string_view name, uint64_t count) {
   return put(out, ",");
 }
 
-char* put_error(char* out, std::string_view type, std::string_view message,
-                std::string_view stack) {
-  out = put(out, ",\"error\":{\"type\":\"");
-  out = put(out, type);
-  out = put(out, "\",\"message\":\"");
-  out = put(out, message);
-  if (!stack.empty()) {
-    out = put(out, "\",\"stacktrace\":\"");
-    out = put(out, stack);
-  }
-  return put(out, "\"}");
-}
-
 }  // namespace
-
-FunctionText make_function_text(std::string_view name, std::string_view attributes) {
-  std::string escaped = json_escaped(name);
-  FunctionText text;
-  auto event = [&](std::string_view type) {
-    std::string json;
-    json.append("\"event\":{\"name\":\"")
-        .append(escaped)
-        .append("\",\"category\":\"code\",\"type\":\"")
-        .append(type);
-    json.append("\"},\"attributes\":{").append(attributes);
-    return json;
-  };
-  text.name.append(",\"function_name\":\"").append(escaped).append("\"");
-  std::string message = ",\"message\":\"Function '";
-  message.append(escaped);
-  text.entry.append(message).append("' entry\",").append(event("start"));
-  text.exit_before.append(message).append("' exit (");
-  text.exit_after.append("ms)\",").append(event("end"));
-  text.attributes = attributes;
-  return text;
-}
 
 void EventEncoder::prepare_second(int64_t second) {
   time_t time = second;
@@ -107,7 +86,9 @@ void EventEncoder::prepare_trace(TraceId trace) {
   char digits[32];
   put_hex16(put_hex16(digits, trace.hi), trace.lo);
   trace_text_.clear();
-  trace_text_.append(",\"trace_id\":\"").append(digits, sizeof digits).append("\",\"span_id\":\"");
+  trace_text_.append(",\"trace_id\":\"")
+      .append({digits, sizeof digits})
+      .append("\",\"span_id\":\"");
   trace_ = trace;
 }
 
@@ -115,9 +96,9 @@ char* EventEncoder::begin(char* out, const EventPlace& place, std::string_view t
   int64_t second = place.timestamp_ns / kNsPerSecond;
   if (second != second_) prepare_second(second);
   auto rest = static_cast<uint64_t>(place.timestamp_ns % kNsPerSecond);
-  out = put(out, second_text_);
+  out = second_text_.put(out);
   out = put_padded(out, rest / kNsPerMs, 3);
-  out = put(out, epoch_text_);
+  out = epoch_text_.put(out);
   out = second == 0 ? put_number(out, rest) : put_padded(out, rest, 9);
   out = put(out, ",\"sequence\":");
   out = put_number(out, place.sequence);
@@ -128,7 +109,7 @@ char* EventEncoder::ids(char* out, const EventPlace& place, const ProcessText& p
   if (place.trace.hi != trace_.hi || place.trace.lo != trace_.lo || trace_text_.empty()) {
     prepare_trace(place.trace);
   }
-  out = put(out, trace_text_);
+  out = trace_text_.put(out);
   out = put_hex16(out, place.span_id);
   if (place.parent_span_id != 0) {
     out = put(out, "\",\"parent_span_id\":\"");
@@ -143,44 +124,43 @@ char* EventEncoder::ids(char* out, const EventPlace& place, const ProcessText& p
 void EventEncoder::function_entry(const EventPlace& place, const FunctionText& function,
                                   uint64_t reference, std::string_view thread,
                                   const ProcessText& process) {
-  char* out = out_->begin_line(kFixedBytes + function.name.size() + function.entry.size() +
+  char* out = out_->begin_line(kFixedBytes + function.entry_head.size() + function.entry.size() +
                                thread.size() + process.sampling.size() + process.tail.size());
-  out = begin(out, place, ",\"event_type\":\"function_entry\",\"severity\":\"INFO\"");
-  out = put(out, function.name);
+  out = begin(out, place, function.entry_head);
   out = ids(out, place, process);
-  out = put(out, lean_ ? kLeanAttributes : function.entry);
+  out = put(out, lean_ ? kAttributes : function.entry);
   out = put(out, thread);
   out = put(out, "}");
-  out = lean_ ? put_function_reference(out, reference)
-              : put_correlation_id(out, "func_", place.span_id);
+  out =
+      lean_ ? put_function_reference(out, reference) : put_function_correlation(out, place.span_id);
   out_->end_line(put(out, process.tail));
 }
 
 void EventEncoder::function_exit(const EventPlace& place, int64_t duration_ns,
                                  const FunctionText& function, uint64_t reference,
                                  std::string_view thread, const ExitNote* note,
-                                 const ProcessText& process) {
-  bool error = note != nullptr && !note->error_type.empty();
-  size_t note_bytes = 0;
-  if (note != nullptr) {
-    note_bytes = note->exit_kind.size() + note->error_type.size() + note->error_message.size() +
-                 note->error_stack.size();
+                                 const ErrorInfo* error, const ProcessText& process) {
+  size_t note_bytes = note == nullptr ? 0 : note->exit_kind.size();
+  if (error != nullptr) {
+    body_.clear();
+    add_error(*error);
+    note_bytes += body_.size();
   }
-  char* out = out_->begin_line(kFixedBytes + function.name.size() + function.exit_before.size() +
-                               function.exit_after.size() + thread.size() +
-                               process.sampling.size() + process.tail.size() + note_bytes);
-  out = begin(out, place,
-              error ? ",\"event_type\":\"function_exit\",\"severity\":\"ERROR\""
-                    : ",\"event_type\":\"function_exit\",\"severity\":\"INFO\"");
-  out = put(out, function.name);
+  char* out =
+      out_->begin_line(kFixedBytes + function.exit_head.size() + function.exit_before.size() +
+                       function.exit_after.size() + thread.size() + process.sampling.size() +
+                       process.tail.size() + note_bytes);
+  if (error == nullptr) {
+    out = begin(out, place, function.exit_head);
+  } else {
+    out = begin(out, place, ",\"event_type\":\"function_exit\",\"severity\":\"ERROR\"");
+    out = put(out, function.name);
+  }
   out = ids(out, place, process);
   auto duration = static_cast<uint64_t>(duration_ns);
-  out = put(out, ",\"duration_ns\":");
-  out = put_number(out, duration);
-  out = put(out, ",\"duration_ms\":");
-  out = put_ms(out, duration);
+  out = put_duration(out, duration);
   if (lean_) {
-    out = put(out, kLeanAttributes);
+    out = put(out, kAttributes);
   } else {
     out = put(out, function.exit_before);
     uint64_t hundredths = (duration + kNsPerHundredthMs / 2) / kNsPerHundredthMs;
@@ -201,89 +181,157 @@ void EventEncoder::function_exit(const EventPlace& place, int64_t duration_ns,
     out = put_count(out, "\"telinject.lost_calls\":", note->lost_calls);
     out = put_count(out,
                     "\"telinject.not_running_ns\":", static_cast<uint64_t>(note->not_running_ns));
-    out = put_count(out, "\"telinject.http_wait_ns\":", static_cast<uint64_t>(note->http_ns));
+    out = put_count(out, "\"telinject.http_wait_ns\":", static_cast<uint64_t>(note->http_wait_ns));
   }
   out = put(out, thread);
   out = put(out, "}");
-  if (error) out = put_error(out, note->error_type, note->error_message, note->error_stack);
-  out = lean_ ? put_function_reference(out, reference)
-              : put_correlation_id(out, "func_", place.span_id);
+  if (error != nullptr) out = put(out, body_);
+  out =
+      lean_ ? put_function_reference(out, reference) : put_function_correlation(out, place.span_id);
   out_->end_line(put(out, process.tail));
 }
 
-void EventEncoder::exception_exit(const EventPlace& place, const ExceptionNote& note,
-                                  std::string_view thread, const ProcessText& process) {
-  char* out = out_->begin_line(kFixedBytes + 2 * note.function.size() + note.message.size() +
-                               note.attributes.size() + note.error_type.size() +
-                               note.error_message.size() + note.error_stack.size() + thread.size() +
-                               process.sampling.size() + process.tail.size());
-  out = begin(out, place, ",\"event_type\":\"exception_exit\",\"severity\":\"ERROR\"");
-  out = put(out, ",\"function_name\":\"");
-  out = put(out, note.function);
-  out = put(out, "\"");
-  out = ids(out, place, process);
-  out = put(out, ",\"message\":\"");
-  out = put(out, note.message);
-  out = put(out, "\",\"event\":{\"name\":\"");
-  out = put(out, note.function);
-  out = put(out, "\",\"category\":\"error\",\"type\":\"end\"},\"attributes\":{");
-  out = put(out, note.attributes);
-  out = put(out, thread);
-  out = put(out, "}");
-  out = put_error(out, note.error_type, note.error_message, note.error_stack);
-  out = put_correlation_id(out, "exc_", place.span_id);
-  out_->end_line(put(out, process.tail));
-}
+namespace {
 
-void EventEncoder::span_event(const EventPlace& place, const SpanEvent& event,
-                              std::string_view thread, const ProcessText& process) {
-  char* out = out_->begin_line(
-      kFixedBytes + event.type_and_severity.size() + event.function.size() +
-      event.message_and_event.size() + event.attributes.size() + event.more_attributes.size() +
-      thread.size() + event.more.size() + process.sampling.size() + process.tail.size());
-  out = begin(out, place, event.type_and_severity);
-  out = put(out, event.function);
-  out = ids(out, place, process);
-  if (event.duration_ns >= 0) {
-    out = put(out, ",\"duration_ns\":");
-    out = put_number(out, static_cast<uint64_t>(event.duration_ns));
-    out = put(out, ",\"duration_ms\":");
-    out = put_ms(out, static_cast<uint64_t>(event.duration_ns));
+struct OperationNames {
+  std::string_view start, end, category, correlation_prefix;
+};
+
+OperationNames names_of(SpanKind kind) {
+  switch (kind) {
+    case SpanKind::kFunction:
+      return {"function_entry", "function_exit", "code", "func_"};
+    case SpanKind::kHttpClient:
+    case SpanKind::kHttpServer:
+      return {"http_request", "http_response", "network", "http_"};
+    case SpanKind::kTlsConnection:
+      return {"", "tls_connection", "network", "tls_"};  // it only has an end
   }
-  out = put(out, event.message_and_event);
-  out = put(out, kLeanAttributes);
-  out = put(out, event.attributes);
-  out = put(out, event.more_attributes);
-  out = put(out, thread);
-  out = put(out, "}");
-  out = put(out, event.more);
-  out = put_correlation_id(out, event.correlation_prefix, place.span_id);
+  return {};
+}
+
+std::string_view severity_name(Severity severity) {
+  switch (severity) {
+    case Severity::kInfo:
+      return "INFO";
+    case Severity::kWarn:
+      return "WARN";
+    case Severity::kError:
+      return "ERROR";
+  }
+  return "";
+}
+
+}  // namespace
+
+void EventEncoder::begin_rare(std::string_view type, Severity severity,
+                              const FunctionInfo* function) {
+  head_.assign(",\"event_type\":\"").append(type).append("\",\"severity\":\"");
+  head_.append(severity_name(severity)).append("\"");
+  if (function != nullptr) {
+    head_.append(",\"function_name\":\"");
+    append_json_escaped(&head_, function->name);
+    head_ += '"';
+  }
+  body_.clear();
+}
+
+void EventEncoder::add_message(std::string_view message, std::string_view name,
+                               std::string_view category, std::string_view type) {
+  body_.append(",\"message\":\"");
+  append_json_escaped(&body_, message);
+  body_.append("\",\"event\":{\"name\":\"");
+  append_json_escaped(&body_, name);
+  body_.append("\",\"category\":\"").append(category);
+  body_.append("\",\"type\":\"").append(type).append("\"}");
+}
+
+void EventEncoder::add_attributes(Attributes attributes, std::string_view thread) {
+  body_.append(kAttributes);
+  for (const Attribute& attribute : attributes) append_json_member(&body_, attribute);
+  if (thread.empty()) end_members(&body_);
+  body_.append(thread).append("}");
+}
+
+void EventEncoder::add_error(const ErrorInfo& error) {
+  body_.append(",\"error\":{");
+  append_json_member(&body_, "type", error.type);
+  append_json_member(&body_, "message", error.message);
+  if (!error.stack.empty()) append_json_member(&body_, "stacktrace", error.stack);
+  end_members(&body_);
+  body_ += '}';
+}
+
+void EventEncoder::add_request(const HttpRequestInfo& request) {
+  body_.append(",\"http\":{\"request\":{");
+  append_json_member(&body_, "method", request.method);
+  append_json_member(&body_, "url", request.url);
+  append_json_object(&body_, "headers", *request.headers);
+  append_json_member(&body_, "body_bytes", request.body_bytes);
+  append_json_member(&body_, "user_agent", request.user_agent);
+  end_members(&body_);
+  body_.append("}}");
+}
+
+void EventEncoder::add_response(const HttpResponseInfo& response) {
+  body_.append(",\"http\":{\"response\":{");
+  if (response.status != 0) {
+    append_json_member(&body_, "status_code", static_cast<uint64_t>(response.status));
+  }
+  append_json_object(&body_, "headers", *response.headers);
+  append_json_member(&body_, "body_bytes", response.body_bytes);
+  append_json_member(&body_, "content_type", response.content_type);
+  end_members(&body_);
+  body_.append("}}");
+}
+
+void EventEncoder::write_rare(const EventPlace& place, int64_t duration_ns,
+                              std::string_view correlation_prefix, const ProcessText& process) {
+  char* out = out_->begin_line(kFixedBytes + head_.size() + body_.size() + process.sampling.size() +
+                               process.tail.size());
+  out = begin(out, place, head_);
+  out = ids(out, place, process);
+  if (duration_ns != kNoDuration) out = put_duration(out, static_cast<uint64_t>(duration_ns));
+  out = put(out, body_);
+  out = put_correlation_id(out, correlation_prefix, place.span_id);
   out_->end_line(put(out, process.tail));
 }
 
-void EventEncoder::loss(const EventPlace& place, std::string_view reason, uint64_t calls,
-                        std::string_view thread, const ProcessText& process) {
-  char* out = out_->begin_line(kFixedBytes + 2 * reason.size() + thread.size() +
-                               process.sampling.size() + process.tail.size());
-  out = begin(out, place, ",\"event_type\":\"telemetry_loss\",\"severity\":\"WARN\"");
-  out = ids(out, place, process);
-  out = put(out, ",\"message\":\"");
-  out = put_number(out, calls);
-  out = put(out, calls == 1 ? " call was not recorded (" : " calls were not recorded (");
-  out = put(out, reason);
-  out = put(out,
-            ")\",\"event\":{\"name\":\"telemetry_loss\",\"category\":\"code\",\"type\":\"info\"},"
-            "\"attributes\":{\"telinject.loss_reason\":\"");
-  out = put(out, reason);
-  out = put(out, "\",\"telinject.lost_calls\":");
-  out = put_number(out, calls);
-  if (!thread.empty()) {
-    out = put(out, ",");
-    out = put(out, thread);
+void EventEncoder::start(const SpanStart& event, std::string_view thread,
+                         const ProcessText& process) {
+  const Operation& operation = *event.operation;
+  OperationNames names = names_of(operation.kind);
+  begin_rare(names.start, Severity::kInfo, event.function);
+  add_message(operation.message, operation.name, names.category, "start");
+  add_attributes(operation.attributes, thread);
+  if (operation.request != nullptr) add_request(*operation.request);
+  write_rare(event.place, kNoDuration, names.correlation_prefix, process);
+}
+
+void EventEncoder::end(const SpanEnd& event, std::string_view thread, const ProcessText& process) {
+  const Operation& operation = *event.operation;
+  OperationNames names = names_of(operation.kind);
+  begin_rare(names.end, event.severity, event.function);
+  add_message(operation.message, operation.name, names.category, "end");
+  add_attributes(operation.attributes, thread);
+  if (operation.response != nullptr) add_response(*operation.response);
+  if (event.error != nullptr) add_error(*event.error);
+  write_rare(event.place, event.duration_ns, names.correlation_prefix, process);
+}
+
+void EventEncoder::note(const PointEvent& event, std::string_view thread,
+                        const ProcessText& process) {
+  bool exception = event.kind == PointKind::kException;
+  begin_rare(exception ? "exception_exit" : "telemetry_loss",
+             exception ? Severity::kError : Severity::kWarn, event.function);
+  if (exception) {
+    add_message(event.message, event.function->name, "error", "end");
+  } else {
+    add_message(event.message, "telemetry_loss", "code", "info");
   }
-  out = put(out, "}");
-  out = put_correlation_id(out, "loss_", place.span_id);
-  out_->end_line(put(out, process.tail));
+  add_attributes(event.attributes, thread);
+  if (event.error != nullptr) add_error(*event.error);
+  write_rare(event.place, kNoDuration, exception ? "exc_" : "loss_", process);
 }
 
 void EventEncoder::telemetry_process(const EventPlace& place, const ProcessText& full) {
@@ -298,23 +346,15 @@ void EventEncoder::telemetry_process(const EventPlace& place, const ProcessText&
   out_->end_line(put(out, full.tail));
 }
 
-void EventEncoder::telemetry_function(const EventPlace& place, const FunctionText& function,
+void EventEncoder::telemetry_function(const EventPlace& place, const FunctionInfo& function,
                                       const ProcessText& process) {
-  std::string_view attributes = function.attributes;
-  if (!attributes.empty()) attributes.remove_suffix(1);
-  char* out = out_->begin_line(kFixedBytes + function.name.size() + attributes.size() +
-                               process.sampling.size() + process.tail.size());
-  out = begin(out, place, ",\"event_type\":\"telemetry_function\",\"severity\":\"INFO\"");
-  out = put(out, function.name);
-  out = ids(out, place, process);
-  out = put(out,
-            ",\"message\":\"What the calls of a function from one place share\",\"event\":{"
-            "\"name\":\"telemetry_function\",\"category\":\"code\",\"type\":\"info\"},"
-            "\"attributes\":{");
-  out = put(out, attributes);
-  out = put(out, "}");
-  out = put_correlation_id(out, "ref_", place.span_id);
-  out_->end_line(put(out, process.tail));
+  begin_rare("telemetry_function", Severity::kInfo, &function);
+  add_message("What the calls of a function from one place share", "telemetry_function", "code",
+              "info");
+  body_.append(",\"attributes\":{").append(function_attributes(function));
+  end_members(&body_);
+  body_ += '}';
+  write_rare(place, kNoDuration, "ref_", process);
 }
 
 }  // namespace telinject

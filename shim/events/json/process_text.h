@@ -4,23 +4,19 @@
 #include <cstdint>
 #include <string>
 
-#include "shim/events/json/event_encoder.h"
+#include "shim/events/event.h"
 #include "shim/metadata/metadata.h"
 
 namespace telinject {
 
-struct ProcessFacts {
-  int pid = 0;
-  std::string executable;    // "" if not known
-  std::string command_line;  // without secrets; what still looks like one is taken out
-  std::string language;      // "c", "cpp"
-  std::string runtime_version;
-  std::string build_id;  // in hexadecimal, "" if it has none
+// The end of every event of a process: `"service":{...},...,"process":{...}}` and a newline, and
+// what stands before: `"trace_flags":"01","sample_rate":...`.
+struct ProcessText {
+  std::string sampling;  // ,"trace_flags":"01","sample_rate":1.0
+  std::string tail;      // ,"service":{...}, ... }\n
 };
 
-// `sample_rate` in billionths, as settings.h has it.
-ProcessText make_process_text(const Metadata& metadata, const ProcessFacts& facts,
-                              uint64_t sample_rate);
+ProcessText make_process_text(const Metadata& metadata, const ProcessInfo& process);
 
 // Lean: refers to the telemetry_process event of that span id.
 ProcessText make_lean_process_text(uint64_t reference);
