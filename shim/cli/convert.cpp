@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "shim/cli/outputs.h"
 #include "shim/cli/recorded_facts.h"
 #include "shim/drain/complain.h"
 #include "shim/drain/progress_bar.h"
@@ -68,16 +69,16 @@ bool convert_one(const std::string& path, Sink* sink, ConvertOptions* wanted) {
   options.sample_rate = facts->sample_rate;
   options.exact_totals = facts->exact_totals;
   options.summary = wanted->summary;
-  options.threads = wanted->threads;
   const OutputChoice& choice = facts->goes_on.has_value() ? *facts->goes_on : wanted->choice;
-  options.lean = choice.lean;
   options.filter = filter_of(choice);
   options.slow_http_ns = static_cast<int64_t>(choice.slow_http_ns);
   options.totals = std::move(wanted->totals);
   options.replay = true;
   options.output = wanted->output;
   std::atomic<uint64_t> progress_count{0};
-  Processor processor(nullptr, &clock, std::make_unique<SharedSink>(sink), std::move(options),
+  EventOutputs outputs =
+      json_output(std::make_unique<SharedSink>(sink), choice.lean, {.most = wanted->threads});
+  Processor processor(nullptr, &clock, std::move(outputs), std::move(options),
                       {[](SegmentId, int) {}, [] {}, &progress_count});
   ProgressBar progress(absl::StrCat("telinject: ", path), [&] {
     return Work{reader->offset(), reader->size() - reader->offset(), processor.events_written()};

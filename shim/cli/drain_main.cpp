@@ -241,10 +241,9 @@ int run_drain(bool under_telrun) {
   options.exact_totals = settings.number[kTotals] == kTotalsExact;
   options.summary = under_telrun && wants_summary(settings, terminal);
   OutputChoice choice = own_choice(settings);
-  options.lean = choice.lean;
   options.filter = filter_of(choice);
   options.slow_http_ns = static_cast<int64_t>(choice.slow_http_ns);
-  options.threads = drain_threads(settings);
+  Workers workers = {.most = drain_threads(settings), .give_way = true};
   TotalsOf of = under_telrun ? TotalsOf::kTelrun : TotalsOf::kPreload;
   if (record.empty()) options.totals = open_totals(settings, directory, of);
   options.totals_when_flushed = !under_telrun;
@@ -255,8 +254,7 @@ int run_drain(bool under_telrun) {
   std::unique_ptr<RecordingWriter> recording;
   if (!record.empty()) recording = open_recording(record, session);
   if (record.empty()) {
-    sink = to_descriptor ? open_program_output(settings)
-                         : open_sink(settings, file, {.most = options.threads, .give_way = true});
+    sink = to_descriptor ? open_program_output(settings) : open_sink(settings, file, workers);
   } else if (recording == nullptr) {
     sink = open_no_sink();
   }
@@ -302,8 +300,9 @@ int run_drain(bool under_telrun) {
   } else {
     std::string totals = options.totals != nullptr ? options.totals->path() : "";
     std::string output = options.output;
-    processor = std::make_unique<Processor>(&queue, &clock, std::move(sink), std::move(options),
-                                            Processor::Hooks{watch, written, &progress, encoded});
+    processor = std::make_unique<Processor>(
+        &queue, &clock, json_output(std::move(sink), choice.lean, workers), std::move(options),
+        Processor::Hooks{watch, written, &progress, encoded});
     hooks.stop = [&] { processor->stop(); };
     auto leave = [&](Batch first) {
       known.goes_on = choice;

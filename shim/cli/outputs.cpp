@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "shim/channel/control.h"
 #include "shim/drain/complain.h"
+#include "shim/events/json/json_lines.h"
 
 namespace telinject {
 
@@ -111,6 +112,13 @@ std::unique_ptr<Sink> open_sink(const Settings& settings, const std::string& fil
   complain(why_not(problem, file),
            "; no events are written, the program runs on: choose another file");
   return open_no_sink();
+}
+
+EventOutputs json_output(std::unique_ptr<Sink> sink, bool lean, const Workers& encoders) {
+  EventOutputs outputs;
+  outputs.push_back(
+      std::make_unique<JsonLines>(std::move(sink), JsonLines::Options{lean, encoders}));
+  return outputs;
 }
 
 std::unique_ptr<DocumentFile> open_totals(const Settings& settings, const std::string& directory,

@@ -7,6 +7,7 @@
 
 #include "shim/channel/settings.h"
 #include "shim/drain/totals_report.h"
+#include "shim/events/event_output.h"
 #include "shim/sinks/sink.h"
 
 namespace telinject {
@@ -27,6 +28,9 @@ std::unique_ptr<Sink> open_sink(const Settings& settings, const std::string& fil
 std::unique_ptr<Sink> open_program_output(const Settings& settings);
 // Events go nowhere; each is counted as lost.
 std::unique_ptr<Sink> open_no_sink();
+
+// Lines of JSON into the sink. `encoders`: the threads that may encode.
+EventOutputs json_output(std::unique_ptr<Sink> sink, bool lean, const Workers& encoders);
 
 // Null if there is none. With a bare preload several programs may have the same setting in their
 // environment, each with a drain: the file is the first one's (docs/output.md).

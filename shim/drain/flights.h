@@ -11,13 +11,17 @@
 #include <string>
 #include <vector>
 
+#include "shim/events/event.h"
+
 namespace telinject {
 
-// What an `error` says. JSON text, escaped.
+// What an `error` says.
 struct ErrorText {
   std::string type, message;
   std::string stack;  // empty: none
 
+  bool empty() const { return type.empty(); }
+  ErrorInfo info() const { return {type, message, stack}; }
   template <typename Archive>
   void io(Archive& a) {
     a(type, message, stack);

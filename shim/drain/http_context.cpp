@@ -42,8 +42,8 @@ HttpSpan HttpSpans::span_at(const Place& at, const HttpContext& context, uint64_
   HttpSpan span;
   span.id = at.id();
   span.start_ticks = start_ticks;
-  span.start_ns = writer_->to_ns(start_ticks);
-  span.thread = at.thread->attributes_json;
+  span.start_ns = calls_->to_ns(start_ticks);
+  span.thread = at.thread->info;
   const TraceContext& found = context.trace;
   CallTree& tree = at.thread->tree;
   FrameStack* stack = tree.current_stack();
@@ -53,7 +53,7 @@ HttpSpan HttpSpans::span_at(const Place& at, const HttpContext& context, uint64_
     for (size_t i = stack->frames.size(); i-- > last && parent == nullptr;) {
       const Frame& frame = stack->frames[i];
       if (frame.ticks > start_ticks) continue;
-      if (span.function.empty()) span.function = frame.site->text.name;
+      if (span.function == nullptr) span.function = &frame.site->function;
       if (fits(found, frame.trace)) parent = &frame;
     }
   }
@@ -69,7 +69,7 @@ HttpSpan HttpSpans::span_at(const Place& at, const HttpContext& context, uint64_
     return span;
   }
   if (parent != nullptr) {
-    writer_->needed(at.thread, stack);
+    calls_->needed(at.thread, stack);
     span.trace = parent->trace;
     span.parent = parent->parent_of_children();
     return span;
@@ -188,17 +188,17 @@ void HttpSpans::ask(Thread* thread, HttpExchange* http) {
   Frame& frame = stack->frames.back();
   if (frame.ticks > http->span.start_ticks) return;
   http->asked_by_call = frame.number;
-  http->asked_by_thread = thread->tid;
+  http->asked_by_thread = thread->info.tid;
   frame.requests.begin(http->span.start_ns, frame.children_ns);
 }
 
 void HttpSpans::be_answered(Process* process, const HttpExchange& http) {
   if (http.asked_by_call == 0) return;
   for (auto& thread : process->threads) {
-    if (thread->tid != http.asked_by_thread) continue;
+    if (thread->info.tid != http.asked_by_thread) continue;
     Frame* frame = thread->tree.open_call(http.asked_by_call);
     if (frame == nullptr) continue;
-    frame->requests.end(writer_->to_ns(http.end_ticks), frame->children_ns);
+    frame->requests.end(calls_->to_ns(http.end_ticks), frame->children_ns);
     return;
   }
 }

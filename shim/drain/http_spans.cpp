@@ -4,8 +4,6 @@
 #include <cstring>
 
 #include "shim/drain/sites.h"
-#include "shim/events/json_text.h"
-#include "shim/http/client_hello.h"
 #include "shim/http/digest.h"
 #include "shim/http/fields.h"
 
@@ -36,33 +34,9 @@ std::string_view tail(const AssembledMessage& message, size_t head, size_t at, s
   return rest.substr(0, size);
 }
 
-// Microseconds as milliseconds: "curl.connect_ms":1.234,
-void append_ms(std::string* json, std::string_view name, int64_t us) {
-  if (us < 0) return;
-  std::string rest = std::to_string(us % 1000);
-  json->append("\"").append(name).append("\":").append(std::to_string(us / 1000)).append(".");
-  json->append(3 - rest.size(), '0').append(rest).append(",");
-}
-
-std::string transfer_attributes(const HttpTransferEndMessage& end) {
-  std::string json;
-  append_ms(&json, "curl.name_lookup_ms", end.name_lookup_us);
-  append_ms(&json, "curl.connect_ms", end.connect_us);
-  append_ms(&json, "curl.tls_ms", end.tls_us);
-  append_ms(&json, "curl.pretransfer_ms", end.pretransfer_us);
-  append_ms(&json, "curl.first_byte_ms", end.first_byte_us);
-  append_ms(&json, "curl.redirect_ms", end.redirect_us);
-  append_ms(&json, "curl.total_ms", end.total_us);
-  if (end.redirects > 0) {
-    append_json_member(&json, "curl.redirects", static_cast<uint64_t>(end.redirects));
-  }
-  if (end.connects >= 0) {
-    append_json_member(&json, "curl.connects", static_cast<uint64_t>(end.connects));
-  }
-  if (end.result >= 0) {
-    append_json_member(&json, "curl.result", static_cast<uint64_t>(end.result));
-  }
-  return json;
+CurlFacts curl_facts(const HttpTransferEndMessage& end) {
+  return {end.name_lookup_us, end.connect_us, end.tls_us,    end.pretransfer_us, end.first_byte_us,
+          end.redirect_us,    end.total_us,   end.redirects, end.connects,       end.result};
 }
 
 // CURL_HTTP_VERSION_*
@@ -170,7 +144,7 @@ void HttpSpans::begin(const Place& at, OpenExchange* exchange, const HttpContext
   bool server = http.role == HttpRole::kServer;
   if (!server) ask(at.thread, &http);
   if (http.sampled) {
-    http.attributes = common_attributes(http, connection);
+    http.peer = HttpPeer(connection);
     if (server || http.request_body_bytes >= 0) write_request(at.thread->process, &http);
   }
   // What is called for a request that is not sampled is not written either.
@@ -369,22 +343,25 @@ void HttpSpans::drop(Process* process, OpenExchange* exchange) {
 
 void HttpSpans::write_request(Process* process, HttpExchange* exchange) {
   exchange->request_written = true;
-  writer_->write_span(process, exchange->span, exchange->span.start_ns, text_.request(*exchange));
+  events_->start(process, exchange->span, made_.request(*exchange));
+}
+
+int64_t HttpSpans::end_of(const HttpSpan& span, uint64_t ticks) const {
+  return std::max(calls_->to_ns(std::max(ticks, span.start_ticks)), span.start_ns);
 }
 
 void HttpSpans::write_response(Process* process, HttpExchange* exchange) {
   const HttpSpan& span = exchange->span;
-  int64_t end_ns =
-      std::max(writer_->to_ns(std::max(exchange->end_ticks, span.start_ticks)), span.start_ns);
+  int64_t end_ns = end_of(span, exchange->end_ticks);
   int64_t first_byte_ns = -1;
   if (exchange->first_byte_ticks != 0) {
-    first_byte_ns = std::clamp(writer_->to_ns(exchange->first_byte_ticks), span.start_ns, end_ns) -
+    first_byte_ns = std::clamp(calls_->to_ns(exchange->first_byte_ticks), span.start_ns, end_ns) -
                     span.start_ns;
   }
   int64_t duration = end_ns - span.start_ns;
-  SpanEvent event = text_.response(*exchange, duration, first_byte_ns, slow_ns_);
-  totals_.add(exchange->method, exchange->url.without_query(), duration, text_.failed());
-  writer_->write_span(process, span, end_ns, event);
+  const Operation& response = made_.response(*exchange, duration, first_byte_ns, slow_ns_);
+  totals_.add(exchange->method, exchange->url.without_query(), duration, made_.error() != nullptr);
+  events_->end(process, span, end_ns, response, made_.severity(), made_.error());
 }
 
 void HttpSpans::transfer(const Place& at, const AssembledMessage& message) {
@@ -424,7 +401,7 @@ void HttpSpans::transfer_end(const Place& at, const AssembledMessage& message) {
   std::string_view peer = piece(head->peer_bytes), url = piece(head->url_bytes),
                    error = piece(head->error_bytes), method = piece(head->method_bytes);
   HttpExchange facts;
-  facts.transfer_attributes = transfer_attributes(*head);
+  facts.curl = curl_facts(*head);
   bool failed = head->result != 0 && head->result != kCurlHttpReturnedError;
   if (failed) {
     facts.transfer_error = curl_error_name(head->result);
@@ -434,7 +411,7 @@ void HttpSpans::transfer_end(const Place& at, const AssembledMessage& message) {
     transfer.last = nullptr;
     last->http.transfer = 0;
     last->transfer_of = nullptr;
-    last->http.transfer_attributes = facts.transfer_attributes;
+    last->http.curl = facts.curl;
     last->http.transfer_error = facts.transfer_error;
     last->http.transfer_error_text = facts.transfer_error_text;
     finish_if_over(last->process, last);
@@ -475,10 +452,9 @@ void HttpSpans::write_unseen(Process* process, const HttpTransfer& transfer, Htt
   exchange.role = HttpRole::kClient;
   exchange.url = make_url(parts);
   exchange.user_agent = "unknown";
-  exchange.request_headers = "{}";
   exchange.request_known = true;
   exchange.request_body_bytes = static_cast<int64_t>(exchange.sent_bytes);
-  exchange.attributes = common_attributes(exchange, connection);
+  exchange.peer = HttpPeer(connection);
   write_request(process, &exchange);
   write_response(process, &exchange);
 }
@@ -495,8 +471,8 @@ void HttpSpans::tls(const Place& at, const AssembledMessage& message) {
     OpaqueTls& made = found->second;
     made.span = span_at(at, head->context, at.start(head->start_ticks));
     made.sampled = head->context.sampled != 0;
-    made.attributes = tls_attributes(tail(message, sizeof *head, 0, head->hello_bytes),
-                                     known_connection(at.segment, head->connection), &made.name);
+    made.facts = read_tls(tail(message, sizeof *head, 0, head->hello_bytes),
+                          known_connection(at.segment, head->connection));
   }
   OpaqueTls& connection = found->second;
   connection.sent_bytes = head->sent_bytes;
@@ -510,12 +486,10 @@ void HttpSpans::tls(const Place& at, const AssembledMessage& message) {
 void HttpSpans::write_tls(Process* process, OpaqueTls* connection) {
   if (!connection->sampled) return;
   const HttpSpan& span = connection->span;
-  int64_t end_ns =
-      std::max(writer_->to_ns(std::max(connection->end_ticks, span.start_ticks)), span.start_ns);
-  SpanEvent event = text_.tls(connection->name, connection->attributes, connection->sent_bytes,
-                              connection->received_bytes, end_ns - span.start_ns);
-  event.function = span.function;
-  writer_->write_span(process, span, end_ns, event);
+  int64_t end_ns = end_of(span, connection->end_ticks);
+  const Operation& end = made_.tls(connection->facts, connection->sent_bytes,
+                                   connection->received_bytes, end_ns - span.start_ns);
+  events_->end(process, span, end_ns, end, Severity::kInfo, nullptr);
 }
 
 void HttpSpans::end_process(Process* process, ExitKind kind, uint64_t ticks) {

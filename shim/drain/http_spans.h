@@ -11,28 +11,28 @@
 #include <optional>
 #include <string>
 
+#include "shim/drain/event_writer.h"
 #include "shim/drain/http_state.h"
 #include "shim/drain/process_model.h"
-#include "shim/http/exchange_text.h"
+#include "shim/http/exchange_events.h"
 #include "shim/http/http_totals.h"
 
 namespace telinject {
 
 class HttpSpans {
  public:
-  // Whoever numbers and writes events.
-  class Writer {
+  // Whoever keeps time and the calls.
+  class Calls {
    public:
-    virtual ~Writer() = default;
+    virtual ~Calls() = default;
     virtual int64_t to_ns(uint64_t ticks) = 0;
     // A frame of this stack becomes a parent: it, and what is above it, has to be in the output.
     virtual void needed(Thread* thread, FrameStack* stack) = 0;
-    virtual void write_span(Process* process, const HttpSpan& span, int64_t ns,
-                            const SpanEvent& event) = 0;
   };
 
   // Responses that took longer than `slow_ns` are warnings; 0: none are.
-  HttpSpans(Writer* writer, int64_t slow_ns) : writer_(writer), slow_ns_(slow_ns) {}
+  HttpSpans(Calls* calls, EventWriter* events, int64_t slow_ns)
+      : calls_(calls), events_(events), slow_ns_(slow_ns) {}
 
   void message(SegmentState* segment, uint32_t lane, Thread* thread,
                const AssembledMessage& message, uint64_t ticks);
@@ -90,11 +90,13 @@ class HttpSpans {
   void write_response(Process* process, HttpExchange* exchange);
   void write_unseen(Process* process, const HttpTransfer& transfer, HttpExchange exchange,
                     const HttpConnection& connection);
+  int64_t end_of(const HttpSpan& span, uint64_t ticks) const;
   void write_tls(Process* process, OpaqueTls* connection);
 
-  Writer* writer_;
+  Calls* calls_;
+  EventWriter* events_;
   int64_t slow_ns_;
-  ExchangeText text_;
+  ExchangeEvents made_;
   HttpTotals totals_;
 };
 

@@ -58,12 +58,11 @@ struct OpaqueTls {
   HttpSpan span;
   bool sampled = true;
   uint64_t end_ticks = 0, sent_bytes = 0, received_bytes = 0;
-  std::string name;        // that the client asked for, or the peer's address
-  std::string attributes;  // JSON members, each ended by a comma
+  TlsFacts facts;
 
   template <typename Archive>
   void io(Archive& a) {
-    a(span, sampled, end_ticks, sent_bytes, received_bytes, name, attributes);
+    a(span, sampled, end_ticks, sent_bytes, received_bytes, facts);
   }
 };
 

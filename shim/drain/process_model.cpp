@@ -2,9 +2,9 @@
 
 #include <sys/wait.h>
 
+#include <atomic>
 #include <cstring>
-
-#include "shim/events/json_text.h"
+#include <utility>
 
 namespace telinject {
 
@@ -12,9 +12,9 @@ Thread::Thread(Process* owner, SegmentKey key, uint32_t lane, const ThreadMessag
                std::optional<ParentContext> context, SpanWriter* span_writer)
     : process(owner),
       writer(span_writer),
-      tid(message.tid),
       tree(key, lane, message.stack_lo, message.stack_hi, context, &owner->stacks, &owner->sites,
            this) {
+  info.tid = message.tid;
   set_name({message.name, strnlen(message.name, sizeof message.name)});
 }
 
@@ -23,11 +23,9 @@ int Process::exit_status() const {
   return end.known && WIFEXITED(end.status) ? WEXITSTATUS(end.status) : 0;
 }
 
-void Thread::set_name(const std::string& name) {
-  attributes_json.clear();
-  append_json_member(&attributes_json, "thread_id", static_cast<uint64_t>(tid));
-  if (!name.empty()) append_json_member(&attributes_json, "thread_name", name);
-  attributes_json.pop_back();
+void Thread::set_name(std::string name) {
+  static std::atomic<uint64_t> numbers = 0;
+  info = {++numbers, info.tid, std::move(name)};
 }
 
 }  // namespace telinject

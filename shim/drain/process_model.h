@@ -20,7 +20,7 @@
 #include "shim/drain/message_assembler.h"
 #include "shim/drain/run_delay.h"
 #include "shim/drain/site_table.h"
-#include "shim/events/process_text.h"
+#include "shim/events/event.h"
 
 namespace telinject {
 
@@ -63,20 +63,19 @@ struct Thread final : CallTree::Listener {
   void stack_forgotten(CallTree*, uint64_t calls, uint64_t ticks) override {
     writer->stack_forgotten(this, calls, ticks);
   }
-  void set_name(const std::string& name);
+  void set_name(std::string name);
 
   // Without decide_by_ns, which is of this process's clock, and HTTP (processor_state.cpp).
   template <typename Archive>
   void io(Archive& a) {
-    a(tid, attributes_json, tree, ended, ended_before_process, end_ticks, flights, held_main,
-      terminating, crashed, crash_stacks_told, lost_told, lost_untold, last_loss_event_ns,
-      first_sample, last_sample, run, waited_since_ns);
+    a(info, tree, ended, ended_before_process, end_ticks, flights, held_main, terminating, crashed,
+      crash_stacks_told, lost_told, lost_untold, last_loss_event_ns, first_sample, last_sample, run,
+      waited_since_ns);
   }
 
   Process* process;
   SpanWriter* writer;
-  int tid;
-  std::string attributes_json;  // "thread_id":12,"thread_name":"worker"
+  ThreadInfo info;
   CallTree tree;
   bool ended = false;                 // its lane has; if spans are open, why is to be found out
   bool ended_before_process = false;  // the process said so at its end
@@ -118,8 +117,10 @@ struct Process {
   CodeMap code;
   SiteTable sites;
   SharedStacks stacks;
-  std::shared_ptr<const ProcessText> text;  // made at its first event; encoders share it
-  bool counted = false;                     // in the summary: it has made a call
+  struct SegmentState* segment = nullptr;
+  ProcessInfo info;  // known at its first event, before which it is introduced to the outputs
+  bool introduced = false;
+  bool counted = false;  // in the summary: it has made a call
   std::shared_ptr<uint64_t> sequence = std::make_shared<uint64_t>(0);
   bool first = false;             // of its segment: what others are forked from
   bool executed = false;          // another program: this one is over
@@ -140,14 +141,7 @@ struct Process {
   template <typename Archive>
   void io(Archive& a) {
     a(id, pid, os_pid, code, counted, first, executed, exiting, exit_ticks, ended, end, said_status,
-      crash, forgotten_untold, forgotten_told_ns);
-    bool told = text != nullptr;
-    a(told);
-    if (told) {
-      ProcessText copy = text != nullptr ? *text : ProcessText();
-      a(copy.sampling, copy.tail);
-      text = std::make_shared<ProcessText>(std::move(copy));
-    }
+      crash, forgotten_untold, forgotten_told_ns, info, introduced);
   }
 };
 

@@ -31,27 +31,19 @@ uint64_t monotonic_ns() {
 
 }  // namespace
 
-Processor::Processor(BatchQueue* queue, ClockKeeper* clock, std::unique_ptr<Sink> sink,
-                     Options options, Hooks hooks)
+Processor::Processor(BatchQueue* queue, ClockKeeper* clock, EventOutputs outputs, Options options,
+                     Hooks hooks)
     : queue_(queue),
       clock_(clock),
-      sink_(std::move(sink)),
       options_(std::move(options)),
       filtering_(options_.filter.active() ||
                  (options_.exact_totals && options_.sample_rate != kRateOne)),
       hooks_(std::move(hooks)),
-      lines_(2 << 20),
-      http_(this, options_.slow_http_ns) {
-  facts_.destination = sink_->describe();
-  facts_.file = options_.output;
-  facts_.sample_rate = options_.sample_rate;
-  facts_.exact_totals = options_.exact_totals;
-  if (options_.threads > 1) {
-    Workers workers = {.most = options_.threads, .give_way = !options_.replay};
-    pool_ = std::make_unique<EncoderPool>(workers, options_.lean, [this](std::string_view lines) {
-      lose_in_sink(sink_->write(lines));
-    });
-  }
+      events_(std::move(outputs), {options_.metadata, options_.finder, options_.sample_rate}, queue,
+              &stopping_),
+      http_(this, &events_, options_.slow_http_ns) {
+  events_.facts().file = options_.output;
+  events_.facts().exact_totals = options_.exact_totals;
 }
 
 std::optional<Batch> Processor::run(bool leave_when_stopped, std::optional<Batch> first) {
@@ -59,14 +51,14 @@ std::optional<Batch> Processor::run(bool leave_when_stopped, std::optional<Batch
   while (!over_) {
     Batch batch = first.has_value() ? *std::exchange(first, std::nullopt) : queue_->pop();
     if (leaves_ && stopping_.load(std::memory_order_relaxed) && !batch.runs.empty()) {
-      flush();
+      events_.flush();
       return batch;
     }
     take(&batch);
     hooks_.progress->fetch_add(1, std::memory_order_relaxed);
-    if (queue_->empty()) pass_on();
+    if (queue_->empty()) events_.pass_on();
   }
-  flush();
+  events_.flush();
   write_totals();
   return std::nullopt;
 }
@@ -96,7 +88,7 @@ void Processor::finish_replay() {
     closed.ticks = replay_ticks_;
     close_segment(closed);
   }
-  flush();
+  events_.flush();
   write_totals();
 }
 
@@ -111,7 +103,7 @@ void Processor::take(Batch* batch) {
     if (segment.info == nullptr) continue;
     if (!leaves_ && stopping_.load(std::memory_order_relaxed)) {
       if (!is_shadow_lane(run.lane)) {
-        losses_.add(LossReason::kInterrupted, count_entries(run.run));
+        events_.losses().add(LossReason::kInterrupted, count_entries(run.run));
       }
       continue;
     }
@@ -135,7 +127,8 @@ void Processor::take(Batch* batch) {
   });
   for (Notice& notice : batch->notices) this->notice(&notice);
   decide_ended_threads(/*all=*/false);
-  events_told_.store(facts_.events, std::memory_order_relaxed);
+  events_.count_lost();
+  events_told_.store(events_.facts().events, std::memory_order_relaxed);
 }
 
 void Processor::notice(Notice* notice) {
@@ -154,22 +147,22 @@ void Processor::notice(Notice* notice) {
       break;
     case Notice::Kind::kFlush:
       end_exiting(&segments_[notice->segment], notice->ticks);
-      flush();
+      events_.flush();
       if (options_.totals_when_flushed) write_totals();
       if (notice->flushed != nullptr) {
         notice->flushed->store(notice->value, std::memory_order_release);
       }
       break;
     case Notice::Kind::kUntraced:
-      facts_.untraced.push_back(notice->text);
+      events_.facts().untraced.push_back(notice->text);
       break;
     case Notice::Kind::kProgramStarted:
-      facts_.program = notice->text;
+      events_.facts().program = notice->text;
       break;
     case Notice::Kind::kProgramEnded:
       decide_ended_threads(/*all=*/true);
-      sink_->hurry();
-      flush();
+      events_.hurry();
+      events_.flush();
       hooks_.encoded();
       write_totals();
       if (options_.summary) print_summary();
@@ -179,7 +172,7 @@ void Processor::notice(Notice* notice) {
       stop();
       break;
     case Notice::Kind::kIdle:
-      pass_on();
+      events_.pass_on();
       break;
     case Notice::Kind::kRunDelay:
       break;  // sorted in before the records
@@ -195,8 +188,9 @@ void Processor::open_segment(const Notice& notice) {
   segment.id = notice.segment;
   segment.info = notice.info;
   segment.os_pid = notice.os_pid;
-  sequence_of(segment, segment.os_pid, segment.info->pid);  // it may have one from another program
-  facts_.joined++;
+  events_.sequence_of(segment, segment.os_pid,
+                      segment.info->pid);  // it may have one from another program
+  events_.facts().joined++;
 }
 
 void Processor::end_lane(const Notice& notice) {
@@ -207,7 +201,7 @@ void Processor::end_lane(const Notice& notice) {
   consume(&segment, notice.lane, &lane, ~uint64_t{0});
   apply_preemptions(&lane, notice.ticks);
   take_samples(&lane, ~uint64_t{0});
-  losses_.add(LossReason::kQueueFull, notice.lost_records);
+  events_.losses().add(LossReason::kQueueFull, notice.lost_records);
   Thread* thread = lane.thread;
   uint64_t last_ticks = lane.stream.ticks();
   segment.lanes.erase(found);
@@ -320,7 +314,7 @@ void Processor::finish_process(Process* process, ExitKind kind, uint64_t ticks) 
 void Processor::end_process(const Notice& notice) {
   bool executed = notice.text == "exec";
   auto found = segments_.find(notice.segment);
-  if (!executed) sequences_.erase({0, notice.os_pid});
+  if (!executed) events_.end_sequence(notice.os_pid);
   if (found == segments_.end()) return;
   SegmentState& segment = found->second;
   if (segment.os_pid == notice.os_pid) segment.executed = segment.executed || executed;
@@ -378,19 +372,6 @@ void Processor::end_exiting(SegmentState* segment, uint64_t ticks) {
   }
 }
 
-// In another PID namespace the end of a process is not seen. Its numbers go on as long as a segment
-// is there in which that may have executed a program.
-void Processor::drop_sequences(const SegmentState& segment) {
-  if (segment.info == nullptr || segment.info->pid_namespace == 0) return;
-  for (auto& [id, process] : segment.processes) {
-    auto found = sequences_.find({segment.info->pid_namespace, process->pid});
-    constexpr long kItAndTheProcess = 2;
-    if (found != sequences_.end() && found->second.use_count() == kItAndTheProcess) {
-      sequences_.erase(found);
-    }
-  }
-}
-
 void Processor::close_segment(const Notice& notice) {
   SegmentState& segment = segments_[notice.segment];
   for (size_t i = 0; i < kLossReasons; i++) {
@@ -408,25 +389,29 @@ void Processor::close_segment(const Notice& notice) {
       thread->ended = true;
     }
     finish_process(process.get(), kind_of(*process), notice.ticks);
+    events_.forget(process.get());
   }
-  drop_sequences(segment);
+  events_.drop_sequences(segment);
   segments_.erase(notice.segment);
 }
 
 void Processor::write_totals() {
   if (options_.totals == nullptr) return;
   const std::deque<FunctionTotals>& all = sites_.totals();
-  bool counted = losses_.total() > 0 ||
+  bool counted = events_.losses().total() > 0 ||
                  std::any_of(all.begin(), all.end(), [](auto& f) { return f.calls > 0; });
   std::string problem;
-  if (options_.totals->write(totals_json(facts_, losses_, all), counted, &problem)) return;
+  if (options_.totals->write(totals_json(events_.facts(), events_.losses(), all), counted,
+                             &problem))
+    return;
   complain("cannot write totals to ", problem);
   options_.totals = nullptr;
 }
 
 void Processor::print_summary() {
-  facts_.bytes = facts_.bytes_before + sink_->bytes_written();
-  StandardError::get().write(summary_text(facts_, losses_, sites_.totals(), http_.totals()), 2000);
+  events_.count_bytes();
+  StandardError::get().write(
+      summary_text(events_.facts(), events_.losses(), sites_.totals(), http_.totals()), 2000);
 }
 
 }  // namespace telinject

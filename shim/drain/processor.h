@@ -17,23 +17,22 @@
 #include "shim/channel/settings.h"
 #include "shim/drain/batch_queue.h"
 #include "shim/drain/clock_keeper.h"
-#include "shim/drain/encoder_pool.h"
+#include "shim/drain/event_writer.h"
 #include "shim/drain/http_spans.h"
 #include "shim/drain/losses.h"
 #include "shim/drain/process_model.h"
 #include "shim/drain/stack_text.h"
 #include "shim/drain/summary.h"
 #include "shim/drain/totals_report.h"
-#include "shim/events/event_encoder.h"
+#include "shim/events/event_output.h"
 #include "shim/metadata/metadata_thread.h"
-#include "shim/sinks/sink.h"
 #include "shim/sinks/worker_thread.h"
 
 namespace telinject {
 
 class Recorder;
 
-class Processor final : SpanWriter, HttpSpans::Writer {
+class Processor final : SpanWriter, HttpSpans::Calls {
  public:
   struct Options {
     Metadata metadata;                 // without a finder
@@ -41,8 +40,6 @@ class Processor final : SpanWriter, HttpSpans::Writer {
     uint64_t sample_rate = kRateOne;
     bool summary = false;
     bool replay = false;        // of a recording: nothing of it is to be looked up on this machine
-    bool lean = false;          // TELEMETRY_DETAIL
-    size_t threads = 1;         // that encode, this one among them
     bool exact_totals = false;  // of all calls, though a sample is written
     SpanFilter filter;
     int64_t slow_http_ns = 1000000000;     // TELEMETRY_HTTP_SLOW
@@ -59,7 +56,7 @@ class Processor final : SpanWriter, HttpSpans::Writer {
     std::function<void()> encoded = [] {};  // before the summary
   };
 
-  Processor(BatchQueue* queue, ClockKeeper* clock, std::unique_ptr<Sink> sink, Options options,
+  Processor(BatchQueue* queue, ClockKeeper* clock, EventOutputs outputs, Options options,
             Hooks hooks);
 
   // Runs until kLastWords, and returns nothing. Or, if it is to leave when it is stopped, until
@@ -79,11 +76,11 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   // One batch, by hand: for a recording, whose time is that of its batches.
   void replay(Batch batch);
   // Calls that could not be recorded.
-  void lose_recorded(uint64_t calls) { losses_.add(LossReason::kSinkError, calls); }
+  void lose_recorded(uint64_t calls) { events_.losses().add(LossReason::kSinkError, calls); }
   // The recording is over: ends what it left open, if it broke off, and writes all.
   void finish_replay();
-  // Lines that this processor's sink could not write.
-  uint64_t lost_in_sink() const { return lost_in_sink_; }
+  // Events that the outputs could not write.
+  uint64_t lost_in_sink() const { return events_.lost_in_sink(); }
 
   // From any thread: from now on records are left, or counted as lost, rather than written.
   void stop() { stopping_.store(true); }
@@ -111,7 +108,6 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   void begin_thread(SegmentState* segment, uint32_t lane_number, LaneTrack* lane,
                     const ThreadMessage& message);
   void add_module(Process* process, const AssembledMessage& message, uint64_t ticks);
-  std::shared_ptr<uint64_t> sequence_of(const SegmentState& segment, int os_pid, int pid_there);
   std::optional<ParentContext> resolve_context(const SegmentState& segment,
                                                const ThreadMessage& message) const;
 
@@ -122,7 +118,6 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   bool has_executed(const SegmentState& segment, const Process& process) const;
   void child_ended(SegmentState* segment, int pid, int status, uint64_t ticks);
   void close_segment(const Notice& notice);
-  void drop_sequences(const SegmentState& segment);
   void end_exiting(SegmentState* segment, uint64_t ticks);
   void finish_thread(Thread* thread, ExitKind kind);
   void close_stacks(Process* process, ExitKind kind, uint64_t ticks);
@@ -137,7 +132,6 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   void exit_without_entry(Thread* thread) override;
   void stack_forgotten(Thread* thread, uint64_t calls, uint64_t ticks) override;
   void tell_forgotten(Process* process, uint64_t ticks);
-  void write_entry(Thread* thread, const Frame& frame);
   void sort_in(std::vector<Notice>* notices);
   void take_samples(LaneTrack* lane, uint64_t until);
   void sampled(Thread* thread, const RunDelaySample& sample);
@@ -177,22 +171,9 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   void needed(Thread* thread, FrameStack* stack) override {
     if (filtering_) write_held(thread, stack);
   }
-  void write_span(Process* process, const HttpSpan& span, int64_t ns,
-                  const SpanEvent& event) override;
 
   void lose(Thread* thread, uint64_t calls, uint64_t ticks, bool now);
   void lose_in_segment(SegmentState* segment, LossReason reason, uint64_t calls, uint64_t ticks);
-  SegmentState* segment_of(const Process& process);
-  EventPlace note_place(Process* process, int64_t ns);
-  const ProcessText& text_of(Process* process, int64_t ns);
-  const Metadata& metadata();
-  void tell_function(Process* process, const FunctionText& function, int64_t ns);
-  void count_process(Process* process);
-  void lose_in_sink(uint64_t lines);
-  void pass_on();  // what is encoded, to the sink, which may keep it back
-  void pass_on_if_large();
-  void pool_lines();
-  void flush();  // to where it shall be in the end
   void print_summary();
   void write_totals();
   // processor_state.cpp
@@ -202,7 +183,10 @@ class Processor final : SpanWriter, HttpSpans::Writer {
   void io_segment(Archive& a, std::vector<std::shared_ptr<uint64_t>>* counters,
                   SegmentState* segment);
   template <typename Archive>
-  void io_process(Archive& a, std::vector<std::shared_ptr<uint64_t>>* counters, Process* process);
+  void io_process(Archive& a, std::vector<std::shared_ptr<uint64_t>>* counters,
+                  SegmentState* segment, Process* process);
+  template <typename Archive>
+  void io_outputs(Archive& a);
   template <typename Archive>
   void io_http(Archive& a, SegmentState* segment);
   template <typename Archive>
@@ -210,35 +194,24 @@ class Processor final : SpanWriter, HttpSpans::Writer {
 
   BatchQueue* queue_;
   ClockKeeper* clock_;
-  std::unique_ptr<Sink> sink_;
   Options options_;
   const bool filtering_;
   Hooks hooks_;
-  LineBuffer lines_;
-  EventEncoder encoder_{&lines_, options_.lean};
+  std::atomic<bool> stopping_{false};
+  EventWriter events_;
   ModuleCache modules_{[this](uint64_t ticks) { return clock_->to_ns(ticks); }};
   SiteCache sites_{&options_.filter};
   StackNamer stacks_;
   std::map<SegmentId, SegmentState> segments_;
-  // By PID namespace, 0 our own, and pid in it: across exec.
-  using ProcessKey = std::pair<uint64_t, int>;
-  std::map<ProcessKey, std::shared_ptr<uint64_t>> sequences_;
   absl::flat_hash_map<Reference, ParentContext> references_;
   std::deque<Reference> reference_order_;
   std::deque<Thread*> undecided_;
-  Losses losses_;
-  uint64_t lost_in_sink_ = 0;
   HttpSpans http_;
-  SummaryFacts facts_;
-  std::atomic<bool> stopping_{false};
   bool leaves_ = false;  // when it is stopped, rather than to lose
   std::atomic<uint64_t> events_told_{0};
   uint64_t replay_ticks_ = 0;
   GivingWay giving_way_;
-  bool metadata_found_ = false;
   bool over_ = false;
-  // Null where one thread encodes. Goes first: it refers to the sites' texts.
-  std::unique_ptr<EncoderPool> pool_;
 };
 
 }  // namespace telinject

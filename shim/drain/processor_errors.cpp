@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "shim/drain/crash_text.h"
 #include "shim/drain/processor.h"
-#include "shim/events/json_text.h"
 #include "shim/symbols/demangle.h"
 
 namespace telinject {
@@ -58,10 +58,10 @@ void Processor::thrown(Thread* thread, const AssembledMessage& message, uint64_t
   flight.exception = head->exception;
   flight.opened = thread->tree.opened();
   bool foreign = (head->flags & ThrowMessage::kForeign) != 0;
-  flight.error.type = json_escaped(foreign ? "foreign exception" : type_name(type));
-  flight.error.message = json_escaped(cut_characters(text, kMaxMessageCharacters));
+  flight.error.type = foreign ? "foreign exception" : type_name(type);
+  flight.error.message = cut_characters(text, kMaxMessageCharacters);
   StackText stack = stack_text(&stacks_, &thread->process->code, addresses, /*throwing=*/true);
-  flight.error.stack = json_escaped(stack.text);
+  flight.error.stack = stack.text;
   flight.thrown_in = stack.function;
   // libc++abi rethrows in the way that it throws.
   flight.rethrown = stack.rethrown || (head->flags & ThrowMessage::kRethrown) != 0;
@@ -174,31 +174,30 @@ void Processor::end_flight(Thread* thread, Outcome outcome, uint64_t pc, FrameSt
     }
     if (ends_program(catcher)) outcome = Outcome::kNotCaught;
   }
-  std::string attributes;
-  attributes =
-      absl::StrCat("\"exception_raised\":true,\"exception_type\":\"", flight.error.type, "\",");
+  std::vector<Attribute> attributes = {{"exception_raised", true},
+                                       {"exception_type", flight.error.type}};
   std::string message = absl::StrCat(flight.error.type, " thrown");
   if (!flight.thrown_in.empty()) {
-    append_json_member(&attributes, "telinject.thrown_in", flight.thrown_in);
-    absl::StrAppend(&message, " in ", json_escaped(flight.thrown_in));
+    attributes.push_back({"telinject.thrown_in", flight.thrown_in});
+    absl::StrAppend(&message, " in ", flight.thrown_in);
   }
   switch (outcome) {
     case Outcome::kCaught:
-      attributes += "\"telinject.caught\":true,";
+      attributes.push_back({"telinject.caught", true});
       if (!catcher.empty()) {
-        append_json_member(&attributes, "telinject.caught_in", catcher);
-        absl::StrAppend(&message, ", caught in ", json_escaped(catcher));
+        attributes.push_back({"telinject.caught_in", catcher});
+        absl::StrAppend(&message, ", caught in ", catcher);
       } else {
         message += ", caught";
       }
       if (!line.file.empty()) {
-        append_json_member(&attributes, "telinject.caught_file", line.file);
-        append_json_member(&attributes, "telinject.caught_line", line.line);
+        attributes.push_back({"telinject.caught_file", line.file});
+        attributes.push_back({"telinject.caught_line", uint64_t{line.line}});
       }
       break;
     case Outcome::kNotCaught:
       thread->terminating = true;
-      attributes += "\"telinject.caught\":false,";
+      attributes.push_back({"telinject.caught", false});
       message += ", not caught";
       break;
     case Outcome::kLeft:
@@ -209,18 +208,22 @@ void Processor::end_flight(Thread* thread, Outcome outcome, uint64_t pc, FrameSt
       break;
   }
   if (!frame.sampled) return;
-  if (flight.rethrown) attributes += "\"telinject.rethrown\":true,";
-  if (flight.stack_skipped) attributes += "\"telinject.stack_skipped\":true,";
+  if (flight.rethrown) attributes.push_back({"telinject.rethrown", true});
+  if (flight.stack_skipped) attributes.push_back({"telinject.stack_skipped", true});
   if (flight.stacks_skipped != 0) {
-    append_json_member(&attributes, "telinject.stacks_skipped", uint64_t{flight.stacks_skipped});
+    attributes.push_back({"telinject.stacks_skipped", uint64_t{flight.stacks_skipped}});
   }
-  std::string function = json_escaped(frame.site->totals->name);
-  const ProcessText& text = text_of(process, ns);
-  EventPlace place = place_in(thread, stack, frame, ns);
-  ExceptionNote note = {
-      function, message, attributes, flight.error.type, flight.error.message, flight.error.stack};
-  encoder_.exception_exit(place, note, thread->attributes_json, text);
-  facts_.events++;
+  events_.introduce(process, ns);
+  ErrorInfo error = flight.error.info();
+  PointEvent event;
+  event.place = place_in(thread, stack, frame, ns);
+  event.kind = PointKind::kException;
+  event.thread = &thread->info;
+  event.function = &frame.site->function;
+  event.message = message;
+  event.attributes = attributes;
+  event.error = &error;
+  events_.note(process, &event);
 }
 
 void Processor::crashed(Thread* thread, const AssembledMessage& message) {
@@ -235,9 +238,9 @@ void Processor::crashed(Thread* thread, const AssembledMessage& message) {
   crash.signal = head->signal;
   crash.error.type = signal_name(head->signal);
   std::string_view last_words = rest.substr(0, head->text_bytes);
-  crash.error.message = json_escaped(crash_text(*head, last_words, process->pid));
+  crash.error.message = crash_text(*head, last_words, process->pid);
   StackText stack = stack_text(&stacks_, &process->code, addresses, /*throwing=*/false);
-  crash.error.stack = json_escaped(stack.text);
+  crash.error.stack = stack.text;
   process->crash = std::move(crash);
   thread->crashed = true;
 }
@@ -251,7 +254,7 @@ ErrorText exit_error(int status) {
 bool Processor::returns_from_main(const Thread& thread, const FrameStack& stack, const Frame& frame,
                                   ExitKind kind, bool upper_bound) const {
   return frame.site->is_main && kind == ExitKind::kReturned && !upper_bound &&
-         thread.tid == thread.process->pid && stack.frames.empty();
+         thread.info.tid == thread.process->pid && stack.frames.empty();
 }
 
 // main has returned, but what it returned is only known when the process ends.
@@ -262,18 +265,10 @@ void Processor::hold_main(Thread* thread, const Frame& frame, int64_t end_ns) {
 void Processor::release_main(Thread* thread, int status) {
   if (!thread->held_main.has_value()) return;
   HeldExit held = *std::exchange(thread->held_main, std::nullopt);
-  Process* process = thread->process;
-  const ProcessText& text = text_of(process, held.end_ns);
-  EventPlace place = {++*process->sequence, held.end_ns, held.frame.trace, held.frame.span_id,
-                      held.frame.parent_span_id};
   ErrorText error = exit_error(status);
-  int64_t duration = held.frame.duration_ns(held.end_ns);
-  ExitNote note = time_note(held.frame, duration);
-  note.error_type = error.type;
-  note.error_message = error.message;
-  encoder_.function_exit(place, duration, held.frame.site->text, thread->attributes_json, &note,
-                         text);
-  facts_.events++;
+  ErrorInfo info = error.info();
+  ExitNote note = time_note(held.frame, held.frame.duration_ns(held.end_ns));
+  events_.exit(thread, held.frame, held.end_ns, &note, error.empty() ? nullptr : &info);
 }
 
 // What ended the process, for a span that was open then.
@@ -281,7 +276,7 @@ void Processor::describe_death(Thread* thread, const FrameStack& stack, const Fr
                                ExitKind kind, ErrorText* error) {
   const Process& process = *thread->process;
   if (kind == ExitKind::kProcessExit) {
-    bool root = stack.frames.empty() && thread->tid == process.pid;
+    bool root = stack.frames.empty() && thread->info.tid == process.pid;
     if (root) *error = exit_error(process.exit_status());
     return;
   }

@@ -8,7 +8,7 @@ namespace telinject {
 
 void Processor::decide_at_entry(Thread* thread, FrameStack* stack) {
   const SpanFilter& filter = options_.filter;
-  count_process(thread->process);
+  events_.count_process(thread->process);
   Frame& frame = stack->frames.back();
   if (stack->frames.size() == 1) {
     FrameStack* below = thread->tree.stack_below(stack);
@@ -40,7 +40,7 @@ void Processor::write_held(Thread* thread, FrameStack* stack) {
   for (size_t i = stack->settled; i < frames.size(); i++) {
     if (frames[i].fate != Fate::kHeld) continue;
     frames[i].fate = Fate::kWritten;
-    write_entry(thread, frames[i]);
+    events_.entry(thread, frames[i]);
   }
   stack->settled = frames.size();
 }
@@ -58,16 +58,16 @@ bool Processor::decide_at_exit(Thread* thread, FrameStack* stack, const Frame& f
   if ((frame.left_out == LeftOut::kNo && (last_words || long_enough || thrown_through)) ||
       (frame.fate == Fate::kHeld && thrown_through)) {
     write_held(thread, stack);
-    write_entry(thread, frame);
+    events_.entry(thread, frame);
     return true;
   }
   LeftOut reason = frame.left_out != LeftOut::kNo ? frame.left_out : LeftOut::kMinDuration;
-  facts_.left_out[static_cast<size_t>(reason)]++;
+  events_.facts().left_out[static_cast<size_t>(reason)]++;
   return false;
 }
 
 // The span in which an event of that frame is told: its own, or the nearest that is written.
-// `stack` is the one that holds it, or has just lost it.
+// `stack` is the one that holds it, or has just lost it. Without a number.
 EventPlace Processor::place_in(Thread* thread, FrameStack* stack, const Frame& frame, int64_t ns) {
   uint64_t span = frame.span_id, parent = frame.parent_span_id;
   if (filtering_) {
@@ -83,7 +83,7 @@ EventPlace Processor::place_in(Thread* thread, FrameStack* stack, const Frame& f
       }
     }
   }
-  return {++*thread->process->sequence, ns, frame.trace, span, parent};
+  return {0, ns, frame.trace, span, parent};
 }
 
 }  // namespace telinject

@@ -34,7 +34,6 @@ void Processor::consume(SegmentState* segment, uint32_t lane_number, LaneTrack* 
       lane->thread->tree.entry(record, stream.position(), ticks, clock_->to_ns(ticks));
     }
     stream.next();
-    pass_on_if_large();
   }
 }
 
@@ -69,7 +68,7 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
   CallTree& tree = thread->tree;
   switch (kind) {
     case ControlKind::kRoot:
-      if (options_.finder != nullptr) options_.finder->start();  // events will follow
+      events_.expect_events();
       // Nothing is open that one could leave, unless a destructor has begun a coroutine.
       if ((a & kRootOnStack) == 0) thread->flights.clear();
       tree.root(a, b, position);
@@ -201,19 +200,6 @@ std::optional<ParentContext> Processor::resolve_context(const SegmentState& segm
   return context;
 }
 
-// Numbers go on when a process executes another program, and start anew in a forked child. (Which
-// may have executed one before the records come that it was forked.)
-std::shared_ptr<uint64_t> Processor::sequence_of(const SegmentState& segment, int os_pid,
-                                                 int pid_there) {
-  ProcessKey key = {0, os_pid};
-  if (os_pid == 0 || segment.info->pid != segment.os_pid) {
-    key = {segment.info->pid_namespace, pid_there};
-  }
-  std::shared_ptr<uint64_t>& sequence = sequences_[key];
-  if (sequence == nullptr) sequence = std::make_shared<uint64_t>(0);
-  return sequence;
-}
-
 void Processor::begin_thread(SegmentState* segment, uint32_t lane_number, LaneTrack* lane,
                              const ThreadMessage& message) {
   std::unique_ptr<Process>& process = segment->processes[message.process];
@@ -221,6 +207,7 @@ void Processor::begin_thread(SegmentState* segment, uint32_t lane_number, LaneTr
     process = std::make_unique<Process>(message.process, message.pid, &modules_, &sites_);
     bool first = message.parent_process == 0;
     bool same_namespace = segment->info->pid == segment->os_pid;
+    process->segment = segment;
     process->first = first;
     if (first) {
       process->os_pid = segment->os_pid;
@@ -228,7 +215,7 @@ void Processor::begin_thread(SegmentState* segment, uint32_t lane_number, LaneTr
       process->os_pid = message.pid;
       hooks_.watch(segment->id, message.pid);
     }
-    process->sequence = sequence_of(*segment, process->os_pid, message.pid);
+    process->sequence = events_.sequence_of(*segment, process->os_pid, message.pid);
     auto parent = segment->processes.find(message.parent_process);
     if (parent != segment->processes.end()) process->code = parent->second->code;
   }

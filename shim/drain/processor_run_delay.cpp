@@ -77,7 +77,7 @@ void Processor::sampled(Thread* thread, const RunDelaySample& sample) {
 // In place of what was counted of it before.
 void Processor::count(Thread* thread, const RunTimes& run) {
   auto replace = [](int64_t* sum, int64_t old, int64_t now) { add_ns(sum, now - old); };
-  RunTimes& all = facts_.run;
+  RunTimes& all = events_.facts().run;
   all.threads += run.threads - thread->run.threads;
   replace(&all.sampled_ns, thread->run.sampled_ns, run.sampled_ns);
   replace(&all.running_ns, thread->run.running_ns, run.running_ns);

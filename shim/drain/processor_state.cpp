@@ -22,7 +22,7 @@ namespace {
 
 // To be raised with each change of what is written.
 constexpr uint64_t kFormat =
-    6 + ((sizeof(SegmentKey) + sizeof(ParentContext) + sizeof(TraceContext)) << 8);
+    7 + ((sizeof(SegmentKey) + sizeof(ParentContext) + sizeof(TraceContext)) << 8);
 
 #if defined(__GLIBCXX__) && defined(__x86_64__) && ABSL_LTS_RELEASE_VERSION == 20220623
 template <size_t actual, size_t known>
@@ -65,8 +65,9 @@ void io_counter(Archive& a, std::vector<Counter>* known, Counter* counter) {
 
 template <typename Archive>
 void Processor::io_process(Archive& a, std::vector<std::shared_ptr<uint64_t>>* counters,
-                           Process* process) {
+                           SegmentState* segment, Process* process) {
   a(*process);
+  process->segment = segment;
   io_counter(a, counters, &process->sequence);
   a(process->stacks);
   [[maybe_unused]] SpanWriter* writer = this;
@@ -100,7 +101,7 @@ void Processor::io_segment(Archive& a, std::vector<std::shared_ptr<uint64_t>>* c
   for (uint64_t id : ids) {
     std::unique_ptr<Process>& process = segment->processes[id];
     if (process == nullptr) process = std::make_unique<Process>(id, 0, &modules_, &sites_);
-    io_process(a, counters, process.get());
+    io_process(a, counters, segment, process.get());
   }
   std::vector<uint32_t> numbers;
   for (auto& [number, lane] : segment->lanes) numbers.push_back(number);
@@ -167,16 +168,26 @@ void Processor::io_undecided(Archive& a) {
 }
 
 template <typename Archive>
+void Processor::io_outputs(Archive& a) {
+  std::vector<std::string> states;
+  if (!Archive::kReads) states = events_.save_outputs();
+  a(states);
+  if (!Archive::kReads || !a.good()) return;
+  std::vector<Process*> processes;
+  for (auto& [id, segment] : segments_) {
+    for (auto& [number, process] : segment.processes) processes.push_back(process.get());
+  }
+  if (!events_.restore_outputs(states, processes)) a.fail();
+}
+
+template <typename Archive>
 void Processor::io(Archive& a) {
   uint64_t format = kFormat;
   a(format);
   if (format != kFormat) return a.fail();
-  a(*clock_, replay_ticks_, facts_, losses_, http_, modules_, sites_);
-  std::vector<std::shared_ptr<uint64_t>> counters;
-  std::vector<ProcessKey> keys;
-  for (auto& [key, sequence] : sequences_) keys.push_back(key);
-  a(keys);
-  for (const ProcessKey& key : keys) io_counter(a, &counters, &sequences_[key]);
+  a(*clock_, replay_ticks_, http_, modules_, sites_);
+  std::vector<Counter> counters;
+  events_.io(a, [&](Counter* counter) { io_counter(a, &counters, counter); });
   std::vector<SegmentId> ids;
   for (auto& [id, segment] : segments_) ids.push_back(id);
   a(ids);
@@ -186,23 +197,25 @@ void Processor::io(Archive& a) {
     io_segment(a, &counters, &segments_[id]);
   }
   io_undecided(a);
+  io_outputs(a);
   a(references_, reference_order_);
 #if defined(__GLIBCXX__) && defined(__x86_64__) && ABSL_LTS_RELEASE_VERSION == 20220623
   static_assert(is_as_known<sizeof(Frame), 176>());
-  static_assert(is_as_known<sizeof(Thread), 776>());
-  static_assert(is_as_known<sizeof(Process), 568>());
+  static_assert(is_as_known<sizeof(Thread), 784>());
+  static_assert(is_as_known<sizeof(Process), 736>());
   static_assert(is_as_known<sizeof(SegmentState), 160>());
   static_assert(is_as_known<sizeof(SummaryFacts), 296>());
   static_assert(is_as_known<sizeof(HttpState), 448>());
-  static_assert(is_as_known<sizeof(HttpTransfer), 232>());
-  static_assert(is_as_known<sizeof(OpaqueTls), 208>());
-  static_assert(is_as_known<sizeof(HttpExchange), 688>());
+  static_assert(is_as_known<sizeof(HttpTransfer), 224>());
+  static_assert(is_as_known<sizeof(OpaqueTls), 280>());
+  static_assert(is_as_known<sizeof(HttpExchange), 720>());
   static_assert(is_as_known<sizeof(HttpConnection), 152>());
 #endif
 }
 
 std::string Processor::save() {
-  facts_.bytes_before += sink_->bytes_written();
+  events_.count_bytes();
+  events_.facts().bytes_before = events_.facts().bytes;
   ArchiveWriter writer;
   io(writer);
   return writer.take();

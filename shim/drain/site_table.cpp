@@ -2,7 +2,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "shim/drain/complain.h"
-#include "shim/events/json_text.h"
 
 namespace telinject {
 
@@ -117,20 +116,17 @@ const Site* SiteCache::site(const CodePlace& function, const CodePlace& return_a
     site.left_out =
         filter_->judge_names(f.name, f.linkage_name, f.declared.file, description.module);
   }
-  std::string json;
-  if (f.parameters_known) append_json_member(&json, "function.parameters", f.parameters);
-  if (!description.caller.empty()) append_json_member(&json, "caller_function", description.caller);
-  if (!description.caller_line.file.empty()) {
-    append_json_member(&json, "caller_file", description.caller_line.file);
-    append_json_member(&json, "caller_line", description.caller_line.line);
-  }
-  if (!f.declared.file.empty()) {
-    append_json_member(&json, "function_file", f.declared.file);
-    append_json_member(&json, "function_line", f.declared.line);
-  }
-  if (!description.module.empty()) append_json_member(&json, "module", description.module);
-  if (!f.linkage_name.empty()) append_json_member(&json, "mangled_name", f.linkage_name);
-  site.text = make_function_text(f.name, json);
+  FunctionInfo& info = site.function;
+  info.number = static_cast<uint32_t>(sites_.size() - 1);
+  info.name = f.name;
+  if (f.parameters_known) info.parameters = f.parameters;
+  info.linkage_name = f.linkage_name;
+  info.file = f.declared.file;
+  info.line = f.declared.line;
+  info.caller = description.caller;
+  info.caller_file = description.caller_line.file;
+  info.caller_line = description.caller_line.line;
+  info.module = description.module;
   return &site;
 }
 

@@ -1,6 +1,7 @@
 // Turns what a record says of a call into a Site, once for each (function, place).
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <memory>
@@ -44,7 +45,13 @@ class SiteCache {
     io_table(a, &sites_, places, [&](Site& site) {
       a(site);
       a.enroll(const_cast<const Site*>(&site));
+      a.enroll(const_cast<const FunctionInfo*>(&site.function));
     });
+    // Outputs have lists by number.
+    bool dense = std::all_of(sites_.begin(), sites_.end(), [this](const auto& site) {
+      return site.second.function.number < sites_.size();
+    });
+    if (!dense) a.fail();
   }
 
  private:

@@ -7,7 +7,7 @@
 
 #include "shim/drain/function_totals.h"
 #include "shim/drain/span_filter.h"
-#include "shim/events/event_encoder.h"
+#include "shim/events/event.h"
 
 namespace telinject {
 
@@ -19,13 +19,13 @@ struct Site {
   uint64_t caller = 0;
   FunctionTotals* totals = nullptr;
   LeftOut left_out = LeftOut::kNo;  // by name
-  FunctionText text;
-  bool is_main = false;  // the program's main function
+  bool is_main = false;             // the program's main function
+  mutable bool introduced = false;  // to the outputs: a note of the event writer's
+  FunctionInfo function;
 
   template <typename Archive>
   void io(Archive& a) {
-    a(chain, caller, left_out, is_main, text.name, text.entry, text.exit_before, text.exit_after,
-      text.attributes, text.reference);
+    a(chain, caller, left_out, is_main, function, introduced);
     a.refer(totals);
     if (totals == nullptr || static_cast<size_t>(left_out) >= kLeftOutReasons) a.fail();
   }

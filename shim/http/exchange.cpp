@@ -6,8 +6,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
-#include "shim/events/json_text.h"
 #include "shim/http/fields.h"
 
 namespace telinject {
@@ -35,13 +35,6 @@ std::string address_text(uint8_t family, const uint8_t (&address)[16]) {
 bool is_set(const uint8_t (&address)[16]) {
   return std::any_of(std::begin(address), std::end(address),
                      [](uint8_t byte) { return byte != 0; });
-}
-
-void append_header(std::string* json, const HttpField& field) {
-  *json += json->empty() ? "{\"" : ",\"";
-  json->append(field.name).append("\":\"");
-  append_json_escaped(json, field.value);
-  *json += '"';
 }
 
 int64_t parse_length(std::string_view text) {
@@ -115,7 +108,7 @@ bool read_request(std::string_view fields, const HttpConnection& connection,
   std::string_view agent;
   bool chunked = false;
   int64_t length = -1;
-  std::string* headers = &exchange->request_headers;
+  NameValues headers;
   HttpField field;
   while (next_field(&fields, &field)) {
     if (field.name.starts_with(':')) {
@@ -126,7 +119,7 @@ bool read_request(std::string_view fields, const HttpConnection& connection,
       if (field.name == ":version") exchange->version = field.value;
       continue;
     }
-    append_header(headers, field);
+    headers.emplace_back(field.name, field.value);
     if (equal_ignoring_case(field.name, "host")) {
       if (parts.authority.empty()) parts.authority = field.value;
     } else if (equal_ignoring_case(field.name, "user-agent")) {
@@ -138,7 +131,7 @@ bool read_request(std::string_view fields, const HttpConnection& connection,
     }
   }
   if (!is_http_token(parts.method) || parts.method.size() > kMaxNameBytes) return false;
-  *headers += headers->empty() ? "{}" : "}";
+  exchange->request_headers = std::move(headers);
   if (exchange->http2) exchange->version = "2";
   bool server = exchange->role == HttpRole::kServer;
   std::string name = connection.server_name;
@@ -151,7 +144,7 @@ bool read_request(std::string_view fields, const HttpConnection& connection,
   parts.fallback_host = name;
   exchange->method = parts.method;
   exchange->url = make_url(parts);
-  exchange->user_agent = agent.empty() ? "unknown" : json_escaped(agent);
+  exchange->user_agent = agent.empty() ? "unknown" : agent;
   // Of HTTP/2, what has no length may have a body.
   bool bodyless = exchange->http2 ? exchange->request_body_bytes == 0 : !chunked;
   exchange->request_body_bytes = length >= 0 ? length : bodyless ? 0 : -1;
@@ -161,22 +154,33 @@ bool read_request(std::string_view fields, const HttpConnection& connection,
 
 bool read_response(std::string_view fields, HttpExchange* exchange) {
   int64_t status = 0;
-  std::string headers, content_type;
+  NameValues headers;
+  std::string_view content_type;
   HttpField field;
   while (next_field(&fields, &field)) {
     if (field.name.starts_with(':')) {
       if (field.name == ":status") status = parse_length(field.value);
       continue;
     }
-    append_header(&headers, field);
-    if (equal_ignoring_case(field.name, "content-type")) content_type = json_escaped(field.value);
+    headers.emplace_back(field.name, field.value);
+    if (equal_ignoring_case(field.name, "content-type")) content_type = field.value;
   }
   if (status < 100 || status > 999) return false;
   exchange->status = static_cast<int>(status);
-  exchange->response_headers = headers.empty() ? "{}" : headers + "}";
+  exchange->response_headers = std::move(headers);
   exchange->content_type = content_type.empty() ? "unknown" : content_type;
   exchange->response_known = true;
   return true;
+}
+
+TlsFacts read_tls(std::string_view fields, const HttpConnection& connection) {
+  TlsFacts facts;
+  facts.server_name = find_field(fields, ":server_name");
+  facts.offered_version = find_field(fields, ":version");
+  facts.offered_protocols = find_field(fields, ":protocols");
+  facts.server = connection.role == HttpRole::kServer;
+  facts.peer = HttpPeer(connection);
+  return facts;
 }
 
 }  // namespace telinject

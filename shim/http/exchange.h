@@ -8,6 +8,7 @@
 
 #include "shim/channel/http_message.h"
 #include "shim/channel/ids.h"
+#include "shim/events/event.h"
 #include "shim/http/url.h"
 
 namespace telinject {
@@ -35,18 +36,48 @@ struct HttpConnection {
   }
 };
 
+// What events say of a connection.
+struct HttpPeer {
+  bool proxied = false;
+  uint8_t family = 0;
+  uint16_t port = 0, tls_version = 0;
+  std::string address;  // as HttpConnection has it
+
+  HttpPeer() = default;
+  explicit HttpPeer(const HttpConnection& connection)
+      : proxied(connection.proxied),
+        family(connection.family),
+        port(connection.peer_port),
+        tls_version(connection.tls_version),
+        address(connection.peer_address) {}
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(proxied, family, port, tls_version, address);
+  }
+};
+
+// What libcurl says of a transfer at its end: times in microseconds since its start. Below zero: it
+// says nothing.
+struct CurlFacts {
+  int64_t name_lookup_us = -1, connect_us = -1, tls_us = -1, pretransfer_us = -1;
+  int64_t first_byte_us = -1, redirect_us = -1, total_us = -1;
+  int64_t redirects = 0, connects = -1, result = -1;
+};
+
 // Ids of a span, and what its events carry besides.
 struct HttpSpan {
   TraceId trace = {};
   uint64_t id = 0, parent = 0;
   uint64_t start_ticks = 0;
   int64_t start_ns = 0;
-  std::string thread;    // attributes, JSON members
-  std::string function;  // ,"function_name":"f", or empty: that the request was made in
+  ThreadInfo thread;                       // as it was called then
+  const FunctionInfo* function = nullptr;  // that the request was made in; null: none is known
 
   template <typename Archive>
   void io(Archive& a) {
-    a(trace, id, parent, start_ticks, start_ns, thread, function);
+    a(trace, id, parent, start_ticks, start_ns, thread);
+    a.refer(function);
     if (start_ns < 0) a.fail();
   }
 };
@@ -80,15 +111,16 @@ struct HttpExchange {
   bool request_known = false, request_written = false, truncated = false;
   std::string method;
   Url url;
-  std::string request_headers;      // a JSON object
-  std::string user_agent;           // escaped
+  NameValues request_headers;
+  std::string user_agent;
   std::string version;              // "1.1", "2"
-  std::string attributes;           // JSON members, each ended by a comma: what both events have
+  HttpPeer peer;                    // as it was known at the request
   int64_t request_body_bytes = -1;  // -1: not known before its end
 
   bool response_known = false;
   int status = 0;
-  std::string response_headers, content_type;
+  NameValues response_headers;
+  std::string content_type;
   uint64_t first_byte_ticks = 0;
 
   HttpEnd end = HttpEnd::kOpen;
@@ -103,7 +135,8 @@ struct HttpExchange {
 
   uint64_t transfer = 0;  // of libcurl that it belongs to
   uint32_t resend = 0;    // which of its exchanges, from 0
-  std::string transfer_attributes, transfer_error, transfer_error_text;
+  CurlFacts curl;
+  std::string transfer_error, transfer_error_text;
 
   uint64_t request_bytes() const { return role == HttpRole::kServer ? received_bytes : sent_bytes; }
   uint64_t response_bytes() const {
@@ -114,14 +147,29 @@ struct HttpExchange {
   void io(Archive& a) {
     a(connection, number, http2, role, sampled, span);
     a(request_known, request_written, truncated, method, url, request_headers, user_agent, version,
-      attributes, request_body_bytes);
+      peer, request_body_bytes);
     a(response_known, status, response_headers, content_type, first_byte_ticks);
     a(end, sent_ended, received_ended, end_ticks, sent_bytes, received_bytes, error);
-    a(transfer, resend, transfer_attributes, transfer_error, transfer_error_text);
+    a(transfer, resend, curl, transfer_error, transfer_error_text);
     a(asked_by_call, asked_by_thread);
     if (role > HttpRole::kServer || end > HttpEnd::kUnknown) a.fail();
   }
 };
+
+// A TLS connection that nobody decrypts.
+struct TlsFacts {
+  std::string server_name;  // that the client asked for, "" if none
+  std::string offered_version, offered_protocols;
+  bool server = false;
+  HttpPeer peer;
+
+  template <typename Archive>
+  void io(Archive& a) {
+    a(server_name, offered_version, offered_protocols, server, peer);
+  }
+};
+// From the fields of its digest.
+TlsFacts read_tls(std::string_view fields, const HttpConnection& connection);
 
 // Takes what the digest of a request, a response says (fields.h). False if that is none.
 bool read_request(std::string_view fields, const HttpConnection& connection,

@@ -29,7 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::atomic<uint64_t> progress{0};
   Processor::Options options;
   options.replay = true;
-  Processor processor(&queue, &clock, std::make_unique<MemorySink>(&lines), std::move(options),
+  Processor processor(&queue, &clock, memory_output(&lines), std::move(options),
                       {[](SegmentId, int) {}, [] {}, &progress});
   while (auto frame = reader->next()) {
     // One that was not taken has left anything behind: all that is to be done then is to go.

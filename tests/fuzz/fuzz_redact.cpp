@@ -2,7 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "shim/events/json_text.h"
+#include "shim/events/json/json_text.h"
 #include "shim/events/redact_arguments.h"
 #include "shim/events/secrets.h"
 #include "tests/fuzz/input.h"

@@ -70,13 +70,11 @@ class Relay {
     options.sample_rate = facts_.sample_rate;
     options.exact_totals = facts_.exact_totals;
     options.replay = true;
-    options.lean = lean_;
-    options.threads = threads_;
     options.filter.min_duration_ns = min_duration_ns_;
     Processor::Hooks hooks = {[](SegmentId, int) {}, [] {}, &progress_};
-    processor_ =
-        std::make_unique<Processor>(nullptr, clock_.get(), std::make_unique<MemorySink>(&lines_),
-                                    std::move(options), std::move(hooks));
+    EventOutputs outputs = memory_output(&lines_, {lean_, {.most = threads_}});
+    processor_ = std::make_unique<Processor>(nullptr, clock_.get(), std::move(outputs),
+                                             std::move(options), std::move(hooks));
   }
 
   const RecordedFacts facts_;

@@ -11,6 +11,7 @@
 #include "segment.h"
 #include "shim/drain/collector.h"
 #include "shim/drain/processor.h"
+#include "shim/events/json/json_lines.h"
 
 namespace telinject::test {
 
@@ -27,6 +28,12 @@ class MemorySink final : public Sink {
  private:
   std::string* out_;
 };
+
+inline EventOutputs memory_output(std::string* lines, const JsonLines::Options& options = {}) {
+  EventOutputs outputs;
+  outputs.push_back(std::make_unique<JsonLines>(std::make_unique<MemorySink>(lines), options));
+  return outputs;
+}
 
 inline constexpr int kTestOsPid = 4711;
 
@@ -79,8 +86,7 @@ inline DrainRun drain(TestSegment* segment, std::vector<std::pair<int, ProcessEn
   Processor::Hooks hooks = {[&](SegmentId, int pid) { result.watched.push_back(pid); }, [] {},
                             &progress};
   if (!totals.empty()) options.totals = DocumentFile::open(totals, &result.problem);
-  Processor processor(&sampled, &clock, std::make_unique<MemorySink>(&result.lines),
-                      std::move(options), hooks);
+  Processor processor(&sampled, &clock, memory_output(&result.lines), std::move(options), hooks);
   processor.run();
   return result;
 }

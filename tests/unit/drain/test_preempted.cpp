@@ -64,7 +64,7 @@ std::map<std::string, nlohmann::json> exits_with(std::vector<std::pair<uint64_t,
   ClockKeeper clock(ClockKind::kMonotonic);
   Processor::Options options;
   options.metadata.service = {"shop", "1", "dev"};
-  Processor processor(&queue, &clock, std::make_unique<MemorySink>(&lines), std::move(options),
+  Processor processor(&queue, &clock, memory_output(&lines), std::move(options),
                       {[](SegmentId, int) {}, [] {}, &progress});
   processor.run();
   std::map<std::string, nlohmann::json> exits;

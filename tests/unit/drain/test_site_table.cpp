@@ -7,6 +7,7 @@
 #include <string>
 
 #include "shim/drain/site_table.h"
+#include "shim/events/json/function_text.h"
 #include "tests/unit/lib/workshop.h"
 
 namespace telinject::test {
@@ -63,11 +64,9 @@ int outer(int value) {
     }
     return found;
   }
-  static std::string name(const Site* site) {
-    return json::parse("{" + site->text.name.substr(1) + "}")["function_name"];
-  }
+  static std::string name(const Site* site) { return site->function.name; }
   static json attributes(const Site* site) {
-    return json::parse("{" + site->text.entry.substr(1) + "\"end\":0}}")["attributes"];
+    return json::parse("{" + function_attributes(site->function) + "\"end\":0}");
   }
 };
 

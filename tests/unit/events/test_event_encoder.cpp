@@ -2,9 +2,11 @@
 #include <catch2/catch.hpp>
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <utility>
 
-#include "shim/events/event_encoder.h"
+#include "shim/events/json/event_encoder.h"
 
 namespace telinject::test {
 namespace {
@@ -22,21 +24,31 @@ EventPlace place() {
       7, kNoon, {0x0af7651916cd43dd, 0x8448eb211c80319c}, 0xb7ad6b7169203331, 0x00f067aa0ba902b7};
 }
 
+FunctionInfo function_info(std::string_view name) {
+  FunctionInfo info;
+  info.name = name;
+  return info;
+}
+
 std::string entry(const EventPlace& where, std::string_view name = "f",
-                  std::string_view attributes = {}) {
+                  std::optional<std::string> parameters = std::nullopt) {
   LineBuffer buffer(1);
   EventEncoder encoder(&buffer);
-  encoder.function_entry(where, make_function_text(name, attributes), R"("thread_id":12)",
+  FunctionInfo info = function_info(name);
+  info.parameters = std::move(parameters);
+  encoder.function_entry(where, make_function_text(info, /*lean=*/false), 0, R"("thread_id":12)",
                          kProcess);
   return std::string(buffer.text());
 }
 
-std::string exit_line(int64_t duration_ns, const ExitNote* note = nullptr) {
+std::string exit_line(int64_t duration_ns, const ExitNote* note = nullptr,
+                      const ErrorInfo* error = nullptr) {
   LineBuffer buffer(1);
   EventEncoder encoder(&buffer);
-  encoder.function_exit(place(), duration_ns,
-                        make_function_text("ns::f", R"("caller_function":"main",)"),
-                        R"("thread_id":12)", note, kProcess);
+  FunctionInfo info = function_info("ns::f");
+  info.caller = "main";
+  encoder.function_exit(place(), duration_ns, make_function_text(info, /*lean=*/false), 0,
+                        R"("thread_id":12)", note, error, kProcess);
   return std::string(buffer.text());
 }
 
@@ -50,7 +62,7 @@ std::string milliseconds(int64_t duration_ns) {
 }  // namespace
 
 TEST_CASE("an entry, byte by byte") {
-  CHECK(entry(place(), "ns::f", R"("function.parameters":"a, b",)") ==
+  CHECK(entry(place(), "ns::f", "a, b") ==
         R"({"schema":{"format":"telemetry.v3","version":"3.0.0"},)"
         R"("timestamp":"2025-11-21T12:00:00.123Z","timestamp_ns":1763726400123456789,"sequence":7,)"
         R"("event_type":"function_entry","severity":"INFO","function_name":"ns::f",)"
@@ -82,9 +94,8 @@ TEST_CASE("an exit that nobody returned from says how, and its error") {
   ExitNote note;
   note.exit_kind = "killed";
   note.upper_bound = true;
-  note.error_type = "SIGKILL";
-  note.error_message = "the process was killed by SIGKILL";
-  json event = json::parse(exit_line(1, &note));
+  ErrorInfo error = {"SIGKILL", "the process was killed by SIGKILL"};
+  json event = json::parse(exit_line(1, &note, &error));
   CHECK(event["severity"] == "ERROR");
   CHECK(event["error"] ==
         json({{"type", "SIGKILL"}, {"message", "the process was killed by SIGKILL"}}));
@@ -103,14 +114,10 @@ TEST_CASE("an exit that nobody returned from says how, and its error") {
 
 TEST_CASE("an exit says how long the thread waited for room, and what was lost") {
   ExitNote note, lost;
-  CHECK(note.empty());
   note.waited_ns = 1234;
-  CHECK_FALSE(note.empty());
   lost.lost_calls = 7;
-  CHECK_FALSE(lost.empty());
   ExitNote delayed;
   delayed.not_running_ns = 5;
-  CHECK_FALSE(delayed.empty());
   CHECK(json::parse(exit_line(1, &delayed))["attributes"]["telinject.not_running_ns"] == 5);
   CHECK(json::parse(exit_line(1, &lost))["attributes"] ==
         json({{"caller_function", "main"}, {"telinject.lost_calls", 7}, {"thread_id", 12}}));
@@ -120,25 +127,73 @@ TEST_CASE("an exit says how long the thread waited for room, and what was lost")
   CHECK(event["severity"] == "INFO");
 }
 
-TEST_CASE("a loss says how many and why") {
+TEST_CASE("a point event says what happened, in a thread or in none") {
   LineBuffer buffer(1);
   EventEncoder encoder(&buffer);
-  encoder.loss(place(), "queue_full", 1, R"("thread_id":12)", kProcess);
-  encoder.loss(place(), "no_lane", 12345, {}, kProcess);
+  const Attribute attributes[] = {{"telinject.loss_reason", "queue_full"},
+                                  {"telinject.lost_calls", uint64_t{1}}};
+  PointEvent event;
+  event.place = place();
+  event.message = "1 call was not recorded";
+  event.attributes = attributes;
+  encoder.note(event, R"("thread_id":12)", kProcess);
+  encoder.note(event, {}, kProcess);
   std::string text(buffer.text());
   size_t end = text.find('\n');
-  json one = json::parse(text.substr(0, end)), many = json::parse(text.substr(end + 1));
+  json one = json::parse(text.substr(0, end)), none = json::parse(text.substr(end + 1));
   CHECK(one["event_type"] == "telemetry_loss");
   CHECK(one["severity"] == "WARN");
-  CHECK(one["message"] == "1 call was not recorded (queue_full)");
+  CHECK(one["message"] == "1 call was not recorded");
   CHECK(one["attributes"] == json({{"telinject.loss_reason", "queue_full"},
                                    {"telinject.lost_calls", 1},
                                    {"thread_id", 12}}));
   CHECK_FALSE(one.contains("function_name"));
   CHECK(one["correlation_id"] == "loss_b7ad6b71");
-  CHECK(many["message"] == "12345 calls were not recorded (no_lane)");
-  CHECK(many["attributes"] ==
-        json({{"telinject.loss_reason", "no_lane"}, {"telinject.lost_calls", 12345}}));
+  CHECK(none["attributes"] ==
+        json({{"telinject.loss_reason", "queue_full"}, {"telinject.lost_calls", 1}}));
+}
+
+TEST_CASE("an operation has its message, typed attributes, headers and error") {
+  LineBuffer buffer(1);
+  EventEncoder encoder(&buffer);
+  const Attribute attributes[] = {{"url.full", "http://a/\"b\""},
+                                  {"http.response.status_code", int64_t{500}},
+                                  {"telinject.http.truncated", true},
+                                  {"curl.connect_ms", std::chrono::microseconds(12034)}};
+  const NameValues headers = {{"Content-Type", "text/html"}, {"x", "\n"}};
+  HttpResponseInfo response = {500, "text/html", &headers, 7};
+  Operation operation = {
+      SpanKind::kHttpClient, "GET", "GET http://a/ 500", attributes, nullptr, &response};
+  ErrorInfo error = {"500", "HTTP 500 \"oops\""};
+  FunctionInfo function = function_info("fetch<int>");
+  SpanEnd end;
+  end.place = place();
+  end.function = &function;
+  end.operation = &operation;
+  end.duration_ns = 1500000;
+  end.severity = Severity::kError;
+  end.error = &error;
+  encoder.end(end, R"("thread_id":12)", kProcess);
+  CHECK(buffer.text().find(R"("curl.connect_ms":12.034,)") != std::string_view::npos);
+  json event = json::parse(buffer.text());
+  CHECK(event["event_type"] == "http_response");
+  CHECK(event["severity"] == "ERROR");
+  CHECK(event["function_name"] == "fetch<int>");
+  CHECK(event["duration_ms"] == 1.5);
+  CHECK(event["message"] == "GET http://a/ 500");
+  CHECK(event["event"] == json({{"name", "GET"}, {"category", "network"}, {"type", "end"}}));
+  CHECK(event["attributes"] == json({{"url.full", "http://a/\"b\""},
+                                     {"http.response.status_code", 500},
+                                     {"telinject.http.truncated", true},
+                                     {"curl.connect_ms", 12.034},
+                                     {"thread_id", 12}}));
+  CHECK(event["http"]["response"] ==
+        json({{"status_code", 500},
+              {"headers", {{"Content-Type", "text/html"}, {"x", "\n"}}},
+              {"body_bytes", 7},
+              {"content_type", "text/html"}}));
+  CHECK(event["error"] == json({{"type", "500"}, {"message", "HTTP 500 \"oops\""}}));
+  CHECK(event["correlation_id"] == "http_b7ad6b71");
 }
 
 TEST_CASE("a root has no parent") {
@@ -175,7 +230,8 @@ TEST_CASE("times of one encoder, across seconds, days and leap years") {
     buffer.clear();
     EventPlace at = place();
     at.timestamp_ns = ns;
-    encoder.function_entry(at, make_function_text("f", {}), R"("thread_id":12)", kProcess);
+    encoder.function_entry(at, make_function_text(function_info("f"), false), 0,
+                           R"("thread_id":12)", kProcess);
     return json::parse(buffer.text())["timestamp"].get<std::string>();
   };
   CHECK(timestamp(0) == "1970-01-01T00:00:00.000Z");
@@ -200,7 +256,8 @@ TEST_CASE("events stand one behind the other, a line each") {
   for (uint64_t i = 0; i < 1000; i++) {
     EventPlace where = place();
     where.sequence = i;
-    encoder.function_entry(where, make_function_text("f", {}), R"("thread_id":12)", kProcess);
+    encoder.function_entry(where, make_function_text(function_info("f"), false), 0,
+                           R"("thread_id":12)", kProcess);
   }
   std::string text(buffer.text());
   size_t begin = 0;

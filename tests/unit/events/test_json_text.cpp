@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "shim/events/json_text.h"
+#include "shim/events/json/json_text.h"
 
 namespace telinject::test {
 namespace {

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <string>
 
-#include "shim/events/line_buffer.h"
+#include "shim/events/json/line_buffer.h"
 
 namespace telinject::test {
 namespace {

@@ -5,14 +5,14 @@
 #include <string>
 
 #include "shim/channel/settings.h"
-#include "shim/events/process_text.h"
+#include "shim/events/json/process_text.h"
 
 namespace telinject::test {
 namespace {
 
 using nlohmann::json;
 
-ProcessText text_of(const ProcessFacts& facts, uint64_t rate = kRateOne, const Host& host = {}) {
+ProcessText text_of(ProcessInfo facts, uint64_t rate = kRateOne, const Host& host = {}) {
   Service service;
   service.name = "shop \"1\"";
   service.version = "abc1234";
@@ -20,7 +20,8 @@ ProcessText text_of(const ProcessFacts& facts, uint64_t rate = kRateOne, const H
   Metadata metadata;
   metadata.service = service;
   metadata.host = host;
-  return make_process_text(metadata, facts, rate);
+  facts.sample_rate = rate;
+  return make_process_text(metadata, facts);
 }
 
 json document(const ProcessText& text) {
@@ -39,10 +40,10 @@ std::string rate_of(uint64_t rate) {
 }  // namespace
 
 TEST_CASE("all of a process's facts") {
-  ProcessFacts facts;
+  ProcessInfo facts;
   facts.pid = 4711;
   facts.executable = "/usr/bin/shop";
-  facts.command_line = "shop --token=abc";
+  facts.command_line = "shop --token=REDACTED";
   facts.language = "cpp";
   facts.runtime_version = "g++ 12.2.0";
   Host host;
@@ -71,7 +72,7 @@ TEST_CASE("what is not known is left out") {
 }
 
 TEST_CASE("a command line that is no UTF-8, or has line ends, is one line of JSON") {
-  ProcessFacts facts;
+  ProcessInfo facts;
   facts.command_line = "sh -c \xff\xc3 a\nb";
   json all = document(text_of(facts));
   CHECK(all["process"]["command_line"] == "sh -c \xef\xbf\xbd\xef\xbf\xbd a\nb");

@@ -8,8 +8,8 @@
 //   bounded     a few chunks for each worker; then the appending thread encodes rather than appends
 //   flush()     all that was appended has been written
 //   lifetimes   a chunk has copies of threads' attributes, which change and go, and owns a share of
-//               the processes' texts. FunctionText is referred to: it must stay as it is, but for
-//               its reference, which is copied, until the pool is gone
+//               the processes' texts. FunctionText is referred to: it must stay as it is until the
+//               pool is gone
 //
 // Workers are started when there is a full chunk that nobody has time for: a short program never
 // waits for them.
@@ -26,7 +26,7 @@
 #include <thread>
 #include <vector>
 
-#include "shim/events/event_encoder.h"
+#include "shim/events/json/event_encoder.h"
 #include "shim/sinks/worker_thread.h"
 
 namespace telinject {
@@ -44,13 +44,14 @@ class EncoderPool {
   EncoderPool& operator=(const EncoderPool&) = delete;
 
   // As EventEncoder has them; an exit is one without a note.
-  void function_entry(const EventPlace& place, const FunctionText& function,
+  void function_entry(const EventPlace& place, const FunctionText& function, uint64_t reference,
                       std::string_view thread, const std::shared_ptr<const ProcessText>& process) {
-    append(Kind::kEntry, place, 0, function, thread, process);
+    append(Kind::kEntry, place, 0, function, reference, thread, process);
   }
   void function_exit(const EventPlace& place, int64_t duration_ns, const FunctionText& function,
-                     std::string_view thread, const std::shared_ptr<const ProcessText>& process) {
-    append(Kind::kExit, place, duration_ns, function, thread, process);
+                     uint64_t reference, std::string_view thread,
+                     const std::shared_ptr<const ProcessText>& process) {
+    append(Kind::kExit, place, duration_ns, function, reference, thread, process);
   }
   // Whole lines, encoded already.
   void lines(std::string_view text);
@@ -65,7 +66,8 @@ class EncoderPool {
   struct Chunk;
 
   void append(Kind kind, const EventPlace& place, int64_t duration_ns, const FunctionText& function,
-              std::string_view thread, const std::shared_ptr<const ProcessText>& process);
+              uint64_t reference, std::string_view thread,
+              const std::shared_ptr<const ProcessText>& process);
   void hand_over();
   void push_filling();
   void settle(std::unique_lock<std::mutex>* lock, size_t most);

@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "shim/events/event_encoder.h"
-#include "shim/events/process_text.h"
+#include "shim/events/json/event_encoder.h"
+#include "shim/events/json/process_text.h"
 
 namespace telinject::test {
 namespace {
@@ -17,7 +17,7 @@ const EventPlace kPlace = {3, 1795274220088208107, {0x11, 0x22}, 0x33, 0x44};
 ProcessText full_text() {
   Metadata metadata;
   metadata.service = {"shop", "1", "dev"};
-  return make_process_text(metadata, {12, "/app", "/app -x", "c", "GCC 12", ""}, 500000000);
+  return make_process_text(metadata, {0, 12, 500000000, "/app", "/app -x", "c", "GCC 12", ""});
 }
 
 template <typename Write>
@@ -30,17 +30,24 @@ json written(Write&& write) {
   return json::parse(text);
 }
 
+FunctionInfo function_info() {
+  FunctionInfo info;
+  info.name = "f<\"x\">";
+  info.module = "app";
+  info.caller_file = "a.c";
+  info.caller_line = 7;
+  return info;
+}
+
 FunctionText function_text() {
-  FunctionText text = make_function_text("f<\"x\">", "\"module\":\"app\",\"caller_line\":7,");
-  text.reference = 0xabc;
-  return text;
+  return make_function_text(function_info(), /*lean=*/true);
 }
 
 }  // namespace
 
 TEST_CASE("an entry refers to its process and its function, and repeats neither") {
   json event = written([](EventEncoder* encoder) {
-    encoder->function_entry(kPlace, function_text(), "\"thread_id\":9",
+    encoder->function_entry(kPlace, function_text(), 0xabc, "\"thread_id\":9",
                             make_lean_process_text(0xdef));
   });
   CHECK(event == json({{"timestamp", "2026-11-21T15:17:00.088Z"},
@@ -58,9 +65,10 @@ TEST_CASE("an entry refers to its process and its function, and repeats neither"
 }
 
 TEST_CASE("an exit has its duration, how it ended and its error") {
-  ExitNote note = {"killed", true, "SIGKILL", "the process was killed by SIGKILL", {}};
+  ExitNote note = {"killed", true};
+  ErrorInfo error = {"SIGKILL", "the process was killed by SIGKILL"};
   json event = written([&](EventEncoder* encoder) {
-    encoder->function_exit(kPlace, 1500, function_text(), "\"thread_id\":9", &note,
+    encoder->function_exit(kPlace, 1500, function_text(), 0xabc, "\"thread_id\":9", &note, &error,
                            make_lean_process_text(0xdef));
   });
   CHECK(event["duration_ns"] == 1500);
@@ -93,13 +101,16 @@ TEST_CASE("what a process shares is written whole") {
 
 TEST_CASE("what calls share is the function's attributes, with or without any") {
   json event = written([](EventEncoder* encoder) {
-    encoder->telemetry_function(kPlace, function_text(), make_lean_process_text(0xdef));
+    encoder->telemetry_function(kPlace, function_info(), make_lean_process_text(0xdef));
   });
   CHECK(event["function_name"] == "f<\"x\">");
-  CHECK(event["attributes"] == json({{"module", "app"}, {"caller_line", 7}}));
+  CHECK(event["attributes"] ==
+        json({{"module", "app"}, {"caller_file", "a.c"}, {"caller_line", 7}}));
   CHECK(event["process_ref"] == "0000000000000def");
   event = written([](EventEncoder* encoder) {
-    encoder->telemetry_function(kPlace, make_function_text("g", ""), make_lean_process_text(1));
+    FunctionInfo nothing;
+    nothing.name = "g";
+    encoder->telemetry_function(kPlace, nothing, make_lean_process_text(1));
   });
   CHECK(event["attributes"] == json::object());
 }

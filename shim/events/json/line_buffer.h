@@ -2,6 +2,7 @@
 // which the compiler keeps in a register, and says where it ended.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -48,6 +49,30 @@ inline char* put(char* out, std::string_view text) {
   if (!text.empty()) std::memcpy(out, text.data(), text.size());
   return out + text.size();
 }
+
+// A short text that is put often: `capacity` bytes are copied in any case, which takes a few
+// instructions where the length of a text takes a call. There must be room for them.
+template <size_t capacity>
+class ShortText {
+ public:
+  void clear() { size_ = 0; }
+  // What does not fit is cut off.
+  ShortText& append(std::string_view text) {
+    size_t size = std::min(text.size(), capacity - size_);
+    std::memcpy(bytes_.data() + size_, text.data(), size);
+    size_ += size;
+    return *this;
+  }
+  bool empty() const { return size_ == 0; }
+  char* put(char* out) const {
+    std::memcpy(out, bytes_.data(), capacity);
+    return out + size_;
+  }
+
+ private:
+  std::array<char, capacity> bytes_ = {};
+  size_t size_ = 0;
+};
 
 // Eight digits at once: an event has 64 of them.
 inline char* put_hex8(char* out, uint32_t value) {

@@ -1,4 +1,4 @@
-#include "shim/drain/encoder_pool.h"
+#include "shim/events/json/encoder_pool.h"
 
 #include <utility>
 
@@ -20,7 +20,7 @@ struct EncoderPool::Chunk {
     EventPlace place;
     int64_t duration_ns;
     const FunctionText* function;
-    uint64_t reference;  // of the function: it may be noted while a worker reads the text
+    uint64_t reference;
     const ProcessText* process;
     size_t text_at;  // of the thread's attributes, or of lines
     uint32_t text_bytes;
@@ -58,7 +58,7 @@ void EncoderPool::Chunk::encode(EventEncoder* encoder, LineBuffer* out) const {
         break;
       case Kind::kExit:
         encoder->function_exit(event.place, event.duration_ns, *event.function, event.reference,
-                               text, nullptr, *event.process);
+                               text, nullptr, nullptr, *event.process);
         break;
       case Kind::kLines:
         out->end_line(put(out->begin_line(text.size()), text));
@@ -87,7 +87,7 @@ EncoderPool::~EncoderPool() {
 }
 
 void EncoderPool::append(Kind kind, const EventPlace& place, int64_t duration_ns,
-                         const FunctionText& function, std::string_view thread,
+                         const FunctionText& function, uint64_t reference, std::string_view thread,
                          const std::shared_ptr<const ProcessText>& process) {
   Chunk& chunk = *filling_;
   if (chunk.owners.empty() || chunk.owners.back() != process) chunk.owners.push_back(process);
@@ -96,8 +96,8 @@ void EncoderPool::append(Kind kind, const EventPlace& place, int64_t duration_ns
     chunk.thread_bytes = thread.size();
     chunk.texts.append(thread);
   }
-  chunk.events.push_back({place, duration_ns, &function, function.reference, process.get(),
-                          chunk.thread_at, static_cast<uint32_t>(thread.size()), kind});
+  chunk.events.push_back({place, duration_ns, &function, reference, process.get(), chunk.thread_at,
+                          static_cast<uint32_t>(thread.size()), kind});
   if (chunk.events.size() >= kMostEvents) hand_over();
 }
 

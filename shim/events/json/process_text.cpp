@@ -1,9 +1,9 @@
-#include "shim/events/process_text.h"
+#include "shim/events/json/process_text.h"
 
 #include <nlohmann/json.hpp>
 
 #include "shim/channel/settings.h"
-#include "shim/events/redact_arguments.h"
+#include "shim/events/json/line_buffer.h"
 
 namespace telinject {
 
@@ -20,24 +20,23 @@ std::string rate_text(uint64_t rate) {
 }
 
 // One of these is always known; the schema wants no empty text.
-std::string version_of(const Service& service, const ProcessFacts& facts) {
+std::string version_of(const Service& service, const ProcessInfo& process) {
   if (!service.version.empty()) return service.version;
-  return facts.build_id.empty() ? "unknown" : facts.build_id;
+  return process.build_id.empty() ? "unknown" : process.build_id;
 }
 
 }  // namespace
 
-ProcessText make_process_text(const Metadata& metadata, const ProcessFacts& facts,
-                              uint64_t sample_rate) {
+ProcessText make_process_text(const Metadata& metadata, const ProcessInfo& process) {
   const Host& host = metadata.host;
   ordered_json tail;
   tail["service"] = {{"name", metadata.service.name},
-                     {"version", version_of(metadata.service, facts)}};
+                     {"version", version_of(metadata.service, process)}};
   tail["environment"] = metadata.service.environment;
   tail["resource"] = {{"telemetry_sdk_name", "custom-injector"},
                       {"telemetry_sdk_version", "3.0.0"},
-                      {"runtime_name", facts.language},
-                      {"runtime_version", facts.runtime_version},
+                      {"runtime_name", process.language},
+                      {"runtime_version", process.runtime_version},
                       {"os_type", "linux"},
                       {"os_description", host.os_description}};
   tail["cloud"] = to_json(metadata.cloud);
@@ -45,16 +44,16 @@ ProcessText make_process_text(const Metadata& metadata, const ProcessFacts& fact
   if (!host.ip.empty()) tail["host"]["ip"] = host.ip;
   if (!host.public_ip.empty()) tail["host"]["public_ip"] = host.public_ip;
   if (ordered_json pod = to_json(metadata.kubernetes); !pod.empty()) tail["k8s"] = pod;
-  tail["process"] = {{"pid", facts.pid}};
-  if (!facts.executable.empty()) tail["process"]["executable"] = facts.executable;
-  if (!facts.command_line.empty()) {
-    tail["process"]["command_line"] = redact_joined_arguments(facts.command_line);
+  tail["process"] = {{"pid", process.pid}};
+  if (!process.executable.empty()) tail["process"]["executable"] = process.executable;
+  if (!process.command_line.empty()) {
+    tail["process"]["command_line"] = process.command_line;
   }
   ProcessText text;
   // Invalid UTF-8 (arguments, paths) becomes U+FFFD.
   std::string dump = tail.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
   text.tail = "," + dump.substr(1) + "\n";
-  text.sampling = ",\"trace_flags\":\"01\",\"sample_rate\":" + rate_text(sample_rate);
+  text.sampling = ",\"trace_flags\":\"01\",\"sample_rate\":" + rate_text(process.sample_rate);
   return text;
 }
 

@@ -8,15 +8,18 @@
 #include <string>
 #include <thread>
 
-#include "shim/drain/encoder_pool.h"
+#include "shim/events/json/encoder_pool.h"
 
 namespace telinject::test {
 namespace {
 
 constexpr int64_t kNoon = 1763726400000000000;
 
-FunctionText function_text(const std::string& name) {
-  return make_function_text(name, "\"module\":\"app\",");
+FunctionText function_text(const std::string& name, bool lean = false) {
+  FunctionInfo info;
+  info.name = name;
+  info.module = "app";
+  return make_function_text(info, lean);
 }
 
 std::shared_ptr<const ProcessText> process_text(int pid) {
@@ -40,14 +43,15 @@ class Both {
         pool_({.most = threads}, lean, [this](std::string_view lines) { written_ += lines; }) {}
 
   void entry(uint64_t number, const FunctionText& function, const std::string& thread,
-             const std::shared_ptr<const ProcessText>& process) {
-    encoder_.function_entry(place(number), function, thread, *process);
-    pool_.function_entry(place(number), function, thread, process);
+             const std::shared_ptr<const ProcessText>& process, uint64_t reference = 0) {
+    encoder_.function_entry(place(number), function, reference, thread, *process);
+    pool_.function_entry(place(number), function, reference, thread, process);
   }
   void exit(uint64_t number, int64_t duration_ns, const FunctionText& function,
             const std::string& thread, const std::shared_ptr<const ProcessText>& process) {
-    encoder_.function_exit(place(number), duration_ns, function, thread, nullptr, *process);
-    pool_.function_exit(place(number), duration_ns, function, thread, process);
+    encoder_.function_exit(place(number), duration_ns, function, 0, thread, nullptr, nullptr,
+                           *process);
+    pool_.function_exit(place(number), duration_ns, function, 0, thread, process);
   }
   void lines(const std::string& text) {
     char* out = lines_.begin_line(text.size());
@@ -122,11 +126,10 @@ TEST_CASE("whatever a pool's events were told of may change and go") {
 
 TEST_CASE("a pool's lean events have the reference of their time") {
   Both both(3, /*lean=*/true);
-  FunctionText function = function_text("f");
+  const FunctionText function = function_text("f", /*lean=*/true);
   auto process = process_text(1);
   for (uint64_t i = 1; i <= 20000; i++) {
-    function.reference = i;
-    both.entry(i, function, thread_attributes(1), process);
+    both.entry(i, function, thread_attributes(1), process, /*reference=*/i);
   }
   both.pool().flush();
   CHECK(both.same());
@@ -170,7 +173,7 @@ TEST_CASE("a pool may end with chunks under way: they are not written") {
     {
       EncoderPool pool({.most = 4}, false, [&](std::string_view lines) { written += lines; });
       for (uint64_t i = 1; i <= events; i++) {
-        pool.function_entry(place(i), function, thread_attributes(1), process);
+        pool.function_entry(place(i), function, 0, thread_attributes(1), process);
       }
     }
     CHECK(std::count(written.begin(), written.end(), '\n') % 1024 == 0);
@@ -190,8 +193,8 @@ TEST_CASE("a slow destination gets all, in order") {
       written += text;
     });
     for (uint64_t i = 1; i <= 40000; i++) {
-      encoder.function_entry(place(i), function, thread_attributes(1), *process);
-      pool.function_entry(place(i), function, thread_attributes(1), process);
+      encoder.function_entry(place(i), function, 0, thread_attributes(1), *process);
+      pool.function_entry(place(i), function, 0, thread_attributes(1), process);
     }
     pool.flush();
     expected = lines.text();

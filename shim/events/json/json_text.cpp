@@ -1,4 +1,4 @@
-#include "shim/events/json_text.h"
+#include "shim/events/json/json_text.h"
 
 #include <array>
 #include <cstdint>
@@ -123,6 +123,41 @@ void append_json_member(std::string* out, std::string_view name, uint64_t value)
   *out += '"';
   append_json_escaped(out, name);
   *out += "\":" + std::to_string(value) + ",";
+}
+
+void append_json_member(std::string* out, const Attribute& attribute) {
+  if (const auto* text = std::get_if<std::string_view>(&attribute.value)) {
+    return append_json_member(out, attribute.name, *text);
+  }
+  *out += '"';
+  append_json_escaped(out, attribute.name);
+  *out += "\":";
+  if (const auto* number = std::get_if<int64_t>(&attribute.value)) {
+    *out += std::to_string(*number);
+  } else if (const auto* count = std::get_if<uint64_t>(&attribute.value)) {
+    *out += std::to_string(*count);
+  } else if (const auto* truth = std::get_if<bool>(&attribute.value)) {
+    *out += *truth ? "true" : "false";
+  } else {
+    // In milliseconds.
+    int64_t us = std::get<std::chrono::microseconds>(attribute.value).count();
+    std::string rest = std::to_string(us % 1000);
+    out->append(std::to_string(us / 1000)).append(".").append(3 - rest.size(), '0').append(rest);
+  }
+  *out += ',';
+}
+
+void append_json_object(std::string* out, std::string_view name, const NameValues& values) {
+  *out += '"';
+  append_json_escaped(out, name);
+  *out += "\":{";
+  for (const auto& [key, value] : values) append_json_member(out, key, value);
+  end_members(out);
+  *out += "},";
+}
+
+void end_members(std::string* out) {
+  if (out->ends_with(',')) out->pop_back();
 }
 
 }  // namespace telinject

@@ -1,0 +1,52 @@
+#include "shim/events/json/function_text.h"
+
+#include "shim/events/json/json_text.h"
+
+namespace telinject {
+
+std::string function_attributes(const FunctionInfo& f) {
+  std::string json;
+  auto add = [&](std::string_view name, std::string_view value) {
+    if (!value.empty()) append_json_member(&json, name, value);
+  };
+  if (f.parameters.has_value()) append_json_member(&json, "function.parameters", *f.parameters);
+  add("caller_function", f.caller);
+  if (!f.caller_file.empty()) {
+    append_json_member(&json, "caller_file", f.caller_file);
+    append_json_member(&json, "caller_line", f.caller_line);
+  }
+  if (!f.file.empty()) {
+    append_json_member(&json, "function_file", f.file);
+    append_json_member(&json, "function_line", f.line);
+  }
+  add("module", f.module);
+  add("mangled_name", f.linkage_name);
+  return json;
+}
+
+FunctionText make_function_text(const FunctionInfo& function, bool lean) {
+  std::string escaped = json_escaped(function.name);
+  FunctionText text;
+  text.name.append(",\"function_name\":\"").append(escaped).append("\"");
+  text.entry_head = ",\"event_type\":\"function_entry\",\"severity\":\"INFO\"" + text.name;
+  text.exit_head = ",\"event_type\":\"function_exit\",\"severity\":\"INFO\"" + text.name;
+  if (lean) return text;
+  std::string attributes = function_attributes(function);
+  auto event = [&](std::string_view type) {
+    std::string json;
+    json.append("\"event\":{\"name\":\"")
+        .append(escaped)
+        .append("\",\"category\":\"code\",\"type\":\"")
+        .append(type);
+    json.append("\"},\"attributes\":{").append(attributes);
+    return json;
+  };
+  std::string message = ",\"message\":\"Function '";
+  message.append(escaped);
+  text.entry.append(message).append("' entry\",").append(event("start"));
+  text.exit_before.append(message).append("' exit (");
+  text.exit_after.append("ms)\",").append(event("end"));
+  return text;
+}
+
+}  // namespace telinject

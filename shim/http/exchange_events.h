@@ -1,0 +1,53 @@
+// The events of an exchange: its typed attributes, message and error. docs/http.md lists them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shim/events/event.h"
+#include "shim/http/exchange.h"
+
+namespace telinject {
+
+// Each fills in an operation, which points into this and the exchange, until the next call.
+class ExchangeEvents {
+ public:
+  const Operation& request(const HttpExchange& exchange);
+  // `first_byte_ns` < 0: not known. `slow_ns`: what is longer is a warning; 0: none is.
+  const Operation& response(const HttpExchange& exchange, int64_t duration_ns,
+                            int64_t first_byte_ns, int64_t slow_ns);
+  // Of a TLS connection that is not decrypted, at its end.
+  const Operation& tls(const TlsFacts& facts, uint64_t sent_bytes, uint64_t received_bytes,
+                       int64_t duration_ns);
+  // Of the last response.
+  Severity severity() const { return severity_; }
+  const ErrorInfo* error() const { return error_type_.empty() ? nullptr : &error_; }
+
+ private:
+  void add(std::string_view name, AttributeValue value) { attributes_.push_back({name, value}); }
+  void add_text(std::string_view name, std::string_view value) {
+    if (!value.empty()) add(name, value);
+  }
+  void add_both(const HttpExchange& exchange);
+  void add_peer(const HttpPeer& peer);
+  void add_curl(const CurlFacts& curl);
+  void find_error(const HttpExchange& exchange);
+
+  Operation operation_;
+  std::vector<Attribute> attributes_;
+  std::string message_;
+  HttpRequestInfo request_;
+  HttpResponseInfo response_;
+  Severity severity_ = Severity::kInfo;
+  std::string error_type_, error_text_;
+  ErrorInfo error_;
+};
+
+// "CURLE_COULDNT_CONNECT"; "CURLE_123" for one that is not listed here.
+std::string curl_error_name(int code);
+// "CANCEL", of RFC 9113, section 7.
+std::string http2_error_name(uint32_t code);
+
+}  // namespace telinject
