@@ -141,6 +141,7 @@ def test_layers_of_new_folders_and_headers(copy):
     assert copy.complaint("layers") == "hooks/new.h: no #pragma once\n"
 
 
+@pytest.mark.long
 def test_format(copy):
     copy.edit("hooks/context.h", None, "int  x;\n")
     assert "hooks/context.h" in copy.complaint("format")
@@ -152,6 +153,7 @@ def test_format(copy):
         copy.restore()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("first", ["#!/bin/sh", "#!/usr/bin/env bash", "# shellcheck shell=bash"])
 def test_shell(copy, first):
     copy.edit("scripts/new", None, f"{first}\nrm -r $1/*\n")
@@ -175,6 +177,7 @@ def test_settings(copy):
     copy.run(copy.root / "scripts/checks/settings")
 
 
+@pytest.mark.long
 def test_tidy(copy):
     copy.run("cmake", "--preset", "clang", "-DTELINJECT_TESTS=OFF")
     copy.edit("shim/sinks/new.cpp", None, "#include <string>\n#include <utility>\n"
@@ -263,6 +266,7 @@ def test_rows_and_wrappers_belong_together(copy, row, instead, said):
     assert said in text, text
 
 
+@pytest.mark.long
 def test_a_new_function_is_a_row_and_a_wrapper(copy):
     copy.edit("preload/interposed.def", "INTERPOSED(fork)", "INTERPOSED(fork)\nINTERPOSED(getpid)")
     assert "undefined reference to `wrapper_of_getpid'" in copy.build_library(check=False)

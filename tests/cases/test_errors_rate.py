@@ -45,6 +45,7 @@ def test_stacks_are_sampled_and_counted(mode, tmp_path, figure):
     assert without > THROWS // 2 or result.seconds > 5  # a machine too slow to need it
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("compiler", ("gcc", "clang"))
 def test_what_does_not_fit_is_counted(compiler, tmp_path, figure):
     """Each exception is written or counted; also where the throw is the last record that fits, it is
