@@ -44,9 +44,6 @@ def ways(build, tmp_path):
 
 
 @pytest.fixture
-def figure(request, capsys):
-    """figure(text) prints a line of measured numbers, also when the test passes."""
-    def show(text):
-        with capsys.disabled():
-            print(f"\n  {request.node.name}: {text}", flush=True)
-    return show
+def figure(record_property):
+    """figure(text): a line of measured numbers, shown at the end, also when the test passes."""
+    return lambda text: record_property("figure", str(text))

@@ -43,6 +43,7 @@ def same_stack(stack, expected, path):
     return against
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("compiler", "level"), [("gcc", "-O0"), ("gcc", "-O2"), ("clang", "-O2")])
 def test_stack_of_a_throw(compiler, level, tmp_path, figure):
     path = yaml_parser(compiler, level)

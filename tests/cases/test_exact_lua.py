@@ -9,6 +9,7 @@ from teltest.programs import lua
 from teltest.run import COMPILERS, LEVELS
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_trace_equals_counts(compiler, level, figure):

@@ -1,4 +1,4 @@
-"""SQLite's shell, 1,000 inserts and a join: every call is in the trace, once, where it belongs."""
+"""SQLite's shell, 400 inserts and a join: every call is in the trace, once, where it belongs."""
 
 import pytest
 
@@ -7,6 +7,7 @@ from teltest.programs import sqlite
 from teltest.run import COMPILERS, LEVELS
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_trace_equals_counts(compiler, level, figure):

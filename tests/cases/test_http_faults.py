@@ -260,6 +260,7 @@ GROWTH_KB = {1: 600, 500: 2500}  # the server may have had fewer of the 500 at o
 DRAIN_GROWTH_KB = 24_000
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("count, at_once", [(10_000, 1), (10_000, 500)])
 def test_masses(tmp_path, count, at_once, figure):
     """A client and a server by epoll, both traced: an exchange each, and memory that does not grow."""

@@ -124,6 +124,7 @@ def test_filters_leave_no_parent_out(program, upstream, tmp_path):
     assert not check_events(events).problems
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_waiting_for_a_response_is_no_own_time(compiler, tmp_path):
     """It is told apart: of the call that asked, less what it called meanwhile."""

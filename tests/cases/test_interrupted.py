@@ -95,6 +95,7 @@ def unpacked(path, data):
     return subprocess.run(["zstdcat"], input=bytes(data), capture_output=True, check=True, timeout=60).stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number, options, name", [
     (signal.SIGINT, {}, "events"),
     (signal.SIGTERM, {"TELEMETRY_QUEUE_BYTES": "1048576"}, "events"),
@@ -276,6 +277,7 @@ def test_the_bar_makes_room_for_a_shell(busy, tmp_path):
     assert shell.returncode == 0
 
 
+@pytest.mark.long
 def test_a_drain_that_is_done_at_once(tmp_path):
     """On a terminal telrun tells the drain that it may draw there. It may have ended by then."""
     said = b""

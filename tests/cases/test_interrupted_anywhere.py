@@ -98,6 +98,7 @@ def count(events, kind, *words):
                for line in events.splitlines())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("settings", [{}, {"SAMPLE_RATE": "0.5", "TELEMETRY_TOTALS": "exact"}],
                          ids=["all", "a sample"])
 def test_any_moment_of_http_will_do(tmp_path, figure, settings):

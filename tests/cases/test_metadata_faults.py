@@ -295,6 +295,7 @@ def test_events_wait_and_none_is_lost(tmp_path, mode):
         assert all(event["cloud"] == platform.cloud for event in seen.events)
 
 
+@pytest.mark.long
 def test_the_wait_ends_when_the_queue_is_full(tmp_path):
     """A queue of 1 MiB holds as much again while it waits; then events go on with what is known, and the
     program, which was told to wait rather than lose calls, is not held up any longer."""

@@ -90,6 +90,7 @@ ASIDE = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", platforms.NAMES)
 def test_the_same_as_opentelemetry(tmp_path, figure, name):
     ours, theirs = start(name, tmp_path)

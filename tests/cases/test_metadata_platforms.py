@@ -240,6 +240,7 @@ def test_the_program_itself_makes_no_call(tmp_path):
     ]
 
 
+@pytest.mark.long
 def test_how_long_it_takes(tmp_path, figure):
     """Figures, not limits: a busy machine is slow. Services answer after 5 ms."""
     for name in platforms.NAMES:

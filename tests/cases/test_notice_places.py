@@ -464,6 +464,7 @@ def test_kind_of_program(ways, tmp_path, kind, instrument):
     assert ways.same([program, *steps], changes, clean=without_numbers, ways=direct).status == 6
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", ["go", "go with cgo", "rust"])
 def test_other_languages(ways, tmp_path, language):
     tool = {"rust": "rustc"}.get(language, "go")

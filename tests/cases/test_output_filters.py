@@ -148,7 +148,7 @@ collectgarbage()
     (sqlite, {"MIN_DURATION": "20us"}), (sqlite, {"MAX_DEPTH": "6"}),
     (sqlite, {"INCLUDE": "sqlite3Vdbe*,*Parse*", "EXCLUDE": "*Mem*"}),
     (lua, {"MIN_DURATION": "5us", "EXCLUDE": "luaV_*"}), (lua, {"INCLUDE_FILES": "lgc.c,lmem.c"}),
-], ids=str)
+], ids=lambda part: part.__name__ if callable(part) else str(part))
 def test_real_programs(program, filters, tmp_path):
     """Also under longjmp, which closes many frames at once."""
     case = program("gcc", "-O2")

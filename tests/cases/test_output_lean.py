@@ -16,6 +16,7 @@ from teltest.programs import lua, sqlite
 from teltest.run import APPS, REPOSITORY, build, clean_environment, run, run_counted, tool
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("program", [sqlite, lua], ids=lambda program: program.__name__)
 def test_exact(program, figure):
     """As in full detail: every call, once, where it belongs, each line valid; a third of the bytes."""
@@ -112,6 +113,7 @@ def test_jq_tells_them_in_full(both):
     assert list(comparable(told)) == list(comparable(read_events(full)))
 
 
+@pytest.mark.long
 def test_losses_refer_too(tmp_path):
     """No room: the note of it is lean, valid, and has no parent."""
     program = build("outrun", [APPS / "output/outrun.c"], "gcc", ("-O2",), ("-pthread",))

@@ -59,6 +59,7 @@ def count(events, kind):
     return events.count(f'"event_type":"{kind}"'.encode())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("options", [[], ["--detail=lean"], ["--min-duration=20us"]],
                          ids=["full", "lean", "filtered"])
 def test_the_bytes_are_those_of_one_thread(recording, tmp_path, options, figure):
@@ -89,6 +90,7 @@ def test_standard_output_gets_them_too(recording, tmp_path):
     assert done.stdout == converted(recording, tmp_path / "alone.jsonl", 1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("options", [["full"], ["lean"], ["full", "2000"]], ids=" ".join)
 def test_any_moment_will_do(recording, options):
     """An interrupt, wherever it comes: what the pool has is written before the state is left."""
@@ -104,6 +106,7 @@ def test_any_moment_will_do(recording, options):
     assert split("alone", 3) == alone
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ["telrun", "preload"])
 def test_live(tmp_path, mode):
     events = []

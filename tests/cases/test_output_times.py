@@ -40,6 +40,7 @@ def _lossy(tmp_path_factory):
             "calls": rounds * (1 + CALLS_OF_OUTER) + 1}
 
 
+@pytest.mark.long
 def test_calls_below_which_calls_were_lost_carry_the_count(lossy):
     """Exactly: what is there and what was lost make up all calls, of each call of outer and in all."""
     children, exits = defaultdict(int), defaultdict(list)
@@ -60,6 +61,7 @@ def test_calls_below_which_calls_were_lost_carry_the_count(lossy):
     assert sum(map(len, exits.values())) + lost == lossy["calls"]
 
 
+@pytest.mark.long
 def test_totals_say_whose_own_time_has_lost_calls(lossy):
     functions = {f["function_name"]: f for f in lossy["totals"]["functions"]}
     assert sum(f["lost_calls"] for f in functions.values()) == lossy["totals"]["lost_calls"]
@@ -81,6 +83,7 @@ def times_of(command, folder, record=False):
     return json.loads(totals.read_text())["threads"], list(read_events(path))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("record", [False, True], ids=["at once", "recorded"])
 def test_threads_that_share_a_processor_do_not_run_all_the_time(tmp_path, record):
     contend = build("contend", [APPS / "output/contend.c"], "gcc", ("-O0",), ("-pthread",))
@@ -114,6 +117,7 @@ def test_sleep_is_told_apart(tmp_path):
     assert len(exits) == 61
 
 
+@pytest.mark.long
 def test_a_wait_for_room_is_in_no_calls_time(tmp_path):
     """Nobody reads for a second what the program waits for."""
     nested = build("nested", [APPS / "output/nested.c"], "gcc", ("-O0",))

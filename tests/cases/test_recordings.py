@@ -39,10 +39,12 @@ def test_converted_events_are_the_live_ones(program, mode, tmp_path):
     assert not check_tree(tmp_path / "converted.jsonl").problems
 
 
+@pytest.mark.long
 def test_exact_by_way_of_a_recording(figure):
     figure(check_exact(lua("gcc", "-O0"), "lua-recorded", recorded=True))
 
 
+@pytest.mark.long
 def test_exact_by_way_of_the_spool(figure):
     """Memory for a hundredth of it, disk for the rest."""
     figure(check_exact(lua("gcc", "-O0"), "lua-spooled", {"TELEMETRY_QUEUE_BYTES": "1048576"}))
@@ -120,6 +122,7 @@ def test_recording_into_a_folder_that_cannot_be_made(program, tmp_path):
     assert os.stat(tmp_path / "file").st_size == 0
 
 
+@pytest.mark.long
 @needs_mounts
 @pytest.mark.parametrize("mode", ["telrun", "preload"])
 def test_a_disk_that_fills_up(mode, tmp_path):

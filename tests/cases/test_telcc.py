@@ -535,7 +535,7 @@ CONFIGURATIONS = [
     if HAVE_LIBCXX or library != "libc++"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def library_programs(wrappers, tmp_path_factory):
     """{configuration: (program, the compiler's outcome)}, built two at a time."""
     place = tmp_path_factory.mktemp("library")
@@ -551,6 +551,7 @@ def library_programs(wrappers, tmp_path_factory):
         return dict(zip(CONFIGURATIONS, pool.map(build, CONFIGURATIONS), strict=True))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("configuration", CONFIGURATIONS,
                          ids=lambda each: "-".join([*each[:2], each[2][0][1:]]))
 def test_cxx_library_is_left_out(library_programs, configuration):

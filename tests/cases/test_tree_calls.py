@@ -1,5 +1,6 @@
 """Calls that only look simple: deep, in tail position, inlined, on stacks of their own."""
 
+import pytest
 from traced import tree
 
 DEPTH = 100_000
@@ -91,6 +92,7 @@ def check_chain(top, names, length):
     assert span.children == []
 
 
+@pytest.mark.long
 def test_recursion(traced):
     run = traced.run("tree/recursion.c", DEPTH)
     assert run.trace.calls() == run.truth()
@@ -98,6 +100,7 @@ def test_recursion(traced):
     check_chain(run.trace.only("dive"), ("even", "odd"), DEPTH + 1)
 
 
+@pytest.mark.long
 def test_recursion_may_lose_but_only_whole_calls(traced):
     """All at once it is more than a lane holds: what is dropped is counted, call by call."""
     run = traced.run("tree/recursion.c", DEPTH, lossless=False, may_lose=True)

@@ -107,9 +107,9 @@ def test_stack_used_again_before_its_coroutine_is_over(traced, switch):
     assert set(ends) == {"", "unwound", "process_exit"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("switch, layout, scenario", [
-    ("ucontext", "carved", "direct"), ("ucontext", "apart", "round"), ("written", "carved", "threads"),
-    ("written", "apart", "round")])
+    ("ucontext", "carved", "direct"), ("ucontext", "apart", "round"), ("written", "carved", "threads")])
 def test_twenty_thousand(tmp_path, switch, layout, scenario):
     """More than a list of what is open can be searched for at each event: checked by names alone."""
     traced = Traced(COMPILERS[0], LEVELS[-1], "telrun", tmp_path)

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "fuzz/input.h"
-#include "unit/http/heard.h"
+#include "unit/hooks/http/heard.h"
 
 namespace telinject::heard {
 

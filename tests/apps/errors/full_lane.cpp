@@ -45,7 +45,7 @@ int main(int, char** arguments) {
     kill(drain, SIGSTOP);
     for (int i = 0; i < throws; i++) {
       try {
-        thrower(round * 7 % 200);
+        thrower(150 + round * 7 % 50);
       } catch (const std::exception&) {
         sink = 1;
       }

@@ -2,10 +2,14 @@
 yaml-cpp's parser.
 
 Their sources come from Debian's packages (scripts/fetch-sources). Objects are built once for each
-compiler and level and shared by all tests (run.py's cache).
+compiler and level and shared by all tests (run.py's cache). The build target test-programs does that
+beforehand, several at once:
+
+    python3 -m teltest.programs NAME COMPILER LEVEL
 """
 
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -43,17 +47,20 @@ def sqlite(compiler, level):
                   ("-lm", "-ldl", "-lpthread"))
     # -init: not the file of whoever runs the test.
     command = [path, "-batch", "-init", "/dev/null", ":memory:"]
-    return Case("sqlite", path, command, _sqlite_statements(), _sqlite_answer(), 600_000)
+    return Case("sqlite", path, command, _sqlite_statements(), _sqlite_answer(), 200_000)
+
+
+ITEMS = 400
 
 
 def _sqlite_statements():
-    """A thousand inserts, each a statement of its own, in a transaction; then a join."""
+    """Many inserts, each a statement of its own, in a transaction; then a join."""
     lines = ["CREATE TABLE item(id INTEGER PRIMARY KEY, name TEXT, price REAL, kind INTEGER);",
              "CREATE TABLE kind(id INTEGER PRIMARY KEY, label TEXT);",
              "BEGIN;"]
     lines += [f"INSERT INTO kind VALUES({i}, 'kind-{i}');" for i in range(10)]
     lines += [f"INSERT INTO item VALUES({i}, 'item-{i * 7919 % 1000}', {i * 37 % 1000}.25, {i % 10});"
-              for i in range(1000)]
+              for i in range(ITEMS)]
     lines += ["COMMIT;",
               "SELECT k.label, count(*), round(avg(i.price), 2), max(i.name) FROM item i "
               "JOIN kind k ON k.id = i.kind GROUP BY k.id ORDER BY 3 DESC;"]
@@ -63,7 +70,7 @@ def _sqlite_statements():
 def _sqlite_answer():
     rows = []
     for kind in range(10):
-        items = range(kind, 1000, 10)
+        items = range(kind, ITEMS, 10)
         average = sum(i * 37 % 1000 + 0.25 for i in items) / len(items)
         rows.append((average, f"kind-{kind}|{len(items)}|{average}|"
                               + max(f"item-{i * 7919 % 1000}" for i in items)))
@@ -96,3 +103,7 @@ def yaml_parser(compiler, level):
     files = sorted((folder / "src").glob("*.cpp")) + [folder / "util/parse.cpp"]
     flags = (level, "-w", "-std=c++14", f"-I{folder}/include", f"-I{folder}/src")
     return _build("yaml-parse", files, compiler, flags, ())
+
+
+if __name__ == "__main__":
+    {"sqlite": sqlite, "lua": lua, "yaml": yaml_parser}[sys.argv[1]](*sys.argv[2:])

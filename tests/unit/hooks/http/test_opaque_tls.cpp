@@ -1,7 +1,7 @@
 // TLS that is not decrypted here: its ClientHello and how much has passed.
 #include <catch2/catch.hpp>
 
-#include "unit/http/heard.h"
+#include "unit/hooks/http/heard.h"
 
 using namespace telinject;
 using heard::g_lines;

@@ -1,7 +1,7 @@
 // HTTP/1: which messages there are, whatever way their bytes are cut.
 #include <catch2/catch.hpp>
 
-#include "unit/http/heard.h"
+#include "unit/hooks/http/heard.h"
 
 using namespace telinject;
 using heard::cut;

@@ -1,7 +1,7 @@
 // HTTP/2: header blocks, bodies' lengths and ends of streams, whatever way the bytes are cut.
 #include <catch2/catch.hpp>
 
-#include "unit/http/heard.h"
+#include "unit/hooks/http/heard.h"
 
 using namespace telinject;
 using heard::cut;

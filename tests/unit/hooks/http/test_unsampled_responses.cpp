@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "hooks/http/unsampled_responses.h"
-#include "unit/http/heard.h"
+#include "unit/hooks/http/heard.h"
 
 using namespace telinject;
 using heard::g_lines;

@@ -1,4 +1,4 @@
-#include "unit/http/heard.h"
+#include "unit/hooks/http/heard.h"
 
 #include <algorithm>
 
