@@ -5,9 +5,9 @@
 
 #include "shim/cli/outputs.h"
 #include "shim/cli/recorded_facts.h"
-#include "shim/drain/complain.h"
-#include "shim/drain/progress_bar.h"
-#include "shim/drain/recording.h"
+#include "shim/drain/base/complain.h"
+#include "shim/drain/recording/recording.h"
+#include "shim/drain/report/progress_bar.h"
 
 namespace telinject {
 

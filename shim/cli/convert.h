@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "shim/cli/recorded_facts.h"
-#include "shim/drain/totals_report.h"
+#include "shim/drain/report/totals_report.h"
 #include "shim/sinks/sink.h"
 
 namespace telinject {

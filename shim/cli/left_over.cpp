@@ -10,9 +10,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "shim/drain/complain.h"
-#include "shim/drain/figures.h"
-#include "shim/drain/recording.h"
+#include "shim/drain/base/complain.h"
+#include "shim/drain/base/figures.h"
+#include "shim/drain/recording/recording.h"
 
 namespace telinject {
 

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "shim/channel/session.h"
-#include "shim/drain/processor.h"
-#include "shim/drain/recorder.h"
+#include "shim/drain/recording/recorder.h"
+#include "shim/drain/spans/processor.h"
 
 namespace telinject {
 

@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "shim/channel/control.h"
-#include "shim/drain/complain.h"
+#include "shim/drain/base/complain.h"
 #include "shim/events/json/json_lines.h"
 
 namespace telinject {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "shim/channel/settings.h"
-#include "shim/drain/totals_report.h"
+#include "shim/drain/report/totals_report.h"
 #include "shim/events/event_output.h"
 #include "shim/sinks/sink.h"
 

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "shim/channel/layout.h"
-#include "shim/drain/processor.h"
+#include "shim/drain/spans/processor.h"
 
 namespace telinject {
 

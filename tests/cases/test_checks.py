@@ -120,8 +120,8 @@ def test_passes_on_what_is_right(copy, check):
 @pytest.mark.parametrize("name, line, expected", [
     ("hooks/lane/space.cpp", '#include "preload/start/startup.h"', "preload/start/startup.h is of a layer"),
     ("shim/channel/ids.h", '#include "hooks/lane/state.h"', "hooks/lane/state.h is of a layer"),
-    ("shim/symbols/die.h", '#include "shim/drain/sites.h"', "shim/drain/sites.h is of a layer"),
-    ("shim/drain/processor.cpp", '#include "shim/events/json/json_text.h"',
+    ("shim/symbols/die.h", '#include "shim/drain/naming/sites.h"', "shim/drain/naming/sites.h is of a layer"),
+    ("shim/drain/spans/processor.cpp", '#include "shim/events/json/json_text.h"',
      "shim/events/json/json_text.h is of a layer"),
     ("shim/http/url.cpp", '#include "shim/events/json/line_buffer.h"',
      "shim/events/json/line_buffer.h is of a layer"),

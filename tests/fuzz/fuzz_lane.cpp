@@ -1,10 +1,10 @@
 // A lane whose producer does anything at any time, read in rounds as the collector does.
 #include <vector>
 
-#include "shim/drain/batch_queue.h"
-#include "shim/drain/lane_merge.h"
-#include "shim/drain/lane_reader.h"
-#include "shim/drain/segment_view.h"
+#include "shim/drain/queue/batch_queue.h"
+#include "shim/drain/records/lane_merge.h"
+#include "shim/drain/records/lane_reader.h"
+#include "shim/drain/records/segment_view.h"
 #include "tests/fuzz/input.h"
 #include "tests/unit/drain/segment.h"
 

@@ -1,5 +1,5 @@
 // Messages in pieces, in any order.
-#include "shim/drain/message_assembler.h"
+#include "shim/drain/records/message_assembler.h"
 #include "tests/fuzz/input.h"
 
 using namespace telinject;

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "shim/drain/record_packing.h"
+#include "shim/drain/records/record_packing.h"
 #include "tests/fuzz/input.h"
 
 using namespace telinject;

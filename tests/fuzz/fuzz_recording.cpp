@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "shim/drain/recording.h"
+#include "shim/drain/recording/recording.h"
 #include "tests/fuzz/input.h"
 #include "tests/unit/drain/test_drain.h"
 

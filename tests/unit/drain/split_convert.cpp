@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "shim/cli/recorded_facts.h"
-#include "shim/drain/recording.h"
+#include "shim/drain/recording/recording.h"
 #include "test_drain.h"
 
 using namespace telinject;

@@ -6,8 +6,8 @@
 #include <thread>
 #include <vector>
 
-#include "shim/drain/batch_queue.h"
-#include "shim/drain/losses.h"
+#include "shim/drain/queue/batch_queue.h"
+#include "shim/drain/report/losses.h"
 
 namespace telinject::test {
 namespace {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "shim/drain/clock_map.h"
+#include "shim/drain/records/clock_map.h"
 
 namespace telinject::test {
 namespace {

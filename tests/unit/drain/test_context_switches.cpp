@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "shim/channel/record.h"
-#include "shim/drain/context_switches.h"
+#include "shim/drain/collect/context_switches.h"
 
 namespace telinject::test {
 namespace {

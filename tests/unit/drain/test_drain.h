@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "segment.h"
-#include "shim/drain/collector.h"
-#include "shim/drain/processor.h"
+#include "shim/drain/collect/collector.h"
+#include "shim/drain/spans/processor.h"
 #include "shim/events/json/json_lines.h"
 
 namespace telinject::test {

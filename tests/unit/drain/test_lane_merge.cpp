@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "shim/channel/record.h"
-#include "shim/drain/lane_merge.h"
+#include "shim/drain/records/lane_merge.h"
 
 namespace telinject::test {
 namespace {

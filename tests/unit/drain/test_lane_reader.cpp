@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "segment.h"
-#include "shim/drain/batch_queue.h"
-#include "shim/drain/lane_merge.h"
-#include "shim/drain/lane_reader.h"
-#include "shim/drain/segment_view.h"
+#include "shim/drain/queue/batch_queue.h"
+#include "shim/drain/records/lane_merge.h"
+#include "shim/drain/records/lane_reader.h"
+#include "shim/drain/records/segment_view.h"
 
 namespace telinject::test {
 namespace {

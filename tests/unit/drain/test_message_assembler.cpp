@@ -4,7 +4,7 @@
 #include <string>
 
 #include "segment.h"
-#include "shim/drain/message_assembler.h"
+#include "shim/drain/records/message_assembler.h"
 
 namespace telinject::test {
 namespace {

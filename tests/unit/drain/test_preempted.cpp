@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "shim/drain/context_switches.h"
+#include "shim/drain/records/shadow_lane.h"
 #include "tests/unit/drain/program.h"
 
 namespace telinject::test {

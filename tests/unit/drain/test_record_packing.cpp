@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "shim/drain/record_packing.h"
+#include "shim/drain/records/record_packing.h"
 
 namespace telinject::test {
 namespace {

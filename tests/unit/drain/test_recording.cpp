@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "shim/channel/record.h"
-#include "shim/drain/recording.h"
+#include "shim/drain/recording/recording.h"
 #include "tests/unit/lib/workshop.h"
 
 namespace telinject::test {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "segment.h"
-#include "shim/drain/segment_view.h"
+#include "shim/drain/records/segment_view.h"
 
 namespace telinject::test {
 namespace {

@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <string>
 
-#include "shim/drain/site_table.h"
+#include "shim/drain/naming/site_table.h"
 #include "shim/events/json/function_text.h"
 #include "tests/unit/lib/workshop.h"
 

@@ -7,8 +7,8 @@
 #include <span>
 #include <string>
 
-#include "shim/drain/batch_queue.h"
-#include "shim/drain/spool.h"
+#include "shim/drain/queue/batch_queue.h"
+#include "shim/drain/queue/spool.h"
 #include "tests/unit/lib/workshop.h"
 
 namespace telinject::test {

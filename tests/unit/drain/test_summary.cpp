@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "shim/drain/summary.h"
+#include "shim/drain/report/summary.h"
 #include "tests/unit/lib/workshop.h"
 
 namespace telinject::test {

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "shim/drain/call_tree.h"
-#include "shim/drain/sites.h"
+#include "shim/drain/naming/sites.h"
+#include "shim/drain/tree/call_tree.h"
 
 namespace telinject::test {
 
@@ -22,7 +22,7 @@ struct Call {
   uint64_t sp, call_site, return_address;
 };
 
-class Tree final : public CallTree::Listener, public CallTree::Resolver {
+class Tree final : public CallTree::Listener, public SiteResolver {
  public:
   explicit Tree(std::optional<ParentContext> context = std::nullopt,
                 size_t most_stacks = SharedStacks::kMost)

@@ -2,8 +2,8 @@
 #include <catch2/catch.hpp>
 
 #include "http_program.h"
-#include "shim/drain/http_records.h"
-#include "shim/drain/lane_merge.h"
+#include "shim/drain/collect/http_records.h"
+#include "shim/drain/records/lane_merge.h"
 
 namespace telinject::test {
 

@@ -6,7 +6,7 @@
 #include <random>
 #include <vector>
 
-#include "shim/drain/duration_histogram.h"
+#include "shim/drain/naming/duration_histogram.h"
 
 namespace telinject::test {
 namespace {

@@ -1,7 +1,7 @@
 // Which names, files and modules fit.
 #include <catch2/catch.hpp>
 
-#include "shim/drain/span_filter.h"
+#include "shim/drain/naming/span_filter.h"
 
 namespace telinject::test {
 

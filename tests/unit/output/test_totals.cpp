@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "shim/drain/client_requests.h"
-#include "shim/drain/totals_report.h"
+#include "shim/drain/report/totals_report.h"
+#include "shim/drain/tree/client_requests.h"
 #include "tests/unit/lib/workshop.h"
 
 namespace telinject::test {

@@ -1,0 +1,165 @@
+#include "shim/drain/queue/batch_queue.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace telinject {
+
+Run unpacked(const Run& run, RecordUnpacker* unpacker, RecordMemory* memory) {
+  if (run.unpacked_bytes == 0) return run;
+  std::byte* place;
+  RecordBytes room = memory->reserve(run.unpacked_bytes, &place);
+  size_t packed = run.bytes.size();
+  size_t size = unpacker->unpack({run.bytes.data(), packed}, packed, place, run.unpacked_bytes);
+  return {run.position, room.part(0, size), run.messages};
+}
+
+bool is_awaited(const Batch& batch) {
+  return std::any_of(batch.notices.begin(), batch.notices.end(), [](const Notice& notice) {
+    return notice.kind == Notice::Kind::kProgramEnded || notice.kind == Notice::Kind::kFlush ||
+           notice.kind == Notice::Kind::kLastWords;
+  });
+}
+
+bool BatchQueue::spool(Waiting* waiting) {
+  packed_.clear();
+  std::vector<size_t> run_bytes;
+  for (const LaneRun& each : waiting->batch.runs) {
+    const RecordBytes& bytes = each.run.bytes;
+    std::span<const std::byte> packed = {bytes.data(), bytes.size()};
+    if (each.run.unpacked_bytes == 0) {
+      packer_.pack(bytes.data(), bytes.size());
+      packed = packer_.packed();
+    }
+    packed_.insert(packed_.end(), packed.begin(), packed.end());
+    run_bytes.push_back(packed.size());
+  }
+  if (!spool_->write(packed_, &waiting->offset)) return false;
+  for (LaneRun& each : waiting->batch.runs) {
+    each.run.unpacked_bytes = each.run.size();
+    each.run.bytes = {};
+  }
+  waiting->run_bytes = std::move(run_bytes);
+  waiting->memory_bytes = 0;
+  return waiting->spooled = true;
+}
+
+void BatchQueue::push(Batch batch) {
+  Waiting waiting;
+  waiting.batch = std::move(batch);
+  for (const LaneRun& run : waiting.batch.runs) waiting.memory_bytes += run.run.bytes.size();
+  bool to_disk = false;
+  if (waiting.memory_bytes > 0 && spool_ != nullptr && spool_->has_room()) {
+    std::lock_guard lock(mutex_);
+    spilling_ = bytes_ + waiting.memory_bytes > limit_bytes_ || must_spill();
+    to_disk = spilling_;
+  }
+  bool failed = to_disk && !spool(&waiting);
+  std::lock_guard lock(mutex_);
+  if (failed) spilling_ = false;
+  bytes_ += waiting.memory_bytes;
+  waiting_ += waiting.batch.bytes;
+  awaited_ += telinject::is_awaited(waiting.batch);
+  batches_.push_back(std::move(waiting));
+  filled_.notify_one();
+}
+
+// Of what could not be read the end is missing.
+void BatchQueue::fetch(Waiting* waiting) {
+  uint64_t offset = waiting->offset;
+  for (size_t i = 0; i < waiting->run_bytes.size(); i++) {
+    size_t size = waiting->run_bytes[i];
+    std::byte* place;
+    RecordBytes bytes = memory_.reserve(size, &place);
+    size_t there = spool_->read(offset, size, place);
+    memset(place + there, 0, size - there);
+    waiting->batch.runs[i].run.bytes = std::move(bytes);
+    offset += size;
+  }
+}
+
+Batch BatchQueue::pop_as_is() {
+  Waiting waiting;
+  {
+    std::unique_lock lock(mutex_);
+    filled_.wait(lock, [this] { return !batches_.empty(); });
+    waiting = std::move(batches_.front());
+    batches_.pop_front();
+    waiting_ -= waiting.batch.bytes;
+    bytes_ -= waiting.memory_bytes;
+    extra_bytes_ -= std::min(extra_bytes_, waiting.memory_bytes);
+    done_ += std::exchange(in_hand_, waiting.batch.bytes);
+    awaited_ -= telinject::is_awaited(waiting.batch);
+  }
+  if (waiting.spooled) fetch(&waiting);
+  return std::move(waiting.batch);
+}
+
+Batch BatchQueue::pop() {
+  Batch batch = pop_as_is();
+  for (LaneRun& run : batch.runs) run.run = unpacked(run.run, &unpacker_, &memory_);
+  return batch;
+}
+
+bool BatchQueue::full() const {
+  std::lock_guard lock(mutex_);
+  return (bytes_ >= limit_bytes_ + extra_bytes_ || must_spill()) &&
+         (spool_ == nullptr || !spool_->has_room());
+}
+
+size_t BatchQueue::memory_bytes() const {
+  std::lock_guard lock(mutex_);
+  return bytes_;
+}
+
+bool BatchQueue::wants_packed() const {
+  std::lock_guard lock(mutex_);
+  return bytes_ >= limit_bytes_ / 2;
+}
+
+bool BatchQueue::must_spill() const {
+  return spilling_ && bytes_ > limit_bytes_ / 2;
+}
+
+void BatchQueue::hold() {
+  std::lock_guard lock(mutex_);
+  extra_bytes_ = limit_bytes_;
+}
+
+bool BatchQueue::held_enough() const {
+  std::lock_guard lock(mutex_);
+  return bytes_ >= limit_bytes_;
+}
+
+void BatchQueue::go_on() {
+  std::lock_guard lock(mutex_);
+  extra_bytes_ = std::min(extra_bytes_, bytes_);
+}
+
+bool BatchQueue::empty() const {
+  std::lock_guard lock(mutex_);
+  return batches_.empty();
+}
+
+uint64_t BatchQueue::done_bytes() const {
+  std::lock_guard lock(mutex_);
+  return done_;
+}
+
+uint64_t BatchQueue::left_bytes() const {
+  std::lock_guard lock(mutex_);
+  return waiting_ + in_hand_;
+}
+
+bool BatchQueue::is_awaited() const {
+  std::lock_guard lock(mutex_);
+  return awaited_ > 0;
+}
+
+uint64_t BatchQueue::bytes() const {
+  std::lock_guard lock(mutex_);
+  return waiting_;
+}
+
+}  // namespace telinject

@@ -1,0 +1,244 @@
+#include "shim/drain/report/totals_report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "shim/channel/settings.h"
+#include "shim/drain/base/figures.h"
+
+namespace telinject {
+
+namespace {
+
+constexpr size_t kShown = 10;
+constexpr int kNameWidth = 36;
+
+std::vector<const FunctionTotals*> by_own_time(const std::deque<FunctionTotals>& totals) {
+  std::vector<const FunctionTotals*> order;
+  for (const FunctionTotals& function : totals) {
+    if (function.calls > 0) order.push_back(&function);
+  }
+  std::sort(order.begin(), order.end(), [](auto* a, auto* b) {
+    return a->self_ns != b->self_ns ? a->self_ns > b->self_ns : a->name < b->name;
+  });
+  return order;
+}
+
+std::string fitted(const std::string& name) {
+  if (name.size() <= kNameWidth) return name;
+  size_t end = kNameWidth - 3;
+  while (end > 0 && (name[end] & 0xc0) == 0x80) end--;  // not within a character
+  return name.substr(0, end) + "...";
+}
+
+// Of the calls that the totals are of.
+uint64_t counted_rate(const SummaryFacts& facts) {
+  return facts.exact_totals ? kRateOne : facts.sample_rate;
+}
+
+// What a sum over the sample stands for.
+uint64_t estimated(uint64_t sum, uint64_t rate) {
+  return rate == kRateOne || rate == 0
+             ? sum
+             : static_cast<uint64_t>((static_cast<unsigned __int128>(sum) * kRateOne + rate / 2) /
+                                     rate);
+}
+
+std::string row(const FunctionTotals& f, uint64_t rate) {
+  auto time = [](int64_t ns) { return duration_text(static_cast<double>(ns)); };
+  auto sum = [&](int64_t ns) {
+    return duration_text(static_cast<double>(estimated(static_cast<uint64_t>(ns), rate)));
+  };
+  return absl::StrFormat("  %s %-*s %12s %9s %9s %9s %9s %9s %9s %9s\n",
+                         f.lost_calls > 0 ? "*" : " ", kNameWidth, fitted(f.name),
+                         grouped(estimated(f.calls, rate)), sum(f.self_ns), sum(f.total_ns),
+                         time(f.min_ns), time(f.percentile_ns(.5)), time(f.percentile_ns(.9)),
+                         time(f.percentile_ns(.99)), time(f.max_ns));
+}
+
+// Empty, or the totals of a program that made no call.
+bool says_nothing(const std::string& path) {
+  constexpr size_t kMost = 4096;  // of such a document
+  std::ifstream file(path, std::ios::binary);
+  std::string text(kMost, '\0');
+  file.read(text.data(), kMost);
+  text.resize(static_cast<size_t>(file.gcount()));
+  return text.empty() || text.ends_with("\"functions\": []\n}\n");
+}
+
+}  // namespace
+
+std::string totals_table(const SummaryFacts& facts, const std::deque<FunctionTotals>& totals) {
+  std::vector<const FunctionTotals*> order = by_own_time(totals);
+  if (order.empty()) return "";
+  bool sampled = counted_rate(facts) != kRateOne;
+  std::string text =
+      absl::StrFormat("  %-*s %12s %9s %9s %9s %9s %9s %9s %9s\n", kNameWidth + 2,
+                      sampled ? "functions by own time, estimated" : "functions by own time",
+                      "calls", "own", "total", "shortest", "p50", "p90", "p99", "longest");
+  bool lost = false;
+  for (size_t i = 0; i < std::min(order.size(), kShown); i++) {
+    text += row(*order[i], counted_rate(facts));
+    lost = lost || order[i]->lost_calls > 0;
+  }
+  if (order.size() > kShown) {
+    absl::StrAppend(&text, "    and ", grouped(order.size() - kShown),
+                    " more: telrun --totals FILE writes all\n");
+  }
+  if (lost) text += "    *  calls that it made were lost: what they took is in its own time\n";
+  return text;
+}
+
+std::string totals_json(const SummaryFacts& facts, const Losses& losses,
+                        const std::deque<FunctionTotals>& totals) {
+  nlohmann::ordered_json document;
+  document["format"] = "telinject.totals";
+  document["version"] = 1;
+  document["estimate"] = counted_rate(facts) != kRateOne;
+  document["sample_rate"] = static_cast<double>(facts.sample_rate) / static_cast<double>(kRateOne);
+  document["percentile_error"] = DurationHistogram::kError;
+  document["lost_calls"] = losses.total();
+  document["waits"] = facts.waits;
+  document["waited_ns"] = facts.waited_ns;
+  document["preempted_ns"] = facts.preempted_ns;
+  document["threads"] = {{"sampled", facts.run.threads},
+                         {"sampled_ns", facts.run.sampled_ns},
+                         {"running_ns", facts.run.running_ns},
+                         {"not_running_ns", facts.run.delayed_ns},
+                         {"blocked_ns", facts.run.blocked_ns()}};
+  nlohmann::ordered_json left_out = nlohmann::ordered_json::object();
+  for (size_t i = 1; i < kLeftOutReasons; i++) {
+    std::string name(left_out_name(static_cast<LeftOut>(i)).substr(2));
+    std::replace(name.begin(), name.end(), '-', '_');
+    left_out[name] = facts.left_out[i];
+  }
+  document["left_out"] = left_out;
+  nlohmann::ordered_json functions = nlohmann::ordered_json::array();
+  for (const FunctionTotals* f : by_own_time(totals)) {
+    nlohmann::ordered_json function;
+    function["function_name"] = f->name;
+    if (!f->linkage_name.empty()) function["mangled_name"] = f->linkage_name;
+    if (!f->module.empty()) function["module"] = f->module;
+    if (!f->file.empty()) {
+      function["function_file"] = f->file;
+      function["function_line"] = f->line;
+    }
+    function["calls"] = estimated(f->calls, counted_rate(facts));
+    function["self_ns"] = estimated(static_cast<uint64_t>(f->self_ns), counted_rate(facts));
+    if (f->http_ns > 0) {
+      function["http_wait_ns"] = estimated(static_cast<uint64_t>(f->http_ns), counted_rate(facts));
+    }
+    function["total_ns"] = estimated(static_cast<uint64_t>(f->total_ns), counted_rate(facts));
+    function["lost_calls"] = f->lost_calls;
+    function["min_ns"] = f->min_ns;
+    function["p50_ns"] = f->percentile_ns(.5);
+    function["p90_ns"] = f->percentile_ns(.9);
+    function["p99_ns"] = f->percentile_ns(.99);
+    function["max_ns"] = f->max_ns;
+    functions.push_back(std::move(function));
+  }
+  document["functions"] = std::move(functions);
+  return document.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+std::unique_ptr<DocumentFile> DocumentFile::open(const std::string& path, std::string* problem,
+                                                 const std::string& label) {
+  // O_NONBLOCK: not to wait for the reader of a FIFO.
+  int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
+  struct stat status = {};
+  bool file = fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+  if (fd >= 0) {
+    return std::unique_ptr<DocumentFile>(new DocumentFile(fd, path, file ? label : ""));
+  }
+  *problem = absl::StrCat(path, ": ", strerror(errno));
+  return nullptr;
+}
+
+DocumentFile::~DocumentFile() {
+  close(fd_);
+}
+
+// Whoever has the lock decides; the owner keeps it for as long as it may write again.
+DocumentFile::Claim DocumentFile::claim(bool says_something) {
+  constexpr int kTries = 200;  // one that only looks has it for a moment
+  constexpr timespec kPause = {0, 1000000};
+  for (int i = 0; i < kTries && flock(fd_, LOCK_EX | LOCK_NB) != 0; i++) {
+    if (errno != EWOULDBLOCK) break;  // no locks here: what stands there must do
+    if (!says_something) return Claim::kLeave;
+    if (!says_nothing(path_) || i + 1 == kTries) return Claim::kOthers;
+    nanosleep(&kPause, nullptr);
+  }
+  struct stat status = {};
+  bool free =
+      says_something ? says_nothing(path_) : fstat(fd_, &status) == 0 && status.st_size == 0;
+  if (free) return Claim::kOurs;
+  flock(fd_, LOCK_UN);
+  return says_something ? Claim::kOthers : Claim::kLeave;
+}
+
+bool DocumentFile::open_own(std::string* problem) {
+  constexpr int kMost = 1000;  // of the same label: a process id used again
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY;
+  std::string path = absl::StrCat(path_, ".", label_);
+  int fd = ::open(path.c_str(), kFlags, 0644);
+  for (int i = 2; fd < 0 && errno == EEXIST && i < kMost; i++) {
+    path = absl::StrCat(path_, ".", label_, ".", i);
+    fd = ::open(path.c_str(), kFlags, 0644);
+  }
+  if (fd < 0) {
+    *problem = absl::StrCat(path, ": ", strerror(errno));
+    return false;
+  }
+  close(fd_);
+  fd_ = fd;
+  path_ = path;
+  return true;
+}
+
+bool DocumentFile::write(const std::string& text, bool says_something, std::string* problem) {
+  // Somebody may be reading what telrun has left when a process that outlives it ends.
+  if (text == last_) return true;
+  if (label_.empty()) return replace(text, problem);
+  Claim claimed = claim(says_something);
+  if (claimed == Claim::kLeave) return true;
+  if (claimed == Claim::kOthers && !open_own(problem)) return false;
+  bool done = replace(text, problem);
+  if (says_something) {
+    label_.clear();
+  } else {
+    flock(fd_, LOCK_UN);
+  }
+  return done;
+}
+
+bool DocumentFile::replace(const std::string& text, std::string* problem) {
+  bool file = lseek(fd_, 0, SEEK_SET) == 0;
+  for (size_t done = 0; done < text.size();) {
+    ssize_t n = ::write(fd_, text.data() + done, text.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) {
+      *problem = absl::StrCat(path_, ": ", strerror(errno));
+      return false;
+    }
+    done += static_cast<size_t>(n);
+  }
+  if (file) {
+    [[maybe_unused]] int cut = ftruncate(fd_, static_cast<off_t>(text.size()));  // no device's
+  }
+  last_ = text;
+  return true;
+}
+
+}  // namespace telinject

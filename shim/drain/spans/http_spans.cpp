@@ -1,0 +1,526 @@
+#include "shim/drain/spans/http_spans.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "shim/drain/naming/sites.h"
+#include "shim/http/digest.h"
+#include "shim/http/fields.h"
+
+namespace telinject {
+
+namespace {
+
+constexpr uint64_t kStreamKey = uint64_t{1} << 40;
+constexpr size_t kEndedTransfersKept = 4096;
+constexpr int kCurlHttpReturnedError = 22;  // the status says it
+
+HttpEnd http_end(ExitKind kind) {
+  switch (kind) {
+    case ExitKind::kExec:
+      return HttpEnd::kExec;
+    case ExitKind::kKilled:
+      return HttpEnd::kKilled;
+    case ExitKind::kProcessExit:
+      return HttpEnd::kProcessExit;
+    default:
+      return HttpEnd::kUnknown;
+  }
+}
+
+std::string_view tail(const AssembledMessage& message, size_t head, size_t at, size_t size) {
+  std::string_view rest(message.bytes);
+  rest.remove_prefix(std::min(head + at, rest.size()));
+  return rest.substr(0, size);
+}
+
+CurlFacts curl_facts(const HttpTransferEndMessage& end) {
+  return {end.name_lookup_us, end.connect_us, end.tls_us,    end.pretransfer_us, end.first_byte_us,
+          end.redirect_us,    end.total_us,   end.redirects, end.connects,       end.result};
+}
+
+// CURL_HTTP_VERSION_*
+std::string_view curl_version(int32_t version) {
+  switch (version) {
+    case 1:
+      return "1.0";
+    case 2:
+      return "1.1";
+    case 3:
+    case 4:
+    case 5:
+      return "2";
+    case 30:
+    case 31:
+      return "3";
+    default:
+      return "";
+  }
+}
+
+HttpConnection& known_connection(SegmentState* segment, uint64_t number) {
+  HttpConnections& all = segment->http_connections;
+  if (all.size() >= kMaxHttpConnections && !all.contains(number)) all.erase(all.begin());
+  return all[number];
+}
+
+}  // namespace
+
+void HttpSpans::message(SegmentState* segment, uint32_t lane, Thread* thread,
+                        const AssembledMessage& message, uint64_t ticks) {
+  std::unique_ptr<HttpState>& http = thread->process->http;
+  if (http == nullptr) http = std::make_unique<HttpState>();
+  Place at = {segment, thread, lane, message.position, ticks};
+  switch (message.type) {
+    case MessageType::kHttpConnection:
+      connection(at, message);
+      break;
+    case MessageType::kHttpRequest:
+      request(at, message);
+      break;
+    case MessageType::kHttpResponse:
+      response(at, message);
+      break;
+    case MessageType::kHttpHeaders:
+      headers(at, message);
+      break;
+    case MessageType::kHttpEnd:
+      end(at, message);
+      break;
+    case MessageType::kHttpTransfer:
+      transfer(at, message);
+      break;
+    case MessageType::kHttpTransferEnd:
+      transfer_end(at, message);
+      break;
+    case MessageType::kTlsConnection:
+      tls(at, message);
+      break;
+    default:
+      break;
+  }
+}
+
+void HttpSpans::connection(const Place& at, const AssembledMessage& message) {
+  auto head = message.head<HttpConnectionMessage>();
+  if (head.has_value()) known_connection(at.segment, head->connection).add(message.bytes);
+}
+
+// Made now if it is not known: its messages come in any order.
+OpenExchange* HttpSpans::exchange_of(Process* process, HttpState::Key key) {
+  HttpState& http = *process->http;
+  auto found = http.open.find(key);
+  if (found != http.open.end()) return found->second.get();
+  if (http.open.size() >= kMaxOpenExchanges) {
+    OpenExchange* oldest = http.by_age.front();
+    if (oldest->http.end == HttpEnd::kOpen) {
+      oldest->http.end = HttpEnd::kUnknown;
+      oldest->http.end_ticks = oldest->http.span.start_ticks;
+    }
+    finish(process, oldest);
+  }
+  auto made = std::make_unique<OpenExchange>();
+  OpenExchange* exchange = made.get();
+  exchange->process = process;
+  exchange->http.connection = key.first;
+  exchange->http.number = key.second;
+  exchange->age = http.by_age.insert(http.by_age.end(), exchange);
+  http.open.emplace(key, std::move(made));
+  return exchange;
+}
+
+void HttpSpans::begin(const Place& at, OpenExchange* exchange, const HttpContext& context,
+                      std::string_view fields, uint64_t start_ticks, uint64_t transfer,
+                      bool alone) {
+  HttpExchange& http = exchange->http;
+  const HttpConnection& connection = known_connection(at.segment, http.connection);
+  if (!read_request(fields, connection, &http)) {
+    totals_.add_unread();
+    drop(at.thread->process, exchange);
+    return;
+  }
+  http.span = span_at(at, context, at.start(start_ticks));
+  place_request(at, exchange, context, fields, transfer);
+  bool server = http.role == HttpRole::kServer;
+  if (!server) ask(at.thread, &http);
+  if (http.sampled) {
+    http.peer = HttpPeer(connection);
+    if (server || http.request_body_bytes >= 0) write_request(at.thread->process, &http);
+  }
+  // What is called for a request that is not sampled is not written either.
+  if (server) serve(at.thread, exchange, alone, at.ticks);
+  finish_if_over(at.thread->process, exchange);
+}
+
+void HttpSpans::request(const Place& at, const AssembledMessage& message) {
+  auto head = message.head<HttpRequestMessage>();
+  if (!head.has_value() || (head->flags & kHttpDigest) == 0) return;
+  if ((head->flags & kHttpTrailers) != 0) return;
+  Process* process = at.thread->process;
+  HttpState::Key key = {head->connection, head->exchange};
+  OpenExchange* exchange = exchange_of(process, key);
+  if (exchange->http.request_known) {
+    // The number is used again: by a fork that goes on with the connection, say.
+    if (exchange->http.end == HttpEnd::kOpen) exchange->http.end = HttpEnd::kReused;
+    exchange->http.end_ticks = std::max(exchange->http.end_ticks, at.ticks);
+    finish(process, exchange);
+    exchange = exchange_of(process, key);
+  }
+  exchange->http.role = (head->flags & kHttpFromPeer) != 0 ? HttpRole::kServer : HttpRole::kClient;
+  exchange->http.truncated = (head->flags & kHttpTruncated) != 0;
+  begin(at, exchange, head->context, tail(message, sizeof *head, 0, head->header_bytes),
+        head->start_ticks, head->transfer, (head->flags & kHttpServed) != 0);
+}
+
+void HttpSpans::response(const Place& at, const AssembledMessage& message) {
+  auto head = message.head<HttpResponseMessage>();
+  if (!head.has_value() || (head->flags & kHttpDigest) == 0) return;
+  if ((head->flags & (kHttpTrailers | kHttpInterim)) != 0) return;
+  OpenExchange* exchange = exchange_of(at.thread->process, {head->connection, head->exchange});
+  HttpExchange& http = exchange->http;
+  if (http.response_known) return;
+  http.truncated = http.truncated || (head->flags & kHttpTruncated) != 0;
+  http.first_byte_ticks = at.start(head->start_ticks);
+  if (!read_response(tail(message, sizeof *head, 0, head->header_bytes), &http)) {
+    totals_.add_unread();
+  }
+  finish_if_over(at.thread->process, exchange);
+}
+
+void HttpSpans::headers(const Place& at, const AssembledMessage& message) {
+  auto head = message.head<HttpHeadersMessage>();
+  if (!head.has_value() || (head->flags & kHttpDigest) == 0) return;
+  if ((head->flags & kHttpPush) != 0) return;  // what nobody asked for is no request
+  Process* process = at.thread->process;
+  HttpState::Key key = {head->connection, kStreamKey | head->stream};
+  if (process->http->is_over(key)) return;
+  OpenExchange* exchange = exchange_of(process, key);
+  HttpExchange& http = exchange->http;
+  http.http2 = true;
+  http.truncated = http.truncated || (head->flags & kHttpTruncated) != 0;
+  bool from_peer = (head->flags & kHttpFromPeer) != 0;
+  // Its end is told by a message of its own.
+  bool last = (head->flags & kHttpEndOfStream) != 0;
+  std::string_view fields = tail(message, sizeof *head, 0, head->block_bytes);
+  if ((head->flags & kHttpUndecoded) != 0) {
+    totals_.add_unread();
+    // Nobody knows what was asked for: what follows belongs to it.
+    HttpConnection& connection = known_connection(at.segment, head->connection);
+    bool opens = !http.request_known && !http.response_known &&
+                 connection.role != (from_peer ? HttpRole::kClient : HttpRole::kServer);
+    if (opens) {
+      http.request_known = true;
+      http.sampled = false;
+    } else {
+      http.response_known = true;
+    }
+  } else if (find_field(fields, ":method").data() != nullptr) {
+    if (http.request_known) return;
+    http.role = from_peer ? HttpRole::kServer : HttpRole::kClient;
+    if (last) http.request_body_bytes = 0;
+    begin(at, exchange, head->context, fields, head->start_ticks, head->transfer,
+          /*alone=*/at.thread->servers.empty());
+    return;
+  } else if (find_field(fields, ":status").data() != nullptr && !http.response_known) {
+    std::string_view status = find_field(fields, ":status");
+    if (!status.starts_with('1')) {
+      http.first_byte_ticks = at.start(head->start_ticks);
+      if (!read_response(fields, &http)) totals_.add_unread();
+    }
+  }
+  finish_if_over(process, exchange);
+}
+
+void HttpSpans::end(const Place& at, const AssembledMessage& message) {
+  auto head = message.head<HttpEndMessage>();
+  if (!head.has_value()) return;
+  Process* process = at.thread->process;
+  HttpState& state = *process->http;
+  uint64_t ticks = at.start(head->ticks);
+  if (head->exchange == 0 && head->stream == 0) {
+    // The connection itself.
+    std::vector<OpenExchange*> left;
+    for (OpenExchange* exchange : state.by_age) {
+      if (head->half != 0) break;
+      if (exchange->http.connection == head->connection) left.push_back(exchange);
+    }
+    for (OpenExchange* exchange : left) {
+      if (exchange->http.end == HttpEnd::kOpen) {
+        exchange->http.end = http_end(head->reason);
+        exchange->http.error = head->error;
+        exchange->http.end_ticks = ticks;
+      }
+      finish(process, exchange);
+    }
+    at.segment->http_connections.erase(head->connection);
+    return;
+  }
+  uint64_t number = head->stream != 0 ? kStreamKey | head->stream : head->exchange;
+  if (head->stream == 0) end_before(process, head->connection, number, ticks);
+  HttpState::Key key = {head->connection, number};
+  // A stream may be reset when all is said.
+  if (head->stream != 0 && state.is_over(key)) return;
+  OpenExchange* exchange = exchange_of(process, key);
+  HttpExchange& http = exchange->http;
+  bool from_peer = (head->flags & kHttpFromPeer) != 0;
+  http.end_ticks = std::max(http.end_ticks, ticks);
+  if (head->half != 0) {
+    if (from_peer) {
+      http.received_ended = true;
+      http.received_bytes = head->received_bytes;
+    } else {
+      http.sent_ended = true;
+      http.sent_bytes = head->sent_bytes;
+    }
+    if (http.sent_ended && http.received_ended && http.end == HttpEnd::kOpen) {
+      http.end = HttpEnd::kComplete;
+    }
+  } else {
+    http.sent_bytes = std::max(http.sent_bytes, head->sent_bytes);
+    http.received_bytes = std::max(http.received_bytes, head->received_bytes);
+    http.end = http_end(head->reason);
+    http.error = head->error;
+  }
+  finish_if_over(process, exchange);
+}
+
+// Exchanges of HTTP/1 end in their order: whose end did not come before the next one's found no
+// room in its lane.
+void HttpSpans::end_before(Process* process, uint64_t connection, uint64_t number, uint64_t ticks) {
+  HttpState& state = *process->http;
+  while (number-- > 1) {
+    auto found = state.open.find({connection, number});
+    if (found == state.open.end()) return;
+    OpenExchange* exchange = found->second.get();
+    HttpExchange& http = exchange->http;
+    if (http.end != HttpEnd::kOpen && http.transfer != 0) return;  // it waits for libcurl
+    if (http.end == HttpEnd::kOpen || !http.response_known) {
+      http.end = HttpEnd::kLost;
+      http.end_ticks = std::max(http.end_ticks, ticks);
+    }
+    finish(process, exchange);
+  }
+}
+
+// Unless something is to come still: the request or response, by another lane; what libcurl says.
+void HttpSpans::finish_if_over(Process* process, OpenExchange* exchange) {
+  const HttpExchange& http = exchange->http;
+  if (http.end == HttpEnd::kOpen || !http.request_known) return;
+  if (http.end == HttpEnd::kComplete && !http.response_known) return;
+  if (http.transfer != 0) return;
+  finish(process, exchange);
+}
+
+void HttpSpans::finish(Process* process, OpenExchange* exchange) {
+  HttpExchange& http = exchange->http;
+  if (!http.request_known) {
+    totals_.add_unread();
+  } else if (http.sampled) {
+    if (!http.request_written) write_request(process, &http);
+    write_response(process, &http);
+  }
+  drop(process, exchange);
+}
+
+void HttpSpans::drop(Process* process, OpenExchange* exchange) {
+  HttpState& state = *process->http;
+  HttpExchange& http = exchange->http;
+  stop_serving(exchange);
+  be_answered(process, http);
+  if (http.transfer != 0 && exchange->transfer_of != nullptr) {
+    auto transfer = exchange->transfer_of->transfers.find(http.transfer);
+    if (transfer != exchange->transfer_of->transfers.end() && transfer->second.last == exchange) {
+      transfer->second.last = nullptr;
+    }
+  }
+  auto served = state.continued.find(http.span.parent);
+  if (served != state.continued.end() && served->second == exchange) state.continued.erase(served);
+  HttpState::Key key = {http.connection, http.number};
+  if (http.http2) state.remember(key);
+  state.by_age.erase(exchange->age);
+  state.open.erase(key);
+}
+
+void HttpSpans::write_request(Process* process, HttpExchange* exchange) {
+  exchange->request_written = true;
+  events_->start(process, exchange->span, made_.request(*exchange));
+}
+
+int64_t HttpSpans::end_of(const HttpSpan& span, uint64_t ticks) const {
+  return std::max(calls_->to_ns(std::max(ticks, span.start_ticks)), span.start_ns);
+}
+
+void HttpSpans::write_response(Process* process, HttpExchange* exchange) {
+  const HttpSpan& span = exchange->span;
+  int64_t end_ns = end_of(span, exchange->end_ticks);
+  int64_t first_byte_ns = -1;
+  if (exchange->first_byte_ticks != 0) {
+    first_byte_ns = std::clamp(calls_->to_ns(exchange->first_byte_ticks), span.start_ns, end_ns) -
+                    span.start_ns;
+  }
+  int64_t duration = end_ns - span.start_ns;
+  const Operation& response = made_.response(*exchange, duration, first_byte_ns, slow_ns_);
+  totals_.add(exchange->method, exchange->url.without_query(), duration, made_.error() != nullptr);
+  events_->end(process, span, end_ns, response, made_.severity(), made_.error());
+}
+
+void HttpSpans::transfer(const Place& at, const AssembledMessage& message) {
+  auto head = message.head<HttpTransferMessage>();
+  if (!head.has_value() || head->reserved != kHttpDigest || head->transfer == 0) return;
+  HttpState& http = *at.thread->process->http;
+  if (http.transfers.size() >= kMaxTransfers) return;
+  HttpTransfer& transfer = http.transfers[head->transfer];
+  transfer = {};
+  transfer.place = uint64_t{at.lane} << 53 | at.position >> 4;
+  transfer.span = span_at(at, head->context, at.ticks);
+  transfer.sampled = head->context.sampled != 0;
+  transfer.url = tail(message, sizeof *head, 0, head->url_bytes);
+  // The program wrote more behind the URL, for its places.
+  uint64_t places = message_records(message.bytes.size()) * 2;
+  constexpr uint64_t kMostIds = 1024;
+  transfer.ids = static_cast<uint32_t>(std::max(places, std::min<uint64_t>(head->ids, kMostIds)));
+  http.issued[transfer.place] = head->transfer;
+}
+
+void HttpSpans::transfer_end(const Place& at, const AssembledMessage& message) {
+  auto head = message.head<HttpTransferEndMessage>();
+  if (!head.has_value() || head->reserved != kHttpDigest) return;
+  Process* process = at.thread->process;
+  HttpState& state = *process->http;
+  auto found = state.transfers.find(head->transfer);
+  if (found == state.transfers.end() || found->second.ended) return;
+  HttpTransfer& transfer = found->second;
+  transfer.ended = true;
+  state.ended_transfers.push_back(head->transfer);
+  size_t next = 0;
+  auto piece = [&](size_t size) {
+    std::string_view text = tail(message, sizeof *head, next, size);
+    next += size;
+    return text;
+  };
+  std::string_view peer = piece(head->peer_bytes), url = piece(head->url_bytes),
+                   error = piece(head->error_bytes), method = piece(head->method_bytes);
+  HttpExchange facts;
+  facts.curl = curl_facts(*head);
+  bool failed = head->result != 0 && head->result != kCurlHttpReturnedError;
+  if (failed) {
+    facts.transfer_error = curl_error_name(head->result);
+    facts.transfer_error_text = error.empty() ? facts.transfer_error : std::string(error);
+  }
+  if (OpenExchange* last = transfer.last) {
+    transfer.last = nullptr;
+    last->http.transfer = 0;
+    last->transfer_of = nullptr;
+    last->http.curl = facts.curl;
+    last->http.transfer_error = facts.transfer_error;
+    last->http.transfer_error_text = facts.transfer_error_text;
+    finish_if_over(last->process, last);
+  } else if (transfer.exchanges == 0 && transfer.sampled && (failed || head->response_code != 0)) {
+    // None was seen: there was no connection, or it is one that nobody can read.
+    facts.span = transfer.span;
+    facts.method = is_http_token(method) ? method : "GET";
+    facts.end = failed ? HttpEnd::kFailed : HttpEnd::kComplete;
+    facts.end_ticks = at.ticks;
+    facts.status = head->response_code >= 100 && head->response_code <= 999
+                       ? static_cast<int>(head->response_code)
+                       : 0;
+    facts.version = curl_version(head->http_version);
+    facts.sent_bytes = static_cast<uint64_t>(std::max<int64_t>(0, head->sent_bytes));
+    facts.received_bytes = static_cast<uint64_t>(std::max<int64_t>(0, head->received_bytes));
+    HttpConnection connection;
+    connection.peer_address = peer;
+    connection.peer_port = static_cast<uint16_t>(head->peer_port);
+    HttpTransfer told = transfer;
+    if (!url.empty()) told.url = url;
+    write_unseen(process, told, std::move(facts), connection);
+  }
+  while (state.ended_transfers.size() > kEndedTransfersKept) {
+    auto oldest = state.transfers.find(state.ended_transfers.front());
+    state.ended_transfers.pop_front();
+    if (oldest == state.transfers.end()) continue;
+    state.issued.erase(oldest->second.place);
+    state.transfers.erase(oldest);
+  }
+}
+
+// The pair of a transfer whose exchange was not seen.
+void HttpSpans::write_unseen(Process* process, const HttpTransfer& transfer, HttpExchange exchange,
+                             const HttpConnection& connection) {
+  UrlParts parts;
+  parts.method = exchange.method;
+  parts.target = transfer.url;
+  exchange.role = HttpRole::kClient;
+  exchange.url = make_url(parts);
+  exchange.user_agent = "unknown";
+  exchange.request_known = true;
+  exchange.request_body_bytes = static_cast<int64_t>(exchange.sent_bytes);
+  exchange.peer = HttpPeer(connection);
+  write_request(process, &exchange);
+  write_response(process, &exchange);
+}
+
+void HttpSpans::tls(const Place& at, const AssembledMessage& message) {
+  auto head = message.head<TlsConnectionMessage>();
+  if (!head.has_value() || head->reserved[0] != kHttpDigest) return;
+  Process* process = at.thread->process;
+  auto& all = process->http->tls;
+  auto found = all.find(head->connection);
+  if (found == all.end()) {
+    if (all.size() >= kMaxTlsConnections) return;
+    found = all.emplace(head->connection, OpaqueTls{}).first;
+    OpaqueTls& made = found->second;
+    made.span = span_at(at, head->context, at.start(head->start_ticks));
+    made.sampled = head->context.sampled != 0;
+    made.facts = read_tls(tail(message, sizeof *head, 0, head->hello_bytes),
+                          known_connection(at.segment, head->connection));
+  }
+  OpaqueTls& connection = found->second;
+  connection.sent_bytes = head->sent_bytes;
+  connection.received_bytes = head->received_bytes;
+  if (head->end_ticks == 0) return;
+  connection.end_ticks = at.start(head->end_ticks);
+  write_tls(process, &connection);
+  all.erase(found);
+}
+
+void HttpSpans::write_tls(Process* process, OpaqueTls* connection) {
+  if (!connection->sampled) return;
+  const HttpSpan& span = connection->span;
+  int64_t end_ns = end_of(span, connection->end_ticks);
+  const Operation& end = made_.tls(connection->facts, connection->sent_bytes,
+                                   connection->received_bytes, end_ns - span.start_ns);
+  events_->end(process, span, end_ns, end, Severity::kInfo, nullptr);
+}
+
+void HttpSpans::end_process(Process* process, ExitKind kind, uint64_t ticks) {
+  if (process->http == nullptr) return;
+  HttpState& state = *process->http;
+  while (!state.by_age.empty()) {
+    OpenExchange* exchange = state.by_age.front();
+    HttpExchange& http = exchange->http;
+    if (http.end == HttpEnd::kOpen) {
+      http.end = http_end(kind);
+      http.end_ticks = std::max(ticks, http.span.start_ticks);
+    }
+    finish(process, exchange);
+  }
+  for (auto& [number, transfer] : state.transfers) {
+    if (transfer.ended || transfer.exchanges > 0 || !transfer.sampled) continue;
+    HttpExchange exchange;
+    exchange.span = transfer.span;
+    exchange.method = "GET";
+    exchange.end = http_end(kind);
+    exchange.end_ticks = ticks;
+    write_unseen(process, transfer, std::move(exchange), HttpConnection());
+  }
+  state.transfers.clear();
+  state.issued.clear();
+  state.ended_transfers.clear();
+  for (auto& [number, connection] : state.tls) {
+    connection.end_ticks = ticks;
+    write_tls(process, &connection);
+  }
+  state.tls.clear();
+}
+
+}  // namespace telinject
