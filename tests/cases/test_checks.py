@@ -29,6 +29,7 @@ needed=$(ninja -C "$TELINJECT_BUILD" -t deps "$object" | sed -n '/(VALID)/,$ { /
 for file in $EDITED; do
   ! grep -q "/$file\\$" <<<"$needed" || exec "$@"
 done
+# shellcheck disable=SC2086 # names of files, on one line
 cp "$TELINJECT_BUILD/$object" "$object" && echo "$object:" $needed >"$depfile"
 """
 

@@ -235,6 +235,7 @@ def counting(pair, seconds, **popen):
     return process
 
 
+@pytest.mark.alone  # two signals that are pending at once are one
 def test_group_signals_are_delivered_once(pair):
     """Many in a row: neither doubled nor lost."""
     process = counting(pair, 3, start_new_session=True)

@@ -1,11 +1,13 @@
 // Puts messages together again that were written as several records (shim/channel/message.h).
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "shim/channel/message.h"
 #include "shim/channel/record.h"
@@ -28,6 +30,10 @@ struct AssembledMessage {
     T value;
     std::memcpy(&value, bytes.data(), sizeof value);
     return value;
+  }
+  // Of the part behind it: as much of that as is there. As long as the message lives.
+  std::string_view text(size_t from, size_t size) const {
+    return std::string_view(bytes).substr(std::min(from, bytes.size()), size);
   }
   std::string tail(size_t from) const { return from < bytes.size() ? bytes.substr(from) : ""; }
 

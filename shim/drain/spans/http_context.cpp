@@ -189,7 +189,7 @@ void HttpSpans::ask(Thread* thread, HttpExchange* http) {
   if (frame.ticks > http->span.start_ticks) return;
   http->asked_by_call = frame.number;
   http->asked_by_thread = thread->info.tid;
-  frame.requests.begin(http->span.start_ns, frame.children_ns);
+  frame.requests.begin(http->span.start_ns, frame.not_own_ns());
 }
 
 void HttpSpans::be_answered(Process* process, const HttpExchange& http) {
@@ -198,7 +198,7 @@ void HttpSpans::be_answered(Process* process, const HttpExchange& http) {
     if (thread->info.tid != http.asked_by_thread) continue;
     Frame* frame = thread->tree.open_call(http.asked_by_call);
     if (frame == nullptr) continue;
-    frame->requests.end(calls_->to_ns(http.end_ticks), frame->children_ns);
+    frame->requests.end(calls_->to_ns(http.end_ticks), frame->not_own_ns());
     return;
   }
 }

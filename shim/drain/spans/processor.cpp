@@ -250,7 +250,12 @@ bool Processor::ended_alone(const Thread& thread) const {
 void Processor::finish_thread(Thread* thread, ExitKind kind) {
   Process* process = thread->process;
   // Whatever became of the program that it executed.
-  if (thread->tree.executing()) kind = ExitKind::kExec;
+  if (thread->tree.executing()) {
+    kind = ExitKind::kExec;
+    // The news of how the process ended may come last of all: it is of the program that it
+    // executed.
+    process->executed = process->executed || !thread->tree.in_vfork();
+  }
   thread->tree.close_all(kind, thread->end_ticks);
   release_main(thread, process->exit_status());
   http_.forget(thread);
@@ -327,7 +332,7 @@ void Processor::end_process(const Notice& notice) {
       continue;
     }
     process->ended = true;
-    process->executed = executed;
+    process->executed = process->executed || executed;
     process->end = notice.end;
     finish_process(process.get(), kind_of(*process), notice.ticks);
   }
@@ -352,7 +357,7 @@ void Processor::child_ended(SegmentState* segment, int pid, int status, uint64_t
   for (auto& [id, process] : segment->processes) {
     if (process->pid != pid || process->ended || process->first) continue;
     process->ended = true;
-    process->executed = has_executed(*segment, *process);
+    process->executed = process->executed || has_executed(*segment, *process);
     process->end = {true, status};
     finish_process(process.get(), kind_of(*process), ticks);
   }
@@ -381,7 +386,7 @@ void Processor::close_segment(const Notice& notice) {
   for (auto& [id, process] : segment.processes) {
     if (!process->ended && process->os_pid == notice.os_pid) {
       process->end = notice.end;
-      process->executed = process->first && segment.executed;
+      process->executed = process->executed || (process->first && segment.executed);
     }
     process->ended = true;
     for (auto& thread : process->threads) {

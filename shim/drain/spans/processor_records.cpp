@@ -43,7 +43,11 @@ void Processor::apply_preemptions(LaneTrack* lane, uint64_t until) {
   while (const uint64_t* record = lane->preemptions.peek()) {
     uint64_t ticks = *record & kTicksMask, preempted = control_b(record[2]);
     if (ticks - std::min(preempted / 2, ticks) > until) return;
-    if (lane->thread != nullptr && is_control(record[1]) &&
+    // What came after pthread_exit's last record is nobody's time.
+    bool over = lane->thread != nullptr && lane->thread->tree.exiting() &&
+                ticks - std::min(preempted / 2, ticks) >
+                    std::max(lane->thread->tree.exit_ticks(), lane->stream.ticks());
+    if (lane->thread != nullptr && !over && is_control(record[1]) &&
         control_kind(record[1]) == ControlKind::kPreempted) {
       preempt(lane->thread, ticks, preempted);
     }

@@ -48,10 +48,13 @@ void Processor::span_opened(Thread* thread, const Frame& frame) {
 void Processor::span_closed(Thread* thread, FrameStack* stack, const Frame& frame, ExitKind kind,
                             uint64_t end_ticks, bool upper_bound) {
   int64_t end_ns = std::max(clock_->to_ns(std::max(end_ticks, frame.ticks)), frame.start_ns);
-  if (frame.requests.open > 0) {
-    Frame answered = frame;
-    answered.requests.end_all(end_ns, frame.children_ns);
-    return span_closed(thread, stack, answered, kind, end_ticks, upper_bound);
+  bool fits = frame.preempted_ns == 0 ||
+              frame.preempted_ns <= end_ns - frame.start_ns - std::max<int64_t>(frame.waited_ns, 0);
+  if (frame.requests.open > 0 || !fits) {
+    Frame ended = frame;
+    ended.fit(end_ns);
+    ended.requests.end_all(end_ns, ended.not_own_ns());
+    return span_closed(thread, stack, ended, kind, end_ticks, upper_bound);
   }
   int64_t duration = frame.duration_ns(end_ns);
   if (!stack->frames.empty()) add_ns(&stack->frames.back().children_ns, duration);

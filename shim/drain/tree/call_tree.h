@@ -67,6 +67,19 @@ struct Frame {
   int64_t delayed_ns = 0;
   ClientRequests requests;
 
+  // For `requests`.
+  int64_t not_own_ns() const {
+    int64_t sum = children_ns;
+    add_ns(&sum, waited_ns);
+    add_ns(&sum, preempted_ns);
+    return sum;
+  }
+  // It ended then: what was taken out of its time lies before that.
+  void fit(int64_t end_ns) {
+    int64_t all = std::max<int64_t>(end_ns - start_ns, 0);
+    waited_ns = std::min(waited_ns, all);
+    preempted_ns = std::min(preempted_ns, all - waited_ns);
+  }
   uint64_t parent_of_children() const { return fate == Fate::kLeftOut ? parent_span_id : span_id; }
   // What the call took the program: the tracer's waiting is no part of it, nor is the time in which
   // others had the processor.
@@ -195,6 +208,8 @@ class CallTree {
   bool has_open() const { return !home_->frames.empty(); }
   // The last record was an exec that has not failed (so far).
   bool executing() const { return exec_pending_; }
+  // Of the records now some are of a child of vfork, which runs on this thread's stack.
+  bool in_vfork() const { return vfork_sp_ != 0; }
   // pthread_exit was called: what is still open when the lane ends, ended then.
   void thread_exit(uint64_t ticks) { thread_exit_ticks_ = ticks; }
   bool exiting() const { return thread_exit_ticks_ != 0; }

@@ -9,33 +9,33 @@
 
 namespace telinject {
 
-// Times in nanoseconds: of the clock that events have; `children_ns` is what the call's own calls
-// have taken so far.
+// Times in nanoseconds: of the clock that events have; `not_own_ns` is what has gone by so far in
+// the call's own calls, or was taken out of its time.
 struct ClientRequests {
   uint32_t open = 0;
-  int64_t since_ns = 0, children_before_ns = 0;  // when `open` became 1
+  int64_t since_ns = 0, not_own_before_ns = 0;  // when `open` became 1
   int64_t waited_ns = 0;
 
-  void begin(int64_t now_ns, int64_t children_ns) {
+  void begin(int64_t now_ns, int64_t not_own_ns) {
     if (open++ > 0) return;
     since_ns = now_ns;
-    children_before_ns = children_ns;
+    not_own_before_ns = not_own_ns;
   }
-  void end(int64_t now_ns, int64_t children_ns) {
+  void end(int64_t now_ns, int64_t not_own_ns) {
     if (open == 0 || --open > 0) return;
-    int64_t children = std::max<int64_t>(children_ns - children_before_ns, 0);
-    add_ns(&waited_ns, std::max<int64_t>(now_ns - since_ns - children, 0));
+    int64_t not_own = std::max<int64_t>(not_own_ns - not_own_before_ns, 0);
+    add_ns(&waited_ns, std::max<int64_t>(now_ns - since_ns - not_own, 0));
   }
   // The call has ended, and with it its waiting.
-  void end_all(int64_t now_ns, int64_t children_ns) {
+  void end_all(int64_t now_ns, int64_t not_own_ns) {
     open = std::min<uint32_t>(open, 1);
-    end(now_ns, children_ns);
+    end(now_ns, not_own_ns);
   }
 
   template <typename Archive>
   void io(Archive& a) {
-    a(open, since_ns, children_before_ns, waited_ns);
-    if (since_ns < 0 || children_before_ns < 0 || waited_ns < 0) a.fail();
+    a(open, since_ns, not_own_before_ns, waited_ns);
+    if (since_ns < 0 || not_own_before_ns < 0 || waited_ns < 0) a.fail();
   }
 };
 
