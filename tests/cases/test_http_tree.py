@@ -152,10 +152,13 @@ def test_waiting_for_a_response_is_no_own_time(compiler, tmp_path):
 
     waited, own, duration = figures("one")
     meanwhile = figures("meanwhile")[2]
-    assert delay - meanwhile - 0.01 < waited < duration - meanwhile - 0.045
+    # What was called while the server took its time may have been put off for other programs.
+    put_off = named(events, "function_exit", "one")[0]["attributes"].get("telinject.preempted_ns", 0) / 1e9
+    assert delay - meanwhile - put_off - 0.01 < waited < duration - meanwhile - 0.045
     assert own == pytest.approx(duration - waited - meanwhile, abs=1e-6)
     waited, own, duration = figures("two_at_once")
-    assert delay * 0.9 < waited <= duration
+    put_off = named(events, "function_exit", "two_at_once")[0]["attributes"].get("telinject.preempted_ns", 0)
+    assert delay * 0.9 - put_off / 1e9 < waited <= duration
     assert own < 0.1
     # What was open when the call returned was waited for no longer; the call that hears it did not ask.
     assert figures("begin")[2] < 0.1
