@@ -110,6 +110,9 @@ __attribute__((noinline, cold, no_instrument_function)) static struct ring* new_
   struct ring* made = (struct ring*)new_memory(sizeof *made);
   made->start = made->next = new_memory(RING_BYTES);
   made->end = made->start + RING_BYTES / sizeof(struct record);
+#ifdef FLOOR_WIDE
+  made->end--; /* its last entry may take two */
+#endif
 #ifdef FLOOR_READ
   static atomic_int core;
   cpu_set_t own, all;
@@ -140,21 +143,29 @@ __attribute__((noinline, cold, no_instrument_function)) static void go_on(struct
 #endif
 }
 
-static inline __attribute__((always_inline, no_instrument_function)) void store(uint64_t first,
-                                                                                uint64_t second) {
+/* The call site is of an entry that stores more. */
+static inline __attribute__((always_inline, no_instrument_function)) void record(void* function,
+                                                                                 uint64_t kind,
+                                                                                 void* call_site) {
   struct ring* own = ring;
   if (__builtin_expect(own == NULL, 0)) own = new_ring();
   struct record* slot = own->next;
-  slot->function_and_kind = first;
-  slot->ticks = second;
+  uint64_t ticks = __rdtsc();
+  slot->function_and_kind = (uint64_t)function | kind << 63;
+  slot->ticks = ticks;
+#ifdef FLOOR_WIDE
+  if (call_site != NULL) {
+    slot++;
+    slot->function_and_kind = (uint64_t)call_site;
+    slot->ticks = (uint32_t)(uint64_t)__builtin_frame_address(0) |
+                  (uint64_t)__builtin_return_address(0) << 32;
+  }
+  own->next = ++slot;
+  if (__builtin_expect(slot >= own->end, 0)) go_on(own);
+#else
   own->next = ++slot;
   if (__builtin_expect(slot == own->end, 0)) go_on(own);
-}
-
-static inline __attribute__((always_inline, no_instrument_function)) void record(void* function,
-                                                                                 uint64_t kind) {
-  uint64_t ticks = __rdtsc();
-  store((uint64_t)function | kind << 63, ticks);
+#endif
 }
 
 #ifdef FLOOR_READ
@@ -165,14 +176,10 @@ __attribute__((constructor, no_instrument_function)) static void start(void) {
 #endif
 
 HOOK __cyg_profile_func_enter(void* function, void* call_site) {
-#ifdef FLOOR_WIDE
-  uint64_t back = (uint64_t)__builtin_return_address(0) << 32;
-  store((uint64_t)call_site, (uint32_t)(uint64_t)__builtin_frame_address(0) | back);
-#endif
-  record(function, 0);
+  record(function, 0, call_site);
 }
 HOOK __cyg_profile_func_exit(void* function, void* call_site) {
-  record(function, 1);
+  record(function, 1, NULL);
 }
 
 #else
