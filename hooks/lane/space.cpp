@@ -91,18 +91,18 @@ void pause_for(const std::atomic<uint32_t>* futex, uint32_t seen, long nanosecon
   sys::call(SYS_futex, sys::arg(futex), FUTEX_WAIT, seen, sys::arg(&timeout));
 }
 
-// In the dropping mode a thread waits where room is a matter of moments: the drain is moving what
-// waits from memory to the disk, and may not have a processor just now. Once until there is room
-// again: a drain that is stuck must not hold the program up at each call.
+// In dropping mode a thread waits only if the drain says that room comes: it is moving records from
+// memory to the disk, and may lack a processor at the moment. If a wait was in vain, the thread
+// does not wait again before there was room: a stuck drain must not hold up every call.
 bool may_wait(const Lane* lane) {
   if (g_process.on_full == kBlock) return true;
   return !lane->gave_up_waiting &&
          g_process.segment->room_comes.load(std::memory_order_relaxed) != 0 && !drain_has_gone();
 }
 
-// In the blocking mode for as long as the drain lives: its death is seen at once (the kernel marks
-// its robust futex); a drain that is merely stuck, after five seconds without a heartbeat. In the
-// dropping mode for a tenth of a second.
+// In blocking mode it waits as long as the drain lives. The drain's death is seen at once, for the
+// kernel marks its robust futex; a drain that is stuck, after five seconds without a heartbeat. In
+// dropping mode it waits for a tenth of a second at most.
 template <typename Found>
 bool wait_for_drain(Lane* lane, Found&& found) {
   constexpr long kPauseNs = 2000000;

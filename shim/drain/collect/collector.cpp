@@ -22,8 +22,8 @@ namespace {
 
 constexpr uint64_t kMillisecond = 1000000;
 constexpr unsigned long kTimerSlackNs = 1000;  // the default would double the shortest nap
-// Where all that is written comes from the collector's own core, so much waits until it is woken.
-// (1 MiB: less wakes it more often, more does not stay in the cache.)
+// If all that is written comes from the collector's own core, so many chunks (1 MiB) wait before
+// the program wakes it. Fewer would wake it more often; more would not stay in the cache.
 constexpr uint32_t kSharedBellChunks = 16;
 // A thread that has had records for so long, or has filled a chunk, is worth watching: what takes a
 // few calls and ends is not.

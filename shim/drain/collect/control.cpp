@@ -251,7 +251,7 @@ void Control::join(int memfd, int pidfd, int pid) {
   end_images_before(pid, pidfd);
   CollectorCommand command = {.notice = Notice(Notice::Kind::kSegmentOpened)};
   command.notice.os_pid = pid;
-  // What the drain was started for, from its first call on; others when they have run for a while.
+  // The first process is watched from the start, later ones once they have run for a while.
   if (std::exchange(first_, false) && pid == segment->info().pid) {
     bool refused;
     command.switches = SwitchRing::open(pid, pid, &refused);

@@ -43,7 +43,7 @@ void Processor::apply_preemptions(LaneTrack* lane, uint64_t until) {
   while (const uint64_t* record = lane->preemptions.peek()) {
     uint64_t ticks = *record & kTicksMask, preempted = control_b(record[2]);
     if (ticks - std::min(preempted / 2, ticks) > until) return;
-    // What came after pthread_exit's last record is nobody's time.
+    // Preemptions after the last record of a thread that exits are in no call's time.
     bool over = lane->thread != nullptr && lane->thread->tree.exiting() &&
                 ticks - std::min(preempted / 2, ticks) >
                     std::max(lane->thread->tree.exit_ticks(), lane->stream.ticks());
