@@ -47,6 +47,7 @@ def test_beyond_the_bound_calls_are_dropped_whole_and_told_where(outrun, tmp_pat
     assert functions["step"]["calls"] * 48 < 16 << 20
 
 
+@pytest.mark.alone  # the drain gets a processor within a tenth of a second
 def test_a_dropping_program_waits_a_moment_where_the_disk_has_room(outrun, tmp_path):
     """It calls faster than the drain moves records from memory to the disk, which gets no processor at
     first."""

@@ -143,7 +143,8 @@ COMMANDS = {
     "nohup, nice, setsid": (["nohup", "nice", "-n", "5", "setsid", "-w", "sh", "-c", "nice; fds; exit 8"],
                             {}),
     "script": (["script", "-qec", "tty | tr -d 0-9; fds | tr -d 0-9; exit 5", "/dev/null"], {}),
-    "dd": (["sh", "-c", "dd if=/dev/zero bs=1k count=9 status=none | dd of=f bs=2k status=noxfer; exit $?"],
+    "dd": (["sh", "-c", "dd if=/dev/zero bs=1k count=9 status=none |"
+            " dd of=f bs=2k iflag=fullblock status=noxfer; exit $?"],
            {}),
     "gdb": (["gdb", "-nx", "-batch", "-ex", "set confirm off", "-ex", "run", "-ex", "info program",
              "--args", "/bin/sh", "-c", "fds; exit 3"], {}),

@@ -5,6 +5,7 @@ and what OpenTelemetry's detectors say. Nothing outside is ever reached: there i
 To be started by start().
 """
 
+import fcntl
 import json
 import os
 import shutil
@@ -26,19 +27,22 @@ def detectors():
     assert shutil.which("node") and shutil.which("npm"), "needs Node.js and npm: apt-get install nodejs npm"
     folder = build_directory() / "test-cache/otel"
     folder.mkdir(parents=True, exist_ok=True)
-    package = (_DETECTORS / "package.json").read_text()
+    package, script = ((_DETECTORS / name).read_text() for name in ("package.json", "detect.js"))
     stamp = folder / "installed"
-    if not stamp.exists() or stamp.read_text() != package:
-        (folder / "package.json").write_text(package)
-        subprocess.run(
-            ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock"],
-            cwd=folder,
-            check=True,
-            capture_output=True,
-            timeout=500,
-        )
-        stamp.write_text(package)
-    (folder / "detect.js").write_text((_DETECTORS / "detect.js").read_text())
+    # Several workers want it at once, and npm installs into the folder itself.
+    with open(folder / "lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not stamp.exists() or stamp.read_text() != package + script:
+            (folder / "package.json").write_text(package)
+            (folder / "detect.js").write_text(script)
+            subprocess.run(
+                ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock"],
+                cwd=folder,
+                check=True,
+                capture_output=True,
+                timeout=500,
+            )
+            stamp.write_text(package + script)
     return folder
 
 
