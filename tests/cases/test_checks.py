@@ -14,7 +14,8 @@ COPIED = ["CMakeLists.txt", "CMakePresets.json", "CONTRIBUTING.md", "LICENSE", "
           ".shellcheckrc", ".gitignore"]
 TIMEOUT = 600
 # In front of the compiler, for a copy of the source: what is made of nothing that was edited there is
-# the object in the repository's build tree.
+# the object in the repository's build tree. The files that the object is made of are named relative to
+# the build tree (as ccache does) or by their whole paths; they must be those of the copy, for ninja.
 REUSE = """\
 #!/bin/bash
 for word; do
@@ -24,7 +25,8 @@ for word; do
   esac
   before=$word
 done
-needed=$(ninja -C "$TELINJECT_BUILD" -t deps "$object" | sed -n '/(VALID)/,$ { /^ /p }')
+needed=$(ninja -C "$TELINJECT_BUILD" -t deps "$object" |
+  sed -n "/(VALID)/,$ { s|^ *${TELINJECT_BUILD%/build}/|    ${0%/*}/|; /^ /p }")
 [ -n "$needed" ] || exec "$@"
 for file in $EDITED; do
   ! grep -q "/$file\\$" <<<"$needed" || exec "$@"

@@ -37,7 +37,9 @@ def trace_program(tmp_path, seed, mode, language, compiler, level):
     source = folder / f"{mode}{seed}.{language}"
     text = generator.source()
     if not source.exists() or source.read_text() != text:
-        source.write_text(text)
+        mine = source.with_name(f"{os.getpid()}-{source.name}")  # another worker may build the same one
+        mine.write_text(text)
+        mine.replace(source)
     program = build(source.stem, [source], compiler, (level, "-w"),
                     plain_sources=[APPS / "truth.c"])
     log = tmp_path / "truth"
