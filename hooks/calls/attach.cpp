@@ -16,7 +16,7 @@
 #include "shim/channel/message.h"
 #include "shim/channel/syscall.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -304,4 +304,4 @@ uint64_t next_root_number(Lane* lane) {
   return number;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

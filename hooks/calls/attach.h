@@ -3,7 +3,7 @@
 
 #include "hooks/lane/state.h"
 
-namespace telinject {
+namespace telinject::program {
 
 // Returns the current thread's lane and claims one if it has none. Null if the thread cannot be
 // traced: tracing is off, no lane or chunk is free, or this is a vfork child or another task that
@@ -36,4 +36,4 @@ inline uint64_t position_of(const Lane* lane, uintptr_t address) {
   return lane_position(lane->number, address - lane->base);
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -6,7 +6,7 @@
 #include "hooks/lane/record_writer.h"
 #include "hooks/lane/space.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -144,4 +144,4 @@ RecordRef mark_record(ControlKind kind, uintptr_t sp) {
   return {g_process.key.k0, position, lane->index, 0};
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

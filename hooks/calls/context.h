@@ -9,7 +9,7 @@
 
 #include "hooks/lane/state.h"
 
-namespace telinject {
+namespace telinject::program {
 
 // True if the current thread has a trace, from an open root or inherited. `sp` is the caller's
 // stack pointer (__builtin_dwarf_cfa() of the wrapper). Async-signal-safe, makes no system call,
@@ -34,4 +34,4 @@ inline void settle_served(Lane* lane) {
   if (__atomic_load_n(&lane->served.over, __ATOMIC_ACQUIRE) != 0) stop_serving(lane);
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

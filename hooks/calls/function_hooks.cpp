@@ -18,7 +18,7 @@
 #include "hooks/lane/state.h"
 #include "shim/channel/syscall.h"
 
-namespace telinject {
+namespace telinject::program {
 
 __thread HookState t_hook;
 __thread Birth t_birth;
@@ -27,9 +27,10 @@ __thread Birth t_birth;
 constinit AlivePage g_alive{};
 constinit Process g_process{};
 
-}  // namespace telinject
+}  // namespace telinject::program
 
 using namespace telinject;
+using namespace telinject::program;
 
 // In a page of their own, with a page of nothing but `ret` behind it: switch_hooks_off() puts that
 // one in its place. The order in the section is the file's (-fno-toplevel-reorder).
@@ -79,7 +80,7 @@ __asm__(".pushsection " TELINJECT_HOOKS_SECTION
 
 extern "C" __attribute__((visibility("hidden"))) char telinject_hooks_on[], telinject_hooks_off[];
 
-namespace telinject {
+namespace telinject::program {
 
 // A thread that is within a hook goes on with a `ret`: hooks leave the stack pointer alone.
 void switch_hooks_off() {
@@ -89,4 +90,4 @@ void switch_hooks_off() {
             sys::arg(telinject_hooks_on));
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -4,7 +4,7 @@
 #include "hooks/lane/record_writer.h"
 #include "hooks/lane/space.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -70,4 +70,4 @@ bool write_placed_message(Lane* lane, MessageType type, const void* head, size_t
   return true;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

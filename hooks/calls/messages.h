@@ -6,7 +6,7 @@
 #include "hooks/lane/state.h"
 #include "shim/channel/message.h"
 
-namespace telinject {
+namespace telinject::program {
 
 // Writes a message of two parts in one piece; both parts may be empty. If there is no room (in
 // blocking mode: if the drain has gone) it writes nothing and returns false. Async-signal-safe.
@@ -19,4 +19,4 @@ bool write_message(Lane* lane, MessageType type, const void* head, size_t head_b
 bool write_placed_message(Lane* lane, MessageType type, const void* head, size_t head_bytes,
                           const void* tail, size_t tail_bytes, size_t records, uint64_t* position);
 
-}  // namespace telinject
+}  // namespace telinject::program

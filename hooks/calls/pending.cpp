@@ -3,7 +3,7 @@
 #include "hooks/calls/stacks.h"
 #include "hooks/lane/record_writer.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -61,4 +61,4 @@ void write_pending(Lane* lane, uint64_t ticks) {
   lane->announced_hi = lane->current->hi;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

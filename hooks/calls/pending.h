@@ -9,7 +9,7 @@
 
 #include "hooks/lane/state.h"
 
-namespace telinject {
+namespace telinject::program {
 
 bool has_pending(const Lane* lane);
 // The room that write_pending() needs. (A wait that make_room() adds uses 32 bytes of the spill.)
@@ -17,4 +17,4 @@ uintptr_t pending_bytes(const Lane* lane);
 // Writes it. The caller has made room.
 void write_pending(Lane* lane, uint64_t ticks);
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -4,7 +4,7 @@
 
 #include "shim/channel/syscall.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -202,4 +202,4 @@ void forget_all_shared_stacks() {
   for (Stack& stack : g_few_stacks) stack = {};
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

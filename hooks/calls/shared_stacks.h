@@ -13,7 +13,7 @@
 
 #include "hooks/lane/state.h"
 
-namespace telinject {
+namespace telinject::program {
 
 // The stack that contains `sp`; null if no known one does.
 Stack* find_shared_stack(uintptr_t sp);
@@ -34,4 +34,4 @@ void forget_shared_stacks(uintptr_t lo, uintptr_t hi);
 // Forgets all stacks. For a forked child, whose thread is on none of the known ones.
 void forget_all_shared_stacks();
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -20,7 +20,7 @@
 #include "hooks/lane/space.h"
 #include "shim/channel/syscall.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -308,9 +308,10 @@ void close_root(Lane* lane) {
   current_stack(lane).root.open = false;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program
 
 using namespace telinject;
+using namespace telinject::program;
 
 namespace {
 

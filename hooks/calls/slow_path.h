@@ -9,7 +9,7 @@ void telinject_slow_enter(void* function, void* call_site, uintptr_t sp, void* r
 void telinject_slow_exit(void* function, void* call_site, uintptr_t sp, void* return_address);
 }
 
-namespace telinject {
+namespace telinject::program {
 
 // Copies the lane's state to what the fast path reads: the current stack, its root, and the limits.
 // The limits are 0 while the slow path has to see every call.
@@ -42,4 +42,4 @@ class SlowPath {
   bool entered_;
 };
 
-}  // namespace telinject
+}  // namespace telinject::program

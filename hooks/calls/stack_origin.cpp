@@ -3,7 +3,7 @@
 #include "hooks/calls/stack_walk.h"
 #include "hooks/lane/services.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -65,4 +65,4 @@ StackOrigin find_origin(Lane* lane, uintptr_t sp, Stack* (*known)(Lane*, uintptr
   return origin;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -14,7 +14,7 @@
 
 #include "hooks/lane/state.h"
 
-namespace telinject {
+namespace telinject::program {
 
 struct StackOrigin {
   Stack* joins;   // the known stack that the chain leads into; null if there is none
@@ -26,4 +26,4 @@ struct StackOrigin {
 // stacks.
 StackOrigin find_origin(Lane* lane, uintptr_t sp, Stack* (*known)(Lane*, uintptr_t));
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -4,7 +4,7 @@
 #include "hooks/lane/state.h"
 #include "shim/channel/syscall.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -135,4 +135,4 @@ bool step_out(Registers* registers, bool* exact, const StackBounds& bounds) {
   return registers->value[kRsp] > before || *exact;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -10,7 +10,7 @@
 #include "hooks/lane/call_frame.h"
 #include "shim/channel/message.h"
 
-namespace telinject {
+namespace telinject::program {
 
 struct StackBounds {
   uintptr_t lo, hi;
@@ -39,4 +39,4 @@ inline __attribute__((always_inline)) Registers current_registers() {
   return registers;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

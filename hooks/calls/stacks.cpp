@@ -8,7 +8,7 @@
 #include "hooks/lane/maps.h"
 #include "shim/channel/syscall.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -209,4 +209,4 @@ bool note_switch(uintptr_t from, uintptr_t to) {
   return true;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -7,7 +7,7 @@
 
 #include "hooks/lane/state.h"
 
-namespace telinject {
+namespace telinject::program {
 
 // Finds the thread's own stack at its first call: from the size given to pthread_create, for the
 // main thread from the process's limits, else from /proc/self/maps.
@@ -47,4 +47,4 @@ void note_context_stack(Lane* lane, uintptr_t lo, uintptr_t hi, uintptr_t sp);
 // setcontext(3). False if both are on the same stack.
 bool note_switch(uintptr_t from, uintptr_t to);
 
-}  // namespace telinject
+}  // namespace telinject::program

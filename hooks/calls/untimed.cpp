@@ -5,7 +5,7 @@
 #include "hooks/calls/slow_path.h"
 #include "shim/channel/syscall.h"
 
-namespace telinject {
+namespace telinject::program {
 
 __thread Untimed t_untimed;
 
@@ -50,4 +50,4 @@ void lose_untimed_call(uintptr_t sp) {
   count_loss(LossReason::kRestricted);
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

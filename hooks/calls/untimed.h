@@ -10,7 +10,7 @@
 
 #include "hooks/lane/state.h"
 
-namespace telinject {
+namespace telinject::program {
 
 struct Untimed {
   bool on;
@@ -35,4 +35,4 @@ inline bool is_untimed() {
 
 void lose_untimed_call(uintptr_t sp);
 
-}  // namespace telinject
+}  // namespace telinject::program

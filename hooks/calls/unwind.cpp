@@ -6,7 +6,7 @@
 #include "hooks/lane/record_writer.h"
 #include "hooks/lane/space.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -156,4 +156,4 @@ void note_event(ControlKind kind, uint64_t a, uintptr_t sp) {
   publish_hook_state(lane);
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

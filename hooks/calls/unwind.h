@@ -5,7 +5,7 @@
 
 #include "hooks/lane/state.h"
 
-namespace telinject {
+namespace telinject::program {
 
 // Records that control is about to go to `pc` in the frame whose stack pointer (at its call) is
 // `target_sp`. `exception` is the unwinder's header, or null. `sp` is the wrapper's own canonical
@@ -17,4 +17,4 @@ void note_unwind(UnwindKind kind, const void* exception, uintptr_t target_sp, ui
 // kExecFailed, kExit, kLaneEnded, kChildEnded).
 void note_event(ControlKind kind, uint64_t a, uintptr_t sp);
 
-}  // namespace telinject
+}  // namespace telinject::program

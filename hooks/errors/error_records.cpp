@@ -11,7 +11,7 @@
 #include "hooks/lane/space.h"
 #include "shim/channel/text.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -158,4 +158,4 @@ void note_crash(const CrashMessage& crash, const Registers& registers, LastWords
   publish_hook_state(lane);
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -7,7 +7,7 @@
 #include "hooks/calls/stack_walk.h"
 #include "hooks/lane/state.h"
 
-namespace telinject {
+namespace telinject::program {
 
 // Records that an exception is thrown; `again` if by `throw;`. `exception` is the unwinder's
 // header, `sp` the wrapper's own canonical frame address. Not async-signal-safe, as throwing is
@@ -26,4 +26,4 @@ void note_crash(const CrashMessage& crash, const Registers& registers, LastWords
 // Copies a string from an address that may be invalid. Returns 0 if it cannot be read.
 size_t copy_string(uintptr_t address, char* out, size_t capacity);
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -4,7 +4,7 @@
 #include "hooks/errors/what_interpreter.h"
 #include "shim/channel/text.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -137,4 +137,4 @@ Thrown inspect_exception(const void* exception, char* text, size_t capacity) {
   return thrown;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

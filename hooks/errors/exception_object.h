@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace telinject {
+namespace telinject::program {
 
 struct Thrown {
   const char* type = nullptr;  // mangled; null: not known
@@ -20,4 +20,4 @@ struct Thrown {
 // `exception` is the unwinder's header. The text goes to `text`.
 Thrown inspect_exception(const void* exception, char* text, size_t capacity);
 
-}  // namespace telinject
+}  // namespace telinject::program

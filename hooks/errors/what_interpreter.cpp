@@ -3,7 +3,7 @@
 #include "hooks/lane/services.h"
 #include "shim/channel/layout.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -466,4 +466,4 @@ uintptr_t read_what(uintptr_t exception) {
   return interpreter.run() ? interpreter.result() : 0;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -14,9 +14,9 @@
 
 #include <cstdint>
 
-namespace telinject {
+namespace telinject::program {
 
 // The address of the text that what() of this std::exception would return; 0 if it cannot be found.
 uintptr_t read_what(uintptr_t exception);
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -4,7 +4,7 @@
 
 #include "hooks/http/connection.h"
 
-namespace telinject {
+namespace telinject::program {
 
 // Null if there are too many, or nothing is to be recorded.
 Connection* open_connection(HttpLayer layer);
@@ -31,4 +31,4 @@ void adopt_descriptor(int fd, bool proxied);
 // last TLS connection has no descriptor yet (it reads and writes memory).
 bool tls_without_descriptor(int fd);
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -16,7 +16,7 @@
 #include "hooks/lane/state.h"
 #include "shim/channel/http_message.h"
 
-namespace telinject {
+namespace telinject::program {
 
 struct Lane;
 
@@ -212,4 +212,4 @@ inline Way request_way(const Connection& connection) {
                                                                               : Way::kSent;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -10,7 +10,7 @@
 #include "hooks/lane/state.h"
 #include "shim/channel/syscall.h"
 
-namespace telinject {
+namespace telinject::program {
 
 uint32_t g_descriptor_limit;
 std::atomic<uint32_t>* g_descriptors;
@@ -228,4 +228,4 @@ Connection* connection_of(int fd) {
   return connection_of_tag(descriptor_tag(fd));
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -9,7 +9,7 @@
 
 #include "hooks/http/connection.h"
 
-namespace telinject {
+namespace telinject::program {
 
 enum DescriptorTag : uint32_t {
   kNothing = 0,      // no socket that we know of
@@ -57,4 +57,4 @@ void descriptor_failed(int fd, Way way, int error);
 // shutdown(2) of the sending side.
 void descriptor_finished(int fd);
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -3,7 +3,7 @@
 #include "hooks/http/pools.h"
 #include "hooks/http/unsampled_responses.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -180,4 +180,4 @@ void release_memory(Connection& connection) {
   connection.streams = nullptr;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

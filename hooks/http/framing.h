@@ -7,7 +7,7 @@
 
 #include "hooks/http/connection.h"
 
-namespace telinject {
+namespace telinject::program {
 
 // `data` passed at `now`. Once the protocol is kOther nothing more will be found.
 void frame_bytes(Connection& connection, Way way, const uint8_t* data, size_t size,
@@ -40,4 +40,4 @@ void give_up(Connection& connection, const Moment& now);
 // After 101 or CONNECT: another protocol begins, in both directions.
 void switch_protocol(Connection& connection, Protocol protocol);
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -11,7 +11,7 @@
 #include "hooks/http/parser_guard.h"
 #include "hooks/http/pools.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -296,4 +296,4 @@ void end_of_http1(Connection& connection, Way way, const Moment& now) {
   }
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -2,7 +2,7 @@
 
 #include <emmintrin.h>
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -272,4 +272,4 @@ bool read_http1_head(const uint8_t* data, size_t size, http_parser_type type, Ht
   return !head->chunked || head->content_length == kNoLength;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -14,7 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace telinject {
+namespace telinject::program {
 
 struct Http1Head {
   size_t size;  // with the empty line
@@ -30,4 +30,4 @@ struct Http1Head {
 // `type`: what it must be, or HTTP_BOTH. False: ask the parser.
 bool read_http1_head(const uint8_t* data, size_t size, http_parser_type type, Http1Head* head);
 
-}  // namespace telinject
+}  // namespace telinject::program

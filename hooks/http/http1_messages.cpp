@@ -5,7 +5,7 @@
 #include "hooks/http/single_thread_atomics.h"
 #include "hooks/http/unsampled_responses.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -271,4 +271,4 @@ void close_http1(Connection& connection, HttpEndReason reason, int error, const 
   }
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -7,7 +7,7 @@
 
 #include "hooks/http/connection.h"
 
-namespace telinject {
+namespace telinject::program {
 
 // The exchange of that number, begun now if it is not there; null if another is still there: more
 // requests are waiting than we remember.
@@ -37,4 +37,4 @@ bool is_upgraded(Connection& connection, const Direction& direction);
 // After 101 and CONNECT 2xx. What is open (pipelined requests) can have no answer any more.
 void upgrade(Connection& connection, bool to_http2, const Moment& now);
 
-}  // namespace telinject
+}  // namespace telinject::program

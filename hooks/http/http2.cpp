@@ -4,7 +4,7 @@
 #include "hooks/http/pools.h"
 #include "hooks/http/report.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -272,4 +272,4 @@ void close_http2(Connection& connection, HttpEndReason reason, int error, const 
   report_end(connection, &end);
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -4,7 +4,7 @@
 #include "hooks/http/pools.h"
 #include "hooks/http/report.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -60,4 +60,4 @@ void close_tls(Connection& connection, const Moment& now) {
   report_tls(connection, way, {nullptr, 0, false}, now);
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

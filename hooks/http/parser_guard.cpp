@@ -1,6 +1,6 @@
 #include "hooks/http/parser_guard.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -24,12 +24,12 @@ __attribute__((noinline)) bool guarded_execute(http_parser* parser,
   return true;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program
 
 // Hidden: the program's own is libc's.
 extern "C" __attribute__((noreturn, visibility("hidden"))) void __assert_fail(const char*,
                                                                               const char*, unsigned,
                                                                               const char*) {
-  if (telinject::t_escape != nullptr) __builtin_longjmp(telinject::t_escape, 1);
+  if (telinject::program::t_escape != nullptr) __builtin_longjmp(telinject::program::t_escape, 1);
   __builtin_trap();  // not reached: nobody else calls this
 }

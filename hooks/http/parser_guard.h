@@ -11,10 +11,10 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace telinject {
+namespace telinject::program {
 
 // False if an assertion failed. Async-signal-safe.
 bool guarded_execute(http_parser* parser, const http_parser_settings* settings, const uint8_t* data,
                      size_t size, size_t* taken);
 
-}  // namespace telinject
+}  // namespace telinject::program

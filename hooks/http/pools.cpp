@@ -5,7 +5,7 @@
 #include "hooks/lane/state.h"
 #include "shim/channel/syscall.h"
 
-namespace telinject {
+namespace telinject::program {
 
 std::atomic<Connection*> g_connection_pieces[kMaxConnections / kPoolPiece];
 
@@ -169,4 +169,4 @@ void drop_gathered(Gathering* gathering) {
   *gathering = {};
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -8,7 +8,7 @@
 
 #include "hooks/http/connection.h"
 
-namespace telinject {
+namespace telinject::program {
 
 inline constexpr uint32_t kPoolPiece = 64;  // objects that are mapped at once, and bits of a word
 inline constexpr uint32_t kMaxConnections = 1 << 16;
@@ -38,4 +38,4 @@ void gather(Gathering* gathering, const uint8_t* data, size_t size);
 Block gathered(Gathering* gathering, const uint8_t* data, size_t size);
 void drop_gathered(Gathering* gathering);
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -12,7 +12,7 @@
 #include "hooks/http/tracestate.h"
 #include "shim/channel/syscall.h"
 
-namespace telinject {
+namespace telinject::program {
 
 __thread uint64_t t_transfer;
 
@@ -288,4 +288,4 @@ void report_tls(Connection& connection, Way hello_way, const Block& hello, uint6
   write(MessageType::kTlsConnection, &message, sizeof message, hello.data, hello.size);
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -4,7 +4,7 @@
 
 #include "hooks/http/connection.h"
 
-namespace telinject {
+namespace telinject::program {
 
 // A request's header block is complete. True if it is recorded: then its response and end are to be
 // reported, too. `exchange` has its number.
@@ -30,4 +30,4 @@ void exchange_over(Connection& connection, const Exchange& exchange);
 // A ClientHello has passed; and when its connection is closed.
 void report_tls(Connection& connection, Way hello_way, const Block& hello, uint64_t end_ticks);
 
-}  // namespace telinject
+}  // namespace telinject::program

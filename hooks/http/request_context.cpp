@@ -5,7 +5,7 @@
 #include "hooks/http/traffic.h"
 #include "shim/channel/traceparent.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -87,4 +87,4 @@ void write_traceparent(char out[55], const HttpContext& context, uint64_t span) 
   __builtin_memcpy(out, text, kTraceparentLength);
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -3,7 +3,7 @@
 
 #include "hooks/http/connection.h"
 
-namespace telinject {
+namespace telinject::program {
 
 // Calls take(value, size) with each value of the field, whose name is in small letters, until it
 // returns false.
@@ -36,4 +36,4 @@ void new_trace(Lane* lane, HttpContext* context);
 // The current thread's lane, claimed now if need be; null if nothing is to be recorded.
 Lane* lane_of_thread(uintptr_t sp);
 
-}  // namespace telinject
+}  // namespace telinject::program

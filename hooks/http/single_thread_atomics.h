@@ -8,7 +8,7 @@
 #include <atomic>
 #include <cstdint>
 
-namespace telinject {
+namespace telinject::program {
 
 // libc's; not 0: there is one thread. Of ours, always 0, until it was found.
 extern const char* g_single_threaded;
@@ -70,4 +70,4 @@ inline uint32_t fetch_and(std::atomic<uint32_t>* at, uint32_t bits) {
 
 }  // namespace exclusive
 
-}  // namespace telinject
+}  // namespace telinject::program

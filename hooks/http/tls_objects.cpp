@@ -6,7 +6,7 @@
 #include "hooks/lane/state.h"
 #include "shim/channel/syscall.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -82,4 +82,4 @@ void forget_tls_object(const void* object) {
   place->object.store(nullptr, std::memory_order_release);
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

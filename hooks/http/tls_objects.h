@@ -4,11 +4,11 @@
 
 #include "hooks/http/connection.h"
 
-namespace telinject {
+namespace telinject::program {
 
 Connection* find_tls_object(const void* object);
 // False if there is no room (near its place) or no memory.
 bool add_tls_object(const void* object, Connection* connection);
 void forget_tls_object(const void* object);
 
-}  // namespace telinject
+}  // namespace telinject::program

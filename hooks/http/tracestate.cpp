@@ -3,7 +3,7 @@
 #include "hooks/http/request_context.h"
 #include "hooks/lane/state.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -70,4 +70,4 @@ size_t tracestate_of(const TraceContext& trace, char out[kMaxTracestate]) {
   return kept->size;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

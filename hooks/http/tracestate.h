@@ -8,7 +8,7 @@
 
 #include "hooks/http/connection.h"
 
-namespace telinject {
+namespace telinject::program {
 
 inline constexpr size_t kMaxTracestate = 512;  // longer ones need not be passed on
 
@@ -21,4 +21,4 @@ void inherit_tracestate(const char* text, const TraceContext& trace);
 // What to send along with that trace from this thread; the number of characters, 0: nothing.
 size_t tracestate_of(const TraceContext& trace, char out[kMaxTracestate]);
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -12,7 +12,7 @@
 #include "hooks/http/tls_objects.h"
 #include "hooks/lane/state.h"
 
-namespace telinject {
+namespace telinject::program {
 
 __thread bool t_descriptor_wanted __attribute__((tls_model("initial-exec")));
 __thread Connection* t_tls_scope __attribute__((tls_model("initial-exec")));
@@ -293,4 +293,4 @@ void connection_role(Connection* connection, HttpRole role) {
   if (connection->asked == 0 && connection->answered == 0) connection->role.store(role);
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

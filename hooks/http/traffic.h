@@ -11,7 +11,7 @@
 #include "hooks/lane/state.h"
 #include "shim/channel/http_message.h"
 
-namespace telinject {
+namespace telinject::program {
 
 struct Connection;
 
@@ -79,4 +79,4 @@ extern __thread uint64_t t_transfer __attribute__((tls_model("initial-exec")));
 // of nghttp2_submit_request sees it.)
 void issued_id_sent(uint64_t span);
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -4,7 +4,7 @@
 #include "hooks/http/report.h"
 #include "hooks/http/single_thread_atomics.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -76,4 +76,4 @@ bool leave_unread(Connection& connection, const void* data, uint64_t size) {
   return direction.unread;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -15,7 +15,7 @@
 
 #include "hooks/http/connection.h"
 
-namespace telinject {
+namespace telinject::program {
 
 // May this request, if it is not recorded, go without an exchange? It is bare then: all that is
 // kept of it is how many there were. Not if it may upgrade the connection.
@@ -36,4 +36,4 @@ inline bool is_unread(const Connection& connection) {
 // What was sent now belongs to an answer that is left unread. `data`: null if it is not at hand.
 bool leave_unread(Connection& connection, const void* data, uint64_t size);
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -1,6 +1,6 @@
 #include "hooks/lane/call_frame.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -521,4 +521,4 @@ bool evaluate(const unsigned char* at, const Registers& registers, const uintptr
   return true;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -12,7 +12,7 @@
 
 #include <cstdint>
 
-namespace telinject {
+namespace telinject::program {
 
 // DWARF's numbers for x86-64.
 inline constexpr uint32_t kRbx = 3, kRbp = 6, kRsp = 7, kR12 = 12, kPc = 16;
@@ -56,4 +56,4 @@ using ReadWord = bool (*)(const void* reader, uintptr_t address, uintptr_t* valu
 bool evaluate(const unsigned char* at, const Registers& registers, const uintptr_t* first,
               ReadWord read, const void* reader, uintptr_t* result);
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -5,7 +5,7 @@
 #include "hooks/lane/space.h"
 #include "shim/channel/syscall.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -122,4 +122,4 @@ void map_ahead(uint64_t bytes) {
   if (chunks > 0) map_group(chunk_group(chunks - 1));
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

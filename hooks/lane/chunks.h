@@ -6,7 +6,7 @@
 
 #include "hooks/lane/state.h"
 
-namespace telinject {
+namespace telinject::program {
 
 inline constexpr uint32_t kNoChunk = ~uint32_t{0};
 
@@ -27,4 +27,4 @@ uintptr_t chunk_address(uint32_t chunk);
 // Maps `bytes` of the pool in advance, before mapping is forbidden.
 void map_ahead(uint64_t bytes);
 
-}  // namespace telinject
+}  // namespace telinject::program

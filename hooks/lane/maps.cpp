@@ -1,6 +1,6 @@
 #include "hooks/lane/maps.h"
 
-namespace telinject {
+namespace telinject::program {
 
 int MapsReader::get() {
   if (position_ == size_) {
@@ -73,4 +73,4 @@ bool find_mapping(uintptr_t address, Mapping* mapping) {
   return false;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -10,7 +10,7 @@
 #include "shim/channel/syscall.h"
 #include "shim/channel/text.h"
 
-namespace telinject {
+namespace telinject::program {
 
 struct Mapping {
   uintptr_t start, end;
@@ -46,4 +46,4 @@ class MapsReader {
 // Finds the mapping that contains an address. False if there is none or /proc cannot be read.
 bool find_mapping(uintptr_t address, Mapping* mapping);
 
-}  // namespace telinject
+}  // namespace telinject::program

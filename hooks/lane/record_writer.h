@@ -7,7 +7,7 @@
 
 #include "hooks/lane/state.h"
 
-namespace telinject {
+namespace telinject::program {
 
 inline __attribute__((always_inline)) uint64_t* reserve(uintptr_t bytes) {
   uintptr_t at = bytes;
@@ -49,4 +49,4 @@ inline void put_control(uint64_t* record, uint64_t ticks, ControlKind kind, uint
   publish(record, ticks);
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -7,7 +7,7 @@
 
 #include "hooks/lane/call_frame.h"
 
-namespace telinject {
+namespace telinject::program {
 
 // Sets up tracing for this process, once. Called by the library's constructor, or by the first hook
 // if that runs before it (preinit_array). Afterwards g_process.state is kReady or kOff.
@@ -51,4 +51,4 @@ uintptr_t bind_function(uintptr_t module, uint64_t number);
 // forked child at its first call.
 void reset_services_in_child();
 
-}  // namespace telinject
+}  // namespace telinject::program

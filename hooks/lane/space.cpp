@@ -8,7 +8,7 @@
 #include "shim/channel/clock.h"
 #include "shim/channel/syscall.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -220,4 +220,4 @@ bool has_nested_room(const Lane* lane, uintptr_t bytes) {
   return at - base + bytes + lane->granted <= kChunkBytes - kGuardBytes;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

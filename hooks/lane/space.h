@@ -4,7 +4,7 @@
 
 #include "hooks/lane/state.h"
 
-namespace telinject {
+namespace telinject::program {
 
 // Bytes kept free at a chunk's end for hooks that are interrupted between their check and their
 // reservation: one record for each nested handler.
@@ -43,4 +43,4 @@ inline constexpr uint64_t kMaxMessageRoom = kChunkBytes - kSpillBytes;
 // True if `bytes` can be reserved at the cursor. For hooks that interrupt the slow path.
 bool has_nested_room(const Lane* lane, uintptr_t bytes);
 
-}  // namespace telinject
+}  // namespace telinject::program

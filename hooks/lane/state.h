@@ -24,7 +24,7 @@
 #define TELINJECT_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define TELINJECT_COLD __attribute__((noinline, cold))
 
-namespace telinject {
+namespace telinject::program {
 
 struct Lane;
 
@@ -244,4 +244,4 @@ inline void count_loss(LossReason reason, uint64_t calls = 1) {
   }
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -4,7 +4,7 @@
 #include "preload/start/startup.h"
 #include "shim/channel/text.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -167,4 +167,4 @@ void finish_curl_transfer(void* handle, Transfer* transfer, int result, const vo
   forget_if_empty(handle, transfer);
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

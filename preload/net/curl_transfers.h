@@ -7,7 +7,7 @@
 
 #include "preload/net/transfers.h"
 
-namespace telinject {
+namespace telinject::program {
 
 // libcurl's ABI, which has not changed since 7.16. Variadic functions are called as such.
 inline constexpr int kCurlFailedInit = 2;      // CURLE_FAILED_INIT
@@ -27,4 +27,4 @@ Transfer* start_curl_transfer(void* handle, const void* multi, const void* libra
 // It is over (a CURLcode, or -1 if it was given up): the handle gets its own headers back.
 void finish_curl_transfer(void* handle, Transfer* transfer, int result, const void* library);
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -12,7 +12,7 @@
 #include "preload/real/resolve.h"
 #include "shim/channel/syscall.h"
 
-namespace telinject {
+namespace telinject::program {
 
 inline constexpr int kInProgress = 115;  // EINPROGRESS
 
@@ -50,4 +50,4 @@ struct Parts {
   size_t size() const;
 };
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -14,7 +14,7 @@
 #include "preload/start/startup.h"
 #include "shim/channel/clock.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -132,4 +132,4 @@ bool send_with_traceparent(int fd, const iovec* parts, size_t count, int flags, 
   return true;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

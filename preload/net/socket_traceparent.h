@@ -7,7 +7,7 @@
 
 #include "preload/start/startup.h"
 
-namespace telinject {
+namespace telinject::program {
 
 // Does the user ask for it?
 inline bool sends_traceparents() {
@@ -22,4 +22,4 @@ inline bool sends_traceparents() {
 // Async-signal-safe; blocks no longer than the call itself would.
 bool send_with_traceparent(int fd, const iovec* parts, size_t count, int flags, ssize_t* result);
 
-}  // namespace telinject
+}  // namespace telinject::program

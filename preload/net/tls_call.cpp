@@ -3,7 +3,7 @@
 #include "preload/real/resolve.h"
 #include "preload/start/startup.h"
 
-namespace telinject {
+namespace telinject::program {
 
 __thread const void* t_tls_object __attribute__((tls_model("initial-exec")));
 
@@ -41,4 +41,4 @@ ErrnoKept::~ErrnoKept() {
   if (place_ != nullptr) *place_ = value_;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

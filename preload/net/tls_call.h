@@ -5,7 +5,7 @@
 
 #include "hooks/http/traffic.h"
 
-namespace telinject {
+namespace telinject::program {
 
 // The object whose call is under way on this thread: libraries make some of their functions of
 // others, and call them by way of us.
@@ -59,4 +59,4 @@ class ErrnoKept {
 
 inline constexpr int kProtocolError = 71;  // EPROTO, for what the library found wrong
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -12,7 +12,7 @@
 #include "shim/channel/text.h"
 #include "shim/channel/traceparent.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -288,4 +288,4 @@ void end_issued_id(const IssuedId& id, bool made) {
                 &position);
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

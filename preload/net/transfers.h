@@ -17,7 +17,7 @@
 #include "hooks/http/tracestate.h"
 #include "shim/channel/http_message.h"
 
-namespace telinject {
+namespace telinject::program {
 
 // struct curl_slist.
 struct HeaderList {
@@ -91,4 +91,4 @@ bool issue_id(const char* url, size_t url_bytes, uintptr_t sp, IssuedId* id);
 // Ends it at once: the request was made, or was not.
 void end_issued_id(const IssuedId& id, bool made);
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -11,7 +11,7 @@
 #include "preload/real/library_functions.h"
 #include "preload/start/startup.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -60,9 +60,10 @@ void give_list_to_copy(void* handle, void* copy, bool by_libcurl, const void* li
 
 }  // namespace
 
-}  // namespace telinject
+}  // namespace telinject::program
 
 using namespace telinject;
+using namespace telinject::program;
 
 // One argument behind the option, whatever its type: none is of floating point, so all come in the
 // same register.

@@ -8,7 +8,7 @@
 #include "preload/real/export.h"
 #include "preload/real/library_functions.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -36,9 +36,10 @@ void give_up(const void* handle, Transfer* transfer, void* library) {
 
 }  // namespace
 
-}  // namespace telinject
+}  // namespace telinject::program
 
 using namespace telinject;
+using namespace telinject::program;
 
 TELINJECT_WRAPPER(int, curl_multi_add_handle, void* multi, void* handle) {
   const void* site = TELINJECT_CALL_SITE();

@@ -11,7 +11,7 @@
 #include "preload/real/resolve.h"
 #include "shim/channel/syscall.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -30,9 +30,10 @@ int duplicate_with(RealSymbol symbol, int fd, int command, long argument) {
 
 }  // namespace
 
-}  // namespace telinject
+}  // namespace telinject::program
 
 using namespace telinject;
+using namespace telinject::program;
 
 TELINJECT_WRAPPER(int, socket, int family, int type, int protocol) {
   int fd = real<int (*)(int, int, int)>(kReal_socket)(family, type, protocol);

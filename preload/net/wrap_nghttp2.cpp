@@ -10,7 +10,7 @@
 #include "shim/channel/text.h"
 #include "shim/channel/traceparent.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -100,9 +100,10 @@ constexpr int32_t kInvalidState = -519;  // NGHTTP2_ERR_INVALID_STATE
 
 }  // namespace
 
-}  // namespace telinject
+}  // namespace telinject::program
 
 using namespace telinject;
+using namespace telinject::program;
 
 TELINJECT_WRAPPER(int32_t, nghttp2_submit_request, void* session, const void* priority,
                   const Field* fields, size_t count, const void* provider, void* user_data) {

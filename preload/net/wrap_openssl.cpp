@@ -6,7 +6,7 @@
 #include "preload/real/export.h"
 #include "preload/real/library_functions.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -104,9 +104,10 @@ int handshake(void* library, void* ssl) {
 
 }  // namespace
 
-}  // namespace telinject
+}  // namespace telinject::program
 
 using namespace telinject;
+using namespace telinject::program;
 
 #define FIND(name) void* library = library_function(kLibrary_##name, TELINJECT_CALL_SITE(), ssl)
 

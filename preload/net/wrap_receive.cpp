@@ -7,7 +7,7 @@
 #include "preload/real/export.h"
 #include "shim/channel/syscall.h"
 
-namespace telinject {
+namespace telinject::program {
 
 size_t Parts::size() const {
   const auto* parts = static_cast<const iovec*>(data);
@@ -145,9 +145,10 @@ const void* where(const void* data, int flags) {
 
 }  // namespace
 
-}  // namespace telinject
+}  // namespace telinject::program
 
 using namespace telinject;
+using namespace telinject::program;
 
 TELINJECT_WRAPPER(ssize_t, read, int fd, void* data, size_t size) {
   auto function = known<ssize_t (*)(int, void*, size_t)>(kReal_read);

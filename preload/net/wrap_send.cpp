@@ -9,7 +9,7 @@
 #include "preload/real/export.h"
 #include "shim/channel/syscall.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -139,9 +139,10 @@ inline ssize_t send_file_with(RealSymbol symbol, int out, int in, long* offset, 
 
 }  // namespace
 
-}  // namespace telinject
+}  // namespace telinject::program
 
 using namespace telinject;
+using namespace telinject::program;
 
 TELINJECT_WRAPPER(ssize_t, write, int fd, const void* data, size_t size) {
   auto function = known<ssize_t (*)(int, const void*, size_t)>(kReal_write);

@@ -12,7 +12,7 @@
 #include "shim/channel/text.h"
 #include "shim/channel/traceparent.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -124,4 +124,4 @@ void update_own_environment(uintptr_t sp) {
   *environ = out;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

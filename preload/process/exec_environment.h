@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace telinject {
+namespace telinject::program {
 
 // An edited copy of `envp` for executing `path` (relative to `dirfd`, AT_FDCWD, or with an empty
 // path the open file `dirfd` itself). Where nothing has to change, or it cannot be done, entries()
@@ -41,4 +41,4 @@ void update_own_environment(uintptr_t sp);
 // libc's `environ`, or null if it is not there.
 char*** environ_address();
 
-}  // namespace telinject
+}  // namespace telinject::program

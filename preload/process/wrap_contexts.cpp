@@ -9,7 +9,7 @@
 #include "preload/real/resolve.h"
 #include "preload/start/startup.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -23,9 +23,10 @@ uintptr_t sp_in(const void* context) {
 
 }  // namespace
 
-}  // namespace telinject
+}  // namespace telinject::program
 
 using namespace telinject;
+using namespace telinject::program;
 
 #define TELINJECT_BEFORE(name)                                                    \
   extern "C" __attribute__((visibility("hidden"))) void* telinject_before_##name( \

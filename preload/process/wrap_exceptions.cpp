@@ -9,7 +9,7 @@
 #include "preload/real/export.h"
 #include "preload/real/resolve.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -30,9 +30,10 @@ bool within_unwinder(const void* caller) {
 
 }  // namespace
 
-}  // namespace telinject
+}  // namespace telinject::program
 
 using namespace telinject;
+using namespace telinject::program;
 
 // Returns only if there is no handler.
 TELINJECT_WRAPPER(int, _Unwind_RaiseException, void* exception) {

@@ -13,7 +13,7 @@
 #include "shim/channel/syscall.h"
 #include "shim/channel/text.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -81,9 +81,10 @@ size_t count_arguments(va_list list) {
 
 }  // namespace
 
-}  // namespace telinject
+}  // namespace telinject::program
 
 using namespace telinject;
+using namespace telinject::program;
 
 TELINJECT_WRAPPER(int, execve, const char* path, char* const* argv, char* const* envp) {
   return execute(path, argv, envp, TELINJECT_CALLER_SP());

@@ -12,7 +12,7 @@
 #include "preload/start/startup.h"
 #include "shim/channel/syscall.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -80,9 +80,10 @@ void flush_at_exit() {
   wait_until_written();
 }
 
-}  // namespace telinject
+}  // namespace telinject::program
 
 using namespace telinject;
+using namespace telinject::program;
 
 TELINJECT_WRAPPER(__attribute__((noreturn)) void, _exit, int status) {
   if (tracing() && g_alive.mask != 0 && g_process.restricted.load() == 0) {

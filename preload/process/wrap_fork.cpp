@@ -9,7 +9,7 @@
 #include "preload/real/resolve.h"
 #include "preload/start/startup.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -28,9 +28,10 @@ int fork_with(RealSymbol symbol, uintptr_t sp) {
 
 }  // namespace
 
-}  // namespace telinject
+}  // namespace telinject::program
 
 using namespace telinject;
+using namespace telinject::program;
 
 TELINJECT_WRAPPER(int, fork) {
   return fork_with(kReal_fork, TELINJECT_CALLER_SP());

@@ -10,7 +10,7 @@
 #include "preload/real/resolve.h"
 #include "preload/start/startup.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -32,9 +32,10 @@ void read_modules() {
 
 }  // namespace
 
-}  // namespace telinject
+}  // namespace telinject::program
 
 using namespace telinject;
+using namespace telinject::program;
 
 extern "C" __attribute__((visibility("hidden"))) void* telinject_before_dlopen(uintptr_t sp,
                                                                                const char* path,

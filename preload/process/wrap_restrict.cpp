@@ -18,7 +18,7 @@
 #include "preload/start/startup.h"
 #include "shim/channel/syscall.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -88,9 +88,10 @@ class Restriction {
 
 }  // namespace
 
-}  // namespace telinject
+}  // namespace telinject::program
 
 using namespace telinject;
+using namespace telinject::program;
 
 TELINJECT_WRAPPER(int, prctl, long option, long a, long b, long c, long d) {
   Restriction restriction(wish_of_prctl(static_cast<int>(option), a));

@@ -7,7 +7,7 @@
 #include "preload/start/crash.h"
 #include "shim/channel/syscall.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -36,9 +36,10 @@ Handler set_handler(RealSymbol symbol, int signal, Handler handler) {
 
 }  // namespace
 
-}  // namespace telinject
+}  // namespace telinject::program
 
 using namespace telinject;
+using namespace telinject::program;
 
 TELINJECT_WRAPPER(int, sigaction, int signal, const struct sigaction* action,
                   struct sigaction* old) {

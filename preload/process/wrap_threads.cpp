@@ -14,7 +14,7 @@
 #include "shim/channel/message.h"
 #include "shim/channel/text.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -83,9 +83,10 @@ int create(void* function, void* argument, uint64_t stack_size, uintptr_t sp, Cr
 
 }  // namespace
 
-}  // namespace telinject
+}  // namespace telinject::program
 
 using namespace telinject;
+using namespace telinject::program;
 
 TELINJECT_WRAPPER(int, pthread_create, void* thread, const void* attributes, void* function,
                   void* argument) {

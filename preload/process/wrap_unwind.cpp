@@ -5,7 +5,7 @@
 #include "preload/real/export.h"
 #include "preload/real/resolve.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -29,9 +29,10 @@ using Longjmp = void (*)(void*, int);
 
 }  // namespace
 
-}  // namespace telinject
+}  // namespace telinject::program
 
 using namespace telinject;
+using namespace telinject::program;
 
 TELINJECT_WRAPPER(void, longjmp, void* buffer, int value) {
   note_longjmp(buffer, TELINJECT_CALLER_SP());

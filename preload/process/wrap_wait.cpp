@@ -14,7 +14,7 @@
 
 struct rusage;
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -50,9 +50,10 @@ int wait_with(RealSymbol symbol, uintptr_t sp, int pid, int* status, Rest... res
 
 }  // namespace
 
-}  // namespace telinject
+}  // namespace telinject::program
 
 using namespace telinject;
+using namespace telinject::program;
 
 TELINJECT_WRAPPER(int, wait, int* status) {
   int own = 0;

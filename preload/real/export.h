@@ -7,7 +7,7 @@
 
 #include "shim/channel/text.h"
 
-namespace telinject {
+namespace telinject::program {
 
 constexpr bool is_interposed(const char* name) {
   constexpr const char* kExported[] = {
@@ -20,12 +20,12 @@ constexpr bool is_interposed(const char* name) {
   return false;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program
 
 // For a wrapper that is written in assembly; the others have it of TELINJECT_WRAPPER. The symbol
 // has no address: debuggers would take it for the wrapper's name.
 #define TELINJECT_INTERPOSES(name)                                                            \
-  static_assert(telinject::is_interposed(#name),                                              \
+  static_assert(telinject::program::is_interposed(#name),                                     \
                 "the wrapper of " #name " has no row in preload/real/interposed.def");        \
   __asm__(".globl wrapper_of_" #name "\n.hidden wrapper_of_" #name "\n.set wrapper_of_" #name \
           ", "                                                                                \

@@ -6,7 +6,7 @@
 #include "preload/real/loaded_objects.h"
 #include "preload/real/symbol_table.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -235,4 +235,4 @@ void forget_library_functions() {
   g_generation.fetch_add(1, std::memory_order_acq_rel);
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -17,7 +17,7 @@
 
 #include <cstdint>
 
-namespace telinject {
+namespace telinject::program {
 
 enum LibraryFunction : uint32_t {
 #define TELINJECT_LIBRARY(name) kLibrary_##name,
@@ -52,4 +52,4 @@ Function sibling(LibraryFunction function, const void* relative) {
   return reinterpret_cast<Function>(sibling_function(function, relative));
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -4,7 +4,7 @@
 
 #include "preload/real/library_functions.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -163,4 +163,4 @@ void note_initial_objects() {
   });
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -9,7 +9,7 @@
 #include "preload/real/resolve.h"
 #include "preload/real/symbol_table.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace object_walk {
 template <typename Visit>
@@ -63,4 +63,4 @@ class GlobalObjects {
 // then nobody can say whether it has.
 const void* caller_of(const void* call_site);
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -14,7 +14,7 @@ extern "C" void __cyg_profile_func_exit(void*, void*);
 extern "C" __attribute__((weak)) int dl_iterate_phdr(int (*)(dl_phdr_info*, size_t, void*), void*);
 #pragma weak _r_debug
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -185,4 +185,4 @@ const char* library_path() {
   return g_library_path;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

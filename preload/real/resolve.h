@@ -13,7 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace telinject {
+namespace telinject::program {
 
 // Everything that is looked up (interposed.def). Functions: the first definition behind us.
 // Variables: the first at all.
@@ -51,4 +51,4 @@ void* real_begin_catch(uint64_t exception_class);
 // The path of this library as the loader has it, made absolute; "" if it cannot be told.
 const char* library_path();
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -4,7 +4,7 @@
 
 #include "shim/channel/text.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -207,4 +207,4 @@ const char* SymbolTable::soname() const {
   return present() && soname_ != 0 ? string(soname_) : nullptr;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace telinject {
+namespace telinject::program {
 
 uint32_t gnu_hash(const char* name);
 
@@ -67,4 +67,4 @@ class SymbolTable {
   uint64_t soname_ = 0;
 };
 
-}  // namespace telinject
+}  // namespace telinject::program

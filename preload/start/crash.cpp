@@ -17,7 +17,7 @@
 #include "preload/real/resolve.h"
 #include "shim/channel/syscall.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -137,4 +137,4 @@ bool is_crash_handler(const void* handler) {
   return handler == reinterpret_cast<const void*>(&on_fatal_signal);
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

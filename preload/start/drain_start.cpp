@@ -35,7 +35,7 @@
 #define __WCLONE 0x80000000
 #endif
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -300,4 +300,4 @@ bool start_drain(const StartInfo& info, int memfd) {
   return true;
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

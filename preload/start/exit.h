@@ -2,7 +2,7 @@
 // written. (Under telrun nothing waits: telrun does.)
 #pragma once
 
-namespace telinject {
+namespace telinject::program {
 
 // Arranges for flush_at_exit() to run after every destructor and atexit handler of the program.
 void wait_at_exit();
@@ -19,4 +19,4 @@ void note_standard_error();
 // start: the program may have given its number to another.
 void tell_drain_died();
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -8,7 +8,7 @@
 #include "shim/channel/message.h"
 #include "shim/channel/syscall.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -71,4 +71,4 @@ bool hand_over(const Session& session, int memfd, UntracedReason reason) {
   return !sys::failed(result);
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

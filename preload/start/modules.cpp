@@ -16,7 +16,7 @@
 #include "shim/channel/syscall.h"
 #include "shim/channel/text.h"
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -352,4 +352,4 @@ void reset_services_in_child() {
   g_reading.store(0, std::memory_order_relaxed);
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

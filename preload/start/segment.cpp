@@ -22,7 +22,7 @@
 #define MFD_NOEXEC_SEAL 8U
 #endif
 
-namespace telinject {
+namespace telinject::program {
 
 namespace {
 
@@ -214,4 +214,4 @@ void destroy_segment() {
   sys::call(SYS_munmap, sys::arg(segment), static_cast<long>(mapped));
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

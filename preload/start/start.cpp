@@ -18,7 +18,7 @@
 #include "shim/channel/text.h"
 #include "shim/channel/traceparent.h"
 
-namespace telinject {
+namespace telinject::program {
 
 Client g_client;
 
@@ -167,8 +167,8 @@ void start_process() {
   g_process.state.store(result, std::memory_order_release);
 }
 
-}  // namespace telinject
+}  // namespace telinject::program
 
 __attribute__((constructor)) static void telinject_constructor() {
-  telinject::start_process();
+  telinject::program::start_process();
 }

@@ -11,7 +11,7 @@
 #include "shim/channel/session.h"
 #include "shim/channel/settings.h"
 
-namespace telinject {
+namespace telinject::program {
 
 // The process's arguments, environment and auxiliary vector, as the kernel laid them out.
 struct StartInfo {
@@ -64,4 +64,4 @@ bool hand_over(const Session& session, int memfd, UntracedReason reason);
 // one line on stderr, if that cannot be done. Fills g_client.session.
 bool start_drain(const StartInfo& info, int memfd);
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -9,7 +9,7 @@
 #include "shim/drain/recording/recording.h"
 #include "shim/drain/report/progress_bar.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -130,4 +130,4 @@ int convert(const std::vector<std::string>& paths, std::unique_ptr<Sink> sink,
   return good ? 0 : 1;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

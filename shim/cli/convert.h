@@ -9,7 +9,7 @@
 #include "shim/drain/report/totals_report.h"
 #include "shim/sinks/sink.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 struct ConvertOptions {
   std::string output;     // the sink's file, for the summary's next command; "" if it is none
@@ -26,4 +26,4 @@ struct ConvertOptions {
 int convert(const std::vector<std::string>& paths, std::unique_ptr<Sink> sink,
             ConvertOptions options);
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -43,7 +43,7 @@
 #include "shim/sinks/standard_error.h"
 #include "shim/symbols/unpacked_file.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -356,12 +356,13 @@ int run_convert(int count, char** paths) {
 
 }  // namespace
 
-}  // namespace telinject
+}  // namespace telinject::drain
 
 int main(int argc, char** argv) {
   std::string mode = argc >= 2 ? argv[1] : "";
-  if (mode == "--session" || mode == "--preload") return telinject::run_drain(mode == "--session");
-  if (mode == "convert") return telinject::run_convert(argc - 2, argv + 2);
+  if (mode == "--session" || mode == "--preload")
+    return telinject::drain::run_drain(mode == "--session");
+  if (mode == "convert") return telinject::drain::run_convert(argc - 2, argv + 2);
   fprintf(stderr, "telinject: unknown command '%s'; 'telinject help' lists them\n", mode.c_str());
-  return telinject::kUsage;
+  return telinject::drain::kUsage;
 }

@@ -14,7 +14,7 @@
 #include "shim/channel/text.h"
 #include "shim/sinks/standard_error.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -91,4 +91,4 @@ void give_up(std::string_view why) {
   _exit(kDrainGaveUp);
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

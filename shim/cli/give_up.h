@@ -6,7 +6,7 @@
 
 #include "shim/channel/session.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 // From now on, running out of memory gives up instead of aborting; and `session` is what has to be
 // cleared away. `segment` is the memfd of a program that has been started without telrun, or -1.
@@ -23,4 +23,4 @@ void has_started();
 // Of the session that was prepared for: its socket and directory, if it has one.
 void remove_session_files();
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -14,7 +14,7 @@
 #include "shim/drain/base/figures.h"
 #include "shim/drain/recording/recording.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -89,4 +89,4 @@ void leave_rest(const LeftOver& left, const Session& session, BatchQueue* queue,
   recorder.run();
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

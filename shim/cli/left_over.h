@@ -8,7 +8,7 @@
 #include "shim/drain/recording/recorder.h"
 #include "shim/drain/spans/processor.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 struct LeftOver {
   std::string directory;     // a folder is made in it
@@ -26,4 +26,4 @@ void leave_rest(const LeftOver& left, const Session& session, BatchQueue* queue,
 // The recording's file in a folder: one a drain, for a folder may take several.
 std::string recording_path(const std::string& folder, const Session& session);
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -12,7 +12,7 @@
 #include "shim/drain/base/complain.h"
 #include "shim/events/json/json_lines.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -136,4 +136,4 @@ std::unique_ptr<DocumentFile> open_totals(const Settings& settings, const std::s
   return file;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

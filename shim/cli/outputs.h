@@ -10,7 +10,7 @@
 #include "shim/events/event_output.h"
 #include "shim/sinks/sink.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 // Empty if it has no path: deleted, or outside of what this process sees.
 std::string working_directory();
@@ -38,4 +38,4 @@ enum class TotalsOf { kTelrun, kPreload, kRecording };
 std::unique_ptr<DocumentFile> open_totals(const Settings& settings, const std::string& directory,
                                           TotalsOf of);
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -104,4 +104,4 @@ std::optional<RecordedFacts> facts_from_json(const std::string& text) {
   return facts;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -9,7 +9,7 @@
 #include "shim/channel/layout.h"
 #include "shim/drain/spans/processor.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 // How events are to be written: of a recording that goes on where a drain has stopped, for the rest
 // has to be as the beginning.
@@ -34,4 +34,4 @@ std::string facts_to_json(const RecordedFacts& facts);
 // Nullopt if it is none of ours.
 std::optional<RecordedFacts> facts_from_json(const std::string& json);
 
-}  // namespace telinject
+}  // namespace telinject::drain

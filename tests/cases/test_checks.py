@@ -201,11 +201,12 @@ def test_tidy(copy):
 # What is wrong with the library: (file, old, new) ..., what is said.
 CALL = "  ProcessState expected = ProcessState::kNotStarted;\n"
 LIBRARY = {
-    "import": ([("preload/start/start.cpp", "namespace telinject {", 'extern "C" int puts(const char*);\n'
-                 "namespace telinject {"), ("preload/start/start.cpp", CALL, CALL + '  puts("");\n')],
+    "import": ([("preload/start/start.cpp", "namespace telinject::program {",
+                 'extern "C" int puts(const char*);\nnamespace telinject::program {'),
+                ("preload/start/start.cpp", CALL, CALL + '  puts("");\n')],
                ["cannot do without puts", "calls puts of other libraries"]),
-    "version": ([("preload/start/start.cpp", "namespace telinject {",
-                  'extern "C" __attribute__((weak)) int gettid();\nnamespace telinject {'),
+    "version": ([("preload/start/start.cpp", "namespace telinject::program {",
+                  'extern "C" __attribute__((weak)) int gettid();\nnamespace telinject::program {'),
                  ("preload/start/start.cpp", CALL, CALL + "  gettid();\n")],
                 ["imports gettid of GLIBC_2.30, not GLIBC_2.2.5", "calls gettid of other libraries"]),
     "needed": ([("preload/CMakeLists.txt", "-lc -Wl", "-lc -lm -Wl")],
@@ -213,28 +214,28 @@ LIBRARY = {
     "flag": ([("preload/CMakeLists.txt", "-Wl,-z,initfirst ", "")], ["is not linked with -z initfirst"]),
     "version of exports": ([("preload/real/export.map.in", "{\n  global:", "TELINJECT_1 {\n  global:")],
                            ["exports fork with a version, TELINJECT_1"]),
-    "initialiser": ([("hooks/calls/context.cpp", "namespace telinject {",
+    "initialiser": ([("hooks/calls/context.cpp", "namespace telinject::program {",
                       "static long now = (long)__builtin_ia32_rdtsc();\n"
                       "long telinject_now() { return now; }\n"
-                      "namespace telinject {")],
+                      "namespace telinject::program {")],
                     ["hooks/calls/context.cpp has 1 static initialisers, not 0"]),
-    "first use": ([("hooks/calls/context.cpp", "namespace telinject {",
+    "first use": ([("hooks/calls/context.cpp", "namespace telinject::program {",
                     "long telinject_now() { static long now = (long)__builtin_ia32_rdtsc(); return now; }\n"
-                    "namespace telinject {")],
+                    "namespace telinject::program {")],
                   ["hooks/calls/context.cpp has a variable that is initialised when first used: _ZGV"]),
     "hot call": ([("hooks/calls/function_hooks.cpp", "uint64_t ticks = __builtin_ia32_rdtsc();",
-                   "uint64_t ticks = telinject::read_other();"),
-                  ("hooks/calls/function_hooks.cpp", "namespace telinject {",
-                   "namespace telinject {\nuint64_t read_other();"),
-                  ("hooks/calls/context.cpp", "namespace telinject {",
-                   "namespace telinject {\nunsigned long read_other();\n"
+                   "uint64_t ticks = telinject::program::read_other();"),
+                  ("hooks/calls/function_hooks.cpp", "namespace telinject::program {",
+                   "namespace telinject::program {\nuint64_t read_other();"),
+                  ("hooks/calls/context.cpp", "namespace telinject::program {",
+                   "namespace telinject::program {\nunsigned long read_other();\n"
                    "unsigned long read_other() { return __builtin_ia32_rdtsc(); }\n")],
                  ["hooks/calls/function_hooks.cpp: __cyg_profile_func_enter has a call",
                   "__cyg_profile_func_enter goes to"]),
     "hot jump": ([("hooks/calls/function_hooks.cpp", "return telinject_slow_exit(",
                    "return telinject_slower("),
-                  ("hooks/calls/function_hooks.cpp", "namespace telinject {",
-                   'extern "C" void telinject_slower(...);\nnamespace telinject {')],
+                  ("hooks/calls/function_hooks.cpp", "namespace telinject::program {",
+                   'extern "C" void telinject_slower(...);\nnamespace telinject::program {')],
                  ["__cyg_profile_func_exit", "goes to telinject_slower"]),
 }
 

@@ -6,6 +6,6 @@
 #include "fuzz/http_conversation.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  telinject::heard::check_conversation(data, size, "");
+  telinject::program::heard::check_conversation(data, size, "");
   return 0;
 }

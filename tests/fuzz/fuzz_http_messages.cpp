@@ -179,7 +179,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::Input input(data, size);
   Player player(&input);
   for (size_t i = 0; i < kMaxSteps && !input.empty() && !player.full; i++) player.step();
-  DrainRun run = drain(&player.segment, {{kTestOsPid, {true, 0}}});
+  DrainRun run = test::drain(&player.segment, {{kTestOsPid, {true, 0}}});
   fuzz::require(run.lines.find("hunter2") == std::string::npos ||
                 std::string(data, data + size).find("hunter2") != std::string::npos);
   std::map<std::string, int> spans;

@@ -3,6 +3,7 @@
 #include "tests/fuzz/input.h"
 
 using namespace telinject;
+using namespace telinject::drain;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::Input input(data, size);

@@ -6,6 +6,7 @@
 #include "tests/fuzz/input.h"
 
 using namespace telinject;
+using namespace telinject::drain;
 
 namespace {
 

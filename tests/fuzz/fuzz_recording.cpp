@@ -10,6 +10,7 @@
 #include "tests/unit/drain/test_drain.h"
 
 using namespace telinject;
+using namespace telinject::drain;
 using namespace telinject::test;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

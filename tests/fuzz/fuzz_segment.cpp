@@ -172,7 +172,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Player player(&input);
   for (size_t steps = 0; !input.empty() && steps < kMaxSteps; steps++) player.step();
   player.ends.push_back({kTestOsPid, {true, 0}});
-  DrainRun run = drain(&player.segment, player.ends);
+  DrainRun run = test::drain(&player.segment, player.ends);
   for (size_t at = 0; at < run.lines.size();) {
     size_t end = run.lines.find('\n', at);
     fuzz::require(end != std::string::npos);

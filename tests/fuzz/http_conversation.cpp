@@ -6,7 +6,7 @@
 #include "fuzz/input.h"
 #include "unit/hooks/http/heard.h"
 
-namespace telinject::heard {
+namespace telinject::program::heard {
 
 namespace {
 
@@ -89,4 +89,4 @@ void check_conversation(const unsigned char* data, size_t size, const std::strin
   }
 }
 
-}  // namespace telinject::heard
+}  // namespace telinject::program::heard

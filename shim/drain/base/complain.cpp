@@ -6,7 +6,7 @@
 
 #include "shim/sinks/standard_error.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -29,4 +29,4 @@ void complain_line(const std::string& line) {
   StandardError::get().write(absl::StrCat("telinject: ", line, "\n"), kPatienceMs);
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 void complain_line(const std::string& line);
 
@@ -15,4 +15,4 @@ void complain(const Parts&... parts) {
   complain_line(absl::StrCat(parts...));
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

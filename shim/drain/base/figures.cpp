@@ -3,7 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 std::string grouped(uint64_t value) {
   std::string digits = absl::StrCat(value);
@@ -25,4 +25,4 @@ std::string size_text(uint64_t bytes) {
   return absl::StrFormat("%.1f GB", static_cast<double>(bytes) / 1e9);
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

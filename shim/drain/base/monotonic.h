@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace telinject {
+namespace telinject::drain {
 
 // CLOCK_MONOTONIC, in nanoseconds.
 inline uint64_t monotonic_ns() {
@@ -15,4 +15,4 @@ inline uint64_t monotonic_ns() {
   return static_cast<uint64_t>(time.tv_sec) * kSecondNs + static_cast<uint64_t>(time.tv_nsec);
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-namespace telinject {
+namespace telinject::drain {
 
 std::string text_of_file(const std::string& path) {
   std::string text;
@@ -16,4 +16,4 @@ std::string text_of_file(const std::string& path) {
   return text;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -4,9 +4,9 @@
 
 #include <string>
 
-namespace telinject {
+namespace telinject::drain {
 
 // Empty if it cannot be read.
 std::string text_of_file(const std::string& path);
 
-}  // namespace telinject
+}  // namespace telinject::drain

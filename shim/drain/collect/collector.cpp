@@ -16,7 +16,7 @@
 #include "shim/drain/base/monotonic.h"
 #include "shim/drain/records/clock_map.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -429,4 +429,4 @@ void Collector::trim_pools() {
   }
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

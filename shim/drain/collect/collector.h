@@ -24,7 +24,7 @@
 #include "shim/drain/records/robust_list.h"
 #include "shim/drain/records/segment_view.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 // What the control thread tells the collector; becomes a notice behind the records of the round in
 // which it arrives.
@@ -135,4 +135,4 @@ class Collector {
   uint64_t last_beat_ns_ = 0, progress_seen_ = 0, progress_ns_ = 0;
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -14,7 +14,7 @@
 #define SYS_futex_waitv 449
 #endif
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -143,4 +143,4 @@ void Collector::sleep_until_rung(uint64_t longest_ns) {
   nap_ns_ = kShortestNapNs;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -14,7 +14,7 @@
 
 #include "shim/channel/record.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -144,4 +144,4 @@ RecordBytes ContextSwitches::read(uint32_t segment, uint32_t lane, RecordMemory*
                       records.size() * sizeof(uint64_t));
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -19,7 +19,7 @@
 #include "shim/drain/records/record_memory.h"
 #include "shim/drain/records/shadow_lane.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 // The kernel's ring of one thread: it fills from when it was opened.
 class SwitchRing {
@@ -66,4 +66,4 @@ class ContextSwitches {
   std::map<std::pair<uint32_t, uint32_t>, std::unique_ptr<SwitchRing>> rings_;
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

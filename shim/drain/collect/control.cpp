@@ -19,7 +19,7 @@
 #include "shim/drain/base/text_of_file.h"
 #include "shim/drain/collect/process_end.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -360,4 +360,4 @@ bool Control::over() {
   return now - quiet_since_ns_ > linger;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

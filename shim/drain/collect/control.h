@@ -12,7 +12,7 @@
 #include "shim/channel/session.h"
 #include "shim/drain/collect/collector.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 // Descriptors that the drain was started with; -1 if not.
 struct ControlFds {
@@ -114,4 +114,4 @@ class Control {
   bool written_ = false;
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -13,7 +13,7 @@
 #include "shim/drain/collect/control.h"
 #include "shim/drain/collect/process_end.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -166,4 +166,4 @@ void Control::watch_child(const Image& child) {
   }
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

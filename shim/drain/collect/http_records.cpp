@@ -5,7 +5,7 @@
 
 #include "shim/channel/record.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 RecordBytes message_as_records(MessageType type, uint64_t ticks, const std::string& bytes,
                                RecordMemory* memory) {
@@ -106,4 +106,4 @@ void HttpRecords::digest(Batch* batch) {
   }
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -16,7 +16,7 @@
 #include "shim/drain/records/record_memory.h"
 #include "shim/http/digest.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 class HttpRecords {
  public:
@@ -49,4 +49,4 @@ class HttpRecords {
 RecordBytes message_as_records(MessageType type, uint64_t ticks, const std::string& bytes,
                                RecordMemory* memory);
 
-}  // namespace telinject
+}  // namespace telinject::drain

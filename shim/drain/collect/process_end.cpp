@@ -15,7 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "shim/drain/base/text_of_file.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -122,4 +122,4 @@ uint64_t pid_namespace_of(int pid) {
   return stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -6,7 +6,7 @@
 
 #include "shim/drain/queue/batch_queue.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 // A pidfd of a process in our own PID namespace; -1 if there is none to be had.
 int open_pidfd(int pid);
@@ -28,4 +28,4 @@ bool has_ended(int pid, uint64_t start);
 // The PID namespace that a process lives in, 0 if it cannot be told.
 uint64_t pid_namespace_of(int pid);
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -12,7 +12,7 @@
 #include "shim/drain/base/monotonic.h"
 #include "shim/drain/records/clock_map.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -88,4 +88,4 @@ void RunDelaySampler::sample(uint32_t segment, uint32_t lane, ThreadFile* file) 
   samples_.push_back(sample);
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

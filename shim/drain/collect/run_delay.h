@@ -17,7 +17,7 @@
 #include "shim/channel/layout.h"
 #include "shim/drain/records/run_times.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 class RunDelaySampler {
  public:
@@ -57,4 +57,4 @@ std::string schedstat_path(int process, int process_in_program, int thread);
 // False if the file is gone, or the kernel keeps no count.
 bool read_schedstat(const std::string& path, uint64_t* running_ns, uint64_t* delayed_ns);
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -3,7 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "shim/drain/base/complain.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 std::shared_ptr<Module> ModuleCache::open(ModuleIdentity identity, uint64_t mapped_at_ticks) {
   std::string key = absl::StrCat(identity.path, absl::string_view("\0", 1), identity.build_id,
@@ -94,4 +94,4 @@ std::string CodeMap::main_build_id() const {
   return it != mappings_.end() ? it->second.identity.build_id : std::string();
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -12,7 +12,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "shim/symbols/module.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 // Without `root`, which is of a process that runs.
 template <typename Archive>
@@ -114,4 +114,4 @@ class CodeMap {
   uint64_t generation_ = 0;
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -67,4 +67,4 @@ std::string_view cut_characters(std::string_view text, size_t characters) {
   return text;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -6,7 +6,7 @@
 
 #include "shim/channel/message.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 // "SIGSEGV", or "signal 42".
 std::string signal_name(int signal);
@@ -19,4 +19,4 @@ std::string crash_text(const CrashMessage& crash, std::string_view last_words, i
 std::string_view cut_characters(std::string_view text, size_t characters);
 inline constexpr size_t kMaxMessageCharacters = 200;
 
-}  // namespace telinject
+}  // namespace telinject::drain

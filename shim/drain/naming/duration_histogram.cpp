@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace telinject {
+namespace telinject::drain {
 
 uint64_t DurationHistogram::percentile(double share) const {
   uint64_t count = 0;
@@ -30,4 +30,4 @@ uint64_t DurationHistogram::percentile(double share) const {
   return 0;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace telinject {
+namespace telinject::drain {
 
 class DurationHistogram {
  public:
@@ -49,4 +49,4 @@ class DurationHistogram {
   std::vector<std::array<uint64_t, kParts>> rows_;
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -8,7 +8,7 @@
 
 #include "shim/drain/naming/duration_histogram.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 // Times that a program makes up must not overflow the sums.
 inline void add_ns(int64_t* sum, int64_t ns) {
@@ -52,4 +52,4 @@ struct FunctionTotals {
   }
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

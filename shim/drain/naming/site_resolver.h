@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace telinject {
+namespace telinject::drain {
 
 struct Site;  // sites.h: what is known of a function as called from one place
 
@@ -17,4 +17,4 @@ class SiteResolver {
   virtual std::vector<uint64_t> chain(uint64_t return_address) = 0;
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

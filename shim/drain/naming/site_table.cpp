@@ -3,7 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "shim/drain/base/complain.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 struct SiteCache::Description {
   FunctionDescription function;
@@ -147,4 +147,4 @@ std::vector<uint64_t> SiteTable::chain(uint64_t return_address) {
   return cache_->chain(code_->find(return_address));
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -15,7 +15,7 @@
 #include "shim/drain/naming/sites.h"
 #include "shim/drain/naming/span_filter.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 // Sites and totals of all processes: those that map the same files share them.
 class SiteCache {
@@ -123,4 +123,4 @@ class SiteTable : public SiteResolver {
   absl::flat_hash_map<Key, const Site*> sites_;
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

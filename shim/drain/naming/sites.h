@@ -9,7 +9,7 @@
 #include "shim/drain/naming/span_filter.h"
 #include "shim/events/event.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 struct Site {
   // The physical function that the hook's call stands in, and the inline chain there, outermost
@@ -31,4 +31,4 @@ struct Site {
   }
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace telinject {
+namespace telinject::drain {
 
 std::string_view left_out_name(LeftOut reason) {
   switch (reason) {
@@ -73,4 +73,4 @@ LeftOut SpanFilter::judge_names(const std::string& function, const std::string& 
   return included[0] && included[1] && included[2] ? LeftOut::kNo : LeftOut::kInclude;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-namespace telinject {
+namespace telinject::drain {
 
 // Why a call was left out.
 enum class LeftOut : uint8_t { kNo, kMinDuration, kMaxDepth, kInclude, kExclude, kSampleRate };
@@ -65,4 +65,4 @@ struct SpanFilter {
 // How many spans were left out, by reason.
 using LeftOutCounts = std::array<uint64_t, kLeftOutReasons>;
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -3,7 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "shim/channel/message.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -74,4 +74,4 @@ StackText stack_text(StackNamer* namer, CodeMap* code, std::span<const uint64_t>
   return result;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -18,7 +18,7 @@
 
 #include "shim/drain/naming/code_map.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 struct StackLine {
   std::string function;  // never empty: "??" if it is not known
@@ -48,4 +48,4 @@ struct StackText {
 StackText stack_text(StackNamer* namer, CodeMap* code, std::span<const uint64_t> addresses,
                      bool throwing);
 
-}  // namespace telinject
+}  // namespace telinject::drain

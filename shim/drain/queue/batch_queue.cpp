@@ -4,7 +4,7 @@
 #include <cstring>
 #include <utility>
 
-namespace telinject {
+namespace telinject::drain {
 
 Run unpacked(const Run& run, RecordUnpacker* unpacker, RecordMemory* memory) {
   if (run.unpacked_bytes == 0) return run;
@@ -60,7 +60,7 @@ void BatchQueue::push(Batch batch) {
   if (failed) spilling_ = false;
   bytes_ += waiting.memory_bytes;
   waiting_ += waiting.batch.bytes;
-  awaited_ += telinject::is_awaited(waiting.batch);
+  awaited_ += drain::is_awaited(waiting.batch);
   batches_.push_back(std::move(waiting));
   filled_.notify_one();
 }
@@ -90,7 +90,7 @@ Batch BatchQueue::pop_as_is() {
     bytes_ -= waiting.memory_bytes;
     extra_bytes_ -= std::min(extra_bytes_, waiting.memory_bytes);
     done_ += std::exchange(in_hand_, waiting.batch.bytes);
-    awaited_ -= telinject::is_awaited(waiting.batch);
+    awaited_ -= drain::is_awaited(waiting.batch);
   }
   if (waiting.spooled) fetch(&waiting);
   return std::move(waiting.batch);
@@ -162,4 +162,4 @@ uint64_t BatchQueue::bytes() const {
   return waiting_;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -20,7 +20,7 @@
 #include "shim/drain/records/run_times.h"
 #include "shim/drain/records/segment_view.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 // Names a segment within the drain; never reused.
 using SegmentId = uint32_t;
@@ -160,4 +160,4 @@ class BatchQueue {
   size_t awaited_ = 0;  // batches
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

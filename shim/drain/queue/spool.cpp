@@ -8,7 +8,7 @@
 
 #include "shim/drain/base/complain.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 Spool::Spool(std::string directory, uint64_t limit_bytes)
     : directory_(std::move(directory)), limit_bytes_(limit_bytes) {}
@@ -89,4 +89,4 @@ size_t Spool::read(uint64_t offset, size_t size, std::byte* to) {
   return done;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -10,7 +10,7 @@
 #include <span>
 #include <string>
 
-namespace telinject {
+namespace telinject::drain {
 
 class Spool {
  public:
@@ -47,4 +47,4 @@ class Spool {
   bool failed_ = false;
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -10,7 +10,7 @@
 #include "shim/drain/base/monotonic.h"
 #include "shim/drain/records/shadow_lane.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -184,4 +184,4 @@ void Recorder::notice(const Notice& notice) {
   }
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -17,7 +17,7 @@
 #include "shim/drain/records/message_assembler.h"
 #include "shim/sinks/worker_thread.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 class Recorder {
  public:
@@ -92,4 +92,4 @@ class Recorder {
   bool over_ = false, all_facts_ = false, any_records_ = false;
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -28,7 +28,7 @@
 #include "shim/drain/queue/batch_queue.h"
 #include "shim/drain/records/clock_map.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace recording {
 struct FrameHead;
@@ -118,4 +118,4 @@ class RecordingReader {
   bool still_written_ = false, ended_ = false;
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

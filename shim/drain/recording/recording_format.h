@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace telinject::recording {
+namespace telinject::drain::recording {
 
 constexpr char kMagic[] = "TELREC3\n";
 constexpr size_t kMagicBytes = sizeof kMagic - 1;
@@ -20,4 +20,4 @@ struct FrameHead {
 // The clock's rate needs two readings this far apart.
 constexpr int64_t kCalibrationNs = 10 * 1000000;
 
-}  // namespace telinject::recording
+}  // namespace telinject::drain::recording

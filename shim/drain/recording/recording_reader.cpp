@@ -13,7 +13,7 @@
 #include "shim/drain/recording/recording.h"
 #include "shim/drain/recording/recording_format.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 using namespace recording;
 
@@ -288,4 +288,4 @@ std::optional<Batch> RecordingReader::read_batch(uint64_t offset, uint64_t bytes
   return batch;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -14,7 +14,7 @@
 #include "shim/drain/recording/recording.h"
 #include "shim/drain/recording/recording_format.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 using namespace recording;
 
@@ -191,4 +191,4 @@ bool RecordingWriter::batch(const Batch& batch) {
   return frame(kBatch, std::move(pieces));
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

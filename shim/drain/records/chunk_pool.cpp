@@ -8,7 +8,7 @@
 #include <climits>
 #include <cstring>
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -92,4 +92,4 @@ void ChunkPool::allow(uint32_t entry_chunks, uint32_t bell_chunks, bool room_com
   }
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -7,7 +7,7 @@
 
 #include "shim/drain/records/segment_view.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 class ChunkPool {
  public:
@@ -41,4 +41,4 @@ class ChunkPool {
   std::vector<bool> dropped_ = std::vector<bool>(segment_->chunk_count());
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

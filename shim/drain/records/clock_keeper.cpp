@@ -4,7 +4,7 @@
 
 #include "shim/drain/base/complain.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -58,4 +58,4 @@ void ClockKeeper::keep_time() {
   last_anchor_ns_ = now;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

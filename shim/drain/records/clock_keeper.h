@@ -5,7 +5,7 @@
 
 #include "shim/drain/records/clock_map.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 class ClockKeeper {
  public:
@@ -43,4 +43,4 @@ class ClockKeeper {
   uint64_t first_ns_ = 0, last_anchor_ns_ = 0;  // monotonic
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

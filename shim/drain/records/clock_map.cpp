@@ -6,7 +6,7 @@
 
 #include "shim/channel/clock.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -112,4 +112,4 @@ int64_t ClockMap::to_ns(uint64_t ticks) const {
   return at(pieces_.front(), ticks);
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -11,7 +11,7 @@
 
 #include "shim/channel/layout.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 struct ClockAnchor {
   uint64_t ticks;
@@ -60,4 +60,4 @@ class ClockMap {
   std::vector<Piece> pieces_;
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -2,7 +2,7 @@
 
 #include "shim/channel/record.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 const uint64_t* LaneStream::peek() {
   while (!runs_.empty()) {
@@ -58,4 +58,4 @@ void LaneStream::next() {
   offset_ += record_bytes(*record);
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -12,7 +12,7 @@
 
 #include "shim/drain/records/lane_reader.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 class LaneStream {
  public:
@@ -69,4 +69,4 @@ void merge_lanes(const std::vector<LaneStream*>& streams, uint64_t watermark, Vi
   }
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -6,7 +6,7 @@
 
 #include "shim/channel/record.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -240,4 +240,4 @@ void LaneReader::skip_hole() {
   }
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -11,7 +11,7 @@
 #include "shim/drain/records/record_packing.h"
 #include "shim/drain/records/segment_view.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 // Whole records that lie one behind the other in a lane.
 struct Run {
@@ -100,4 +100,4 @@ class LaneReader {
   uint64_t lost_records_ = 0;
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

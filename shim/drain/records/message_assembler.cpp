@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace telinject {
+namespace telinject::drain {
 
 void MessageAssembler::begin(uint64_t type, uint64_t bytes, uint64_t position) {
   open_.reset();
@@ -26,4 +26,4 @@ std::optional<AssembledMessage> MessageAssembler::add(const uint64_t* record) {
   return std::exchange(open_, std::nullopt);
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -12,7 +12,7 @@
 #include "shim/channel/message.h"
 #include "shim/channel/record.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 // What the program writes, and digests of HTTP messages (shim/http/digest.h).
 inline constexpr size_t kMaxAssembledBytes = 24 * 1024;
@@ -63,4 +63,4 @@ class MessageAssembler {
   size_t wanted_ = 0;
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

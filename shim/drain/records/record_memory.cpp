@@ -10,7 +10,7 @@
 #include "shim/channel/layout.h"
 #include "shim/channel/record.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -95,4 +95,4 @@ RecordBytes RecordMemory::copy(const std::byte* from, size_t size) {
   return bytes;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -11,7 +11,7 @@
 #include <mutex>
 #include <vector>
 
-namespace telinject {
+namespace telinject::drain {
 
 // Bytes that stay where they are until the last owner is gone. Copies share them.
 class RecordBytes {
@@ -64,4 +64,4 @@ class RecordMemory {
   size_t used_ = 0;
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

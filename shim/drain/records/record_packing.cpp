@@ -4,7 +4,7 @@
 #include <atomic>
 #include <cstring>
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -305,4 +305,4 @@ size_t RecordUnpacker::unpack(std::span<const std::byte> there, size_t packed_by
   return at;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

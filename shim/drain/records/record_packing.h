@@ -25,7 +25,7 @@
 
 #include "shim/channel/record.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace packing {
 
@@ -91,4 +91,4 @@ class RecordUnpacker {
   packing::SeenEntries seen_;
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -3,7 +3,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-namespace telinject {
+namespace telinject::drain {
 
 RobustList::RobustList(long word_distance) {
   head_.list.next = &head_.list;
@@ -26,4 +26,4 @@ void RobustList::remove(RobustLink* link) {
   }
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -10,7 +10,7 @@
 
 #include <cstddef>
 
-namespace telinject {
+namespace telinject::drain {
 
 // A link, to be placed so that its word is `kWordDistance` bytes behind it.
 using RobustLink = ::robust_list;
@@ -30,4 +30,4 @@ class RobustList {
   robust_list_head head_;
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace telinject {
+namespace telinject::drain {
 
 // Of the thread on a lane, since it began. Read after `before` and before `after`.
 struct RunDelaySample {
@@ -29,4 +29,4 @@ struct RunTimes {
   }
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

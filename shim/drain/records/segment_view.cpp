@@ -13,7 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "shim/events/redact_arguments.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -148,4 +148,4 @@ void SegmentView::disown(RobustList* list) {
   list->remove(link());
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -10,7 +10,7 @@
 #include "shim/channel/record.h"
 #include "shim/drain/records/robust_list.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 // What the header said when the segment was opened; the shared memory may change afterwards.
 struct SegmentInfo {
@@ -102,4 +102,4 @@ class SegmentView {
   SegmentInfo info_ = {};
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

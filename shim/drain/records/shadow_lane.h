@@ -5,7 +5,7 @@
 
 #include "shim/channel/layout.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 // The lane number under which a lane's preemptions travel.
 constexpr uint32_t shadow_lane(uint32_t lane) {
@@ -15,4 +15,4 @@ constexpr bool is_shadow_lane(uint32_t lane) {
   return lane >= kMaxLanes;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

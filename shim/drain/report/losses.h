@@ -6,7 +6,7 @@
 
 #include "shim/channel/layout.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 class Losses {
  public:
@@ -27,4 +27,4 @@ class Losses {
   std::array<uint64_t, kLossReasons> counts_{};
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

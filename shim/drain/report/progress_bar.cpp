@@ -12,7 +12,7 @@
 #include "shim/drain/base/monotonic.h"
 #include "shim/sinks/standard_error.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -110,4 +110,4 @@ void ProgressBar::tick() {
   drawn_ = true;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

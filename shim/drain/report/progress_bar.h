@@ -13,7 +13,7 @@
 #include <mutex>
 #include <string>
 
-namespace telinject {
+namespace telinject::drain {
 
 // All of them grow, but what is left.
 struct Work {
@@ -52,4 +52,4 @@ class ProgressBar {
   WorkRate rate_;
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

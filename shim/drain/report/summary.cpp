@@ -13,7 +13,7 @@
 #include "shim/drain/report/totals_report.h"
 #include "shim/drain/report/why_untraced.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -163,4 +163,4 @@ double measure_pair_cost_ns() {
   return best;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

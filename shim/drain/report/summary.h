@@ -13,7 +13,7 @@
 #include "shim/drain/report/losses.h"
 #include "shim/http/http_totals.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 struct SummaryFacts {
   uint64_t spans = 0;               // entry events
@@ -52,4 +52,4 @@ std::string summary_text(const SummaryFacts& facts, const Losses& losses,
 // instructions; about two milliseconds.
 double measure_pair_cost_ns();
 
-}  // namespace telinject
+}  // namespace telinject::drain

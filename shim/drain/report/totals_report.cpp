@@ -18,7 +18,7 @@
 #include "shim/channel/settings.h"
 #include "shim/drain/base/figures.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -241,4 +241,4 @@ bool DocumentFile::replace(const std::string& text, std::string* problem) {
   return true;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

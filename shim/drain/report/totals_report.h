@@ -13,7 +13,7 @@
 #include "shim/drain/report/losses.h"
 #include "shim/drain/report/summary.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 // The functions that took most time themselves, one a line; "" if there are none.
 std::string totals_table(const SummaryFacts& facts, const std::deque<FunctionTotals>& totals);
@@ -55,4 +55,4 @@ class DocumentFile {
   std::string last_;   // written
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -11,7 +11,7 @@
 #include "shim/channel/target.h"
 #include "shim/drain/report/summary.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -110,4 +110,4 @@ std::string why_untraced(const SummaryFacts& facts) {
   return because(absl::StrCat(path, " was not compiled with -finstrument-functions"), kAdvice);
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

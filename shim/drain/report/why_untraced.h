@@ -3,7 +3,7 @@
 
 #include <string>
 
-namespace telinject {
+namespace telinject::drain {
 
 struct SummaryFacts;
 
@@ -11,4 +11,4 @@ struct SummaryFacts;
 // or C library, not instrumented, or stripped of the hooks.
 std::string why_untraced(const SummaryFacts& facts);
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -28,7 +28,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 template <typename Self>
 class Archive {
@@ -219,4 +219,4 @@ class ArchiveReader : public Archive<ArchiveReader> {
   std::vector<std::pair<void*, const void*>> pointers_;
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -11,7 +11,7 @@
 #include "shim/drain/naming/sites.h"
 #include "shim/events/redact_arguments.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 class EventWriter::NotePlaces final : public EventOutput::Places {
  public:
@@ -297,4 +297,4 @@ bool EventWriter::restore_outputs(const std::vector<std::string>& states,
   return true;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -20,7 +20,7 @@
 #include "shim/events/event_output.h"
 #include "shim/metadata/metadata_thread.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 class EventWriter {
  public:
@@ -123,4 +123,4 @@ void EventWriter::io(Archive& a, Counters&& io_counter) {
   for (const ProcessKey& key : keys) io_counter(&sequences_[key]);
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

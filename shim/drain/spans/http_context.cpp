@@ -6,7 +6,7 @@
 #include "shim/drain/spans/http_spans.h"
 #include "shim/http/fields.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -232,4 +232,4 @@ void HttpSpans::forget(Thread* thread) {
   thread->serving = nullptr;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -7,7 +7,7 @@
 #include "shim/http/digest.h"
 #include "shim/http/fields.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -396,4 +396,4 @@ void HttpSpans::end_process(Process* process, ExitKind kind, uint64_t ticks) {
   state.tls.clear();
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -17,7 +17,7 @@
 #include "shim/http/exchange_events.h"
 #include "shim/http/http_totals.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 class HttpSpans {
  public:
@@ -100,4 +100,4 @@ class HttpSpans {
   HttpTotals totals_;
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

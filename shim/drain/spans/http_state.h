@@ -16,7 +16,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "shim/http/exchange.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 // Of each there are so many at most: the oldest has to go.
 inline constexpr size_t kMaxOpenExchanges = 65536;
@@ -148,4 +148,4 @@ void HttpState::io_rest(Archive& a, const struct Process* process) {
 // In the order of their beginning, so that the oldest goes first.
 using HttpConnections = absl::btree_map<uint64_t, HttpConnection>;
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -5,7 +5,7 @@
 #include "shim/http/digest.h"
 #include "shim/http/fields.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -133,4 +133,4 @@ void HttpSpans::write_unseen(Process* process, const HttpTransfer& transfer, Htt
   write_response(process, &exchange);
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

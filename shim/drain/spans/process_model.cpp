@@ -6,7 +6,7 @@
 #include <cstring>
 #include <utility>
 
-namespace telinject {
+namespace telinject::drain {
 
 Thread::Thread(Process* owner, SegmentKey key, uint32_t lane, const ThreadMessage& message,
                std::optional<ParentContext> context, SpanWriter* span_writer)
@@ -28,4 +28,4 @@ void Thread::set_name(std::string name) {
   info = {++numbers, info.tid, std::move(name)};
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -22,7 +22,7 @@
 #include "shim/drain/tree/flights.h"
 #include "shim/events/event.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 struct Process;
 
@@ -166,4 +166,4 @@ struct SegmentState {
   HttpConnections http_connections;
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -12,7 +12,7 @@
 #include "shim/drain/records/shadow_lane.h"
 #include "shim/sinks/standard_error.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -419,4 +419,4 @@ void Processor::print_summary() {
       summary_text(events_.facts(), events_.losses(), sites_.totals(), http_.totals()), 2000);
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

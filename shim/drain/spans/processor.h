@@ -28,7 +28,7 @@
 #include "shim/metadata/metadata_thread.h"
 #include "shim/sinks/worker_thread.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 class Recorder;
 
@@ -214,4 +214,4 @@ class Processor final : SpanWriter, HttpSpans::Calls {
   bool over_ = false;
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

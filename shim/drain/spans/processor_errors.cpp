@@ -10,7 +10,7 @@
 #include "shim/drain/spans/processor.h"
 #include "shim/symbols/demangle.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -300,4 +300,4 @@ void Processor::describe_death(Thread* thread, const FrameStack& stack, const Fr
   }
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

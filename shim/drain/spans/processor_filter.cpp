@@ -4,7 +4,7 @@
 
 #include "shim/drain/spans/processor.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 void Processor::decide_at_entry(Thread* thread, FrameStack* stack) {
   const SpanFilter& filter = options_.filter;
@@ -86,4 +86,4 @@ EventPlace Processor::place_in(Thread* thread, FrameStack* stack, const Frame& f
   return {0, ns, frame.trace, span, parent};
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

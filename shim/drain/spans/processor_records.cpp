@@ -6,7 +6,7 @@
 #include "shim/drain/spans/processor.h"
 #include "shim/http/digest.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -245,4 +245,4 @@ void Processor::add_module(Process* process, const AssembledMessage& message, ui
   process->code.add(head->start, head->end, head->file_offset, std::move(identity), ticks);
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

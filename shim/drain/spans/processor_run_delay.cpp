@@ -9,7 +9,7 @@
 
 #include "shim/drain/spans/processor.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -85,4 +85,4 @@ void Processor::count(Thread* thread, const RunTimes& run) {
   thread->run = run;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

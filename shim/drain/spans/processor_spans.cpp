@@ -4,7 +4,7 @@
 
 #include "shim/drain/spans/processor.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -186,4 +186,4 @@ void Processor::lose_in_segment(SegmentState* segment, LossReason reason, uint64
   events_.tell_loss(process, nullptr, reason, calls, clock_->to_ns(ticks));
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -16,7 +16,7 @@
 #include "shim/drain/spans/archive.h"
 #include "shim/drain/spans/processor.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -253,4 +253,4 @@ void Processor::introduce(Recorder* recorder) const {
   }
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -6,7 +6,7 @@
 #include "shim/drain/naming/function_totals.h"
 #include "shim/drain/naming/sites.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 namespace {
 
@@ -415,4 +415,4 @@ std::optional<ParentContext> CallTree::innermost(const FrameStack& stack) const 
   return ParentContext{frame.trace, frame.parent_of_children(), frame.sampled};
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

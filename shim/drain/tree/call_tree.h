@@ -36,7 +36,7 @@
 #include "shim/drain/tree/client_requests.h"
 #include "shim/drain/tree/shared_stacks.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 struct Frame {
   uint64_t function, call_site;
@@ -329,4 +329,4 @@ void SharedStacks::io(Archive& a) {
   }
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -7,7 +7,7 @@
 
 #include "shim/drain/naming/function_totals.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 // Times in nanoseconds: of the clock that events have; `not_own_ns` is what has gone by so far in
 // the call's own calls, or was taken out of its time.
@@ -39,4 +39,4 @@ struct ClientRequests {
   }
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

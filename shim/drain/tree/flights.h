@@ -13,7 +13,7 @@
 
 #include "shim/events/event.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 // What an `error` says.
 struct ErrorText {
@@ -57,4 +57,4 @@ inline constexpr uint32_t kStacksTold = 16;
 
 using Flights = std::vector<Flight>;
 
-}  // namespace telinject
+}  // namespace telinject::drain

@@ -2,7 +2,7 @@
 
 #include "shim/drain/tree/call_tree.h"
 
-namespace telinject {
+namespace telinject::drain {
 
 SharedStacks::Ref SharedStacks::find(uint64_t sp) const {
   auto found = by_end_.upper_bound(sp);
@@ -87,4 +87,4 @@ SharedStacks::Ref SharedStacks::come_to(uint64_t lo, uint64_t hi, bool is_new, c
   return stack;
 }
 
-}  // namespace telinject
+}  // namespace telinject::drain

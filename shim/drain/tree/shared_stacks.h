@@ -13,7 +13,7 @@
 #include <set>
 #include <utility>
 
-namespace telinject {
+namespace telinject::drain {
 
 struct FrameStack;  // call_tree.h
 
@@ -72,4 +72,4 @@ class SharedStacks {
   Order open_, empty_;
 };
 
-}  // namespace telinject
+}  // namespace telinject::drain

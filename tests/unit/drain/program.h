@@ -9,6 +9,7 @@
 #include "tests/unit/lib/workshop.h"
 
 namespace telinject::test {
+using namespace drain;
 
 constexpr uint64_t kTop = 0x7ffe000ff000;
 constexpr ProcessEnd kExited = {true, 0};

@@ -21,6 +21,7 @@
 #include "test_drain.h"
 
 using namespace telinject;
+using namespace telinject::drain;
 using namespace telinject::test;
 
 namespace {

@@ -10,6 +10,7 @@
 #include "shim/drain/report/losses.h"
 
 namespace telinject::test {
+using namespace drain;
 namespace {
 
 constexpr size_t kUnit = 16;

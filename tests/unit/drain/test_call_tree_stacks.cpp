@@ -4,6 +4,7 @@
 #include "tree.h"
 
 namespace telinject::test {
+using namespace drain;
 namespace {
 
 constexpr uint64_t kTop = kStackHi - 0x100;

@@ -7,6 +7,7 @@
 #include "shim/drain/records/clock_map.h"
 
 namespace telinject::test {
+using namespace drain;
 namespace {
 
 constexpr int64_t kEpoch = 1700000000000000000;

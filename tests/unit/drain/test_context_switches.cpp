@@ -13,6 +13,7 @@
 #include "shim/drain/collect/context_switches.h"
 
 namespace telinject::test {
+using namespace drain;
 namespace {
 
 constexpr uint32_t kSegment = 1, kLane = 3;

@@ -14,6 +14,7 @@
 #include "shim/events/json/json_lines.h"
 
 namespace telinject::test {
+using namespace drain;
 
 class MemorySink final : public Sink {
  public:

@@ -10,6 +10,7 @@
 #include "shim/drain/records/lane_merge.h"
 
 namespace telinject::test {
+using namespace drain;
 namespace {
 
 Run run_of(std::initializer_list<uint64_t> first_words, uint64_t position = 0, size_t cut = 0) {

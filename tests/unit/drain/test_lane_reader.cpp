@@ -16,6 +16,7 @@
 #include "shim/drain/records/segment_view.h"
 
 namespace telinject::test {
+using namespace drain;
 namespace {
 
 struct Lane {

@@ -10,6 +10,7 @@
 #include "tests/unit/drain/tree.h"
 
 namespace telinject::test {
+using namespace drain;
 namespace {
 
 using nlohmann::json;

@@ -7,6 +7,7 @@
 #include "shim/drain/records/message_assembler.h"
 
 namespace telinject::test {
+using namespace drain;
 namespace {
 
 // Writes a message as the library does and feeds the records to an assembler.

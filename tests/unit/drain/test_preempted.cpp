@@ -8,6 +8,7 @@
 #include "tests/unit/drain/program.h"
 
 namespace telinject::test {
+using namespace drain;
 namespace {
 
 // One lane's calls a( b() c() ) and what the drain knows besides, through a queue and a processor.

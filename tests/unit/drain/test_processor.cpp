@@ -11,6 +11,7 @@
 #include "tests/unit/drain/program.h"
 
 namespace telinject::test {
+using namespace drain;
 namespace {
 
 using nlohmann::json;

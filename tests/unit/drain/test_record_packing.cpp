@@ -10,6 +10,7 @@
 #include "shim/drain/records/record_packing.h"
 
 namespace telinject::test {
+using namespace drain;
 namespace {
 
 using Words = std::vector<uint64_t>;

@@ -11,6 +11,7 @@
 #include "tests/unit/lib/workshop.h"
 
 namespace telinject::test {
+using namespace drain;
 namespace {
 
 constexpr ClockAnchor kFirst = {1000, 2000}, kSecond = {5000, 20002000};

@@ -8,6 +8,7 @@
 #include "shim/drain/collect/collector.h"
 
 namespace telinject::test {
+using namespace drain;
 
 TEST_CASE("room comes as long as the disk takes what memory cannot hold") {
   bool disk = GENERATE(false, true);

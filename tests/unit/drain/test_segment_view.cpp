@@ -9,6 +9,7 @@
 #include "shim/drain/records/segment_view.h"
 
 namespace telinject::test {
+using namespace drain;
 namespace {
 
 std::string problem_with(const std::function<void(SegmentHeader*)>& change) {

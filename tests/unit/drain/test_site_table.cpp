@@ -11,6 +11,7 @@
 #include "tests/unit/lib/workshop.h"
 
 namespace telinject::test {
+using namespace drain;
 namespace {
 
 using nlohmann::json;

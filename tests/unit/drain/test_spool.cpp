@@ -12,6 +12,7 @@
 #include "tests/unit/lib/workshop.h"
 
 namespace telinject::test {
+using namespace drain;
 namespace {
 
 std::span<const std::byte> bytes_of(const std::string& text) {

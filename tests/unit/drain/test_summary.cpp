@@ -7,6 +7,7 @@
 #include "tests/unit/lib/workshop.h"
 
 namespace telinject::test {
+using namespace drain;
 namespace {
 
 bool has(const std::string& text, const std::string& part) {

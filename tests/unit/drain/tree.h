@@ -11,6 +11,7 @@
 #include "shim/drain/tree/call_tree.h"
 
 namespace telinject::test {
+using namespace drain;
 
 inline constexpr SegmentKey kKey = {0x0123456789abcdef, 0xfedcba9876543210};
 inline constexpr uint64_t kStackLo = 0x7ffe00000000, kStackHi = 0x7ffe00100000;

@@ -12,6 +12,7 @@
 #include "hooks/lane/space.h"
 
 namespace telinject::test {
+using namespace program;
 
 namespace {
 

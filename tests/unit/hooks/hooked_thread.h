@@ -14,6 +14,7 @@
 #include "tests/unit/drain/segment.h"
 
 namespace telinject::test {
+using namespace program;
 
 inline constexpr uintptr_t kStackTop = 0x7ffe00100000;
 inline constexpr uintptr_t kStackBytes = 0x100000;

@@ -2,7 +2,7 @@
 // letters: everything is a known module, nothing has call frame information.
 #include "hooks/lane/services.h"
 
-namespace telinject {
+namespace telinject::program {
 
 void start_process() {}
 
@@ -42,4 +42,4 @@ uintptr_t bind_function(uintptr_t, uint64_t) {
 
 void reset_services_in_child() {}
 
-}  // namespace telinject
+}  // namespace telinject::program

@@ -8,6 +8,7 @@
 #include "hooks/lane/chunks.h"
 
 namespace telinject::test {
+using namespace program;
 namespace {
 
 using Chunks = std::vector<uint32_t>;

@@ -11,6 +11,7 @@
 #include "hooks/lane/space.h"
 
 namespace telinject::test {
+using namespace program;
 namespace {
 
 using Records = std::vector<std::string>;

@@ -10,6 +10,7 @@
 #include "hooks/calls/stacks.h"
 
 namespace telinject::test {
+using namespace program;
 namespace {
 
 using Records = std::vector<std::string>;

@@ -6,6 +6,7 @@
 #include "hooked_thread.h"
 
 namespace telinject::test {
+using namespace program;
 namespace {
 
 constexpr uintptr_t kLow = 0x10000000, kBytes = 0x10000;

@@ -9,6 +9,7 @@
 #include "hooked_thread.h"
 
 namespace telinject::test {
+using namespace program;
 namespace {
 
 using Records = std::vector<std::string>;

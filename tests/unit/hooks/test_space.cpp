@@ -14,6 +14,7 @@
 #include "hooks/lane/record_writer.h"
 
 namespace telinject::test {
+using namespace program;
 namespace {
 
 using Chunks = std::vector<uint32_t>;

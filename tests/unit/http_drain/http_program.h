@@ -17,6 +17,7 @@
 #include "tests/unit/drain/program.h"
 
 namespace telinject::test {
+using namespace drain;
 
 using nlohmann::json;
 

@@ -6,6 +6,7 @@
 #include "shim/http/fields.h"
 
 namespace telinject::test {
+using namespace drain;
 
 namespace {
 

@@ -4,6 +4,7 @@
 #include "http_program.h"
 
 namespace telinject::test {
+using namespace drain;
 
 TEST_CASE("a client's exchange is a pair of events of one span") {
   HttpProgram p;

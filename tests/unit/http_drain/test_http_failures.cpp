@@ -6,6 +6,7 @@
 #include "http_program.h"
 
 namespace telinject::test {
+using namespace drain;
 
 namespace {
 

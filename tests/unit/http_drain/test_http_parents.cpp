@@ -4,6 +4,7 @@
 #include "http_program.h"
 
 namespace telinject::test {
+using namespace drain;
 
 namespace {
 

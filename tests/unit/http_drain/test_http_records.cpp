@@ -6,6 +6,7 @@
 #include "shim/drain/records/lane_merge.h"
 
 namespace telinject::test {
+using namespace drain;
 
 namespace {
 

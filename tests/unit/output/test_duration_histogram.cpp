@@ -9,6 +9,7 @@
 #include "shim/drain/naming/duration_histogram.h"
 
 namespace telinject::test {
+using namespace drain;
 namespace {
 
 constexpr double kShares[] = {0, .01, .25, .5, .75, .9, .99, .999, 1};

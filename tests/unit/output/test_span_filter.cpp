@@ -4,6 +4,7 @@
 #include "shim/drain/naming/span_filter.h"
 
 namespace telinject::test {
+using namespace drain;
 
 TEST_CASE("a list of globs: any of them, as a whole") {
   Globs globs("main, ns::*::area,,operator?<*");

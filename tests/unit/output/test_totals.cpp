@@ -12,6 +12,7 @@
 #include "tests/unit/lib/workshop.h"
 
 namespace telinject::test {
+using namespace drain;
 namespace {
 
 using nlohmann::json;

@@ -7,7 +7,7 @@
 #include "hooks/http/report.h"
 #include "hooks/lane/state.h"
 
-namespace telinject {
+namespace telinject::program {
 
 constinit Process g_process{};
 
@@ -173,4 +173,4 @@ void report_tls(Connection& connection, Way hello_way, const Block& hello, uint6
   add(line);
 }
 
-}  // namespace telinject
+}  // namespace telinject::program

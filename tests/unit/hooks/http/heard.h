@@ -9,7 +9,7 @@
 
 #include "hooks/http/connection.h"
 
-namespace telinject::heard {
+namespace telinject::program::heard {
 
 // The reports since the last clear.
 extern std::vector<std::string> g_lines;
@@ -48,4 +48,4 @@ class Wire {
 std::string cut(const std::vector<Passing>& conversation, size_t first, size_t piece,
                 HttpRole role = HttpRole::kUnknown);
 
-}  // namespace telinject::heard
+}  // namespace telinject::program::heard

@@ -4,6 +4,7 @@
 #include "unit/hooks/http/heard.h"
 
 using namespace telinject;
+using namespace telinject::program;
 using heard::cut;
 using heard::g_lines;
 using heard::Passing;

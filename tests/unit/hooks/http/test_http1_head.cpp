@@ -6,6 +6,7 @@
 #include "hooks/http/http1_head.h"
 
 using namespace telinject;
+using namespace telinject::program;
 
 namespace {
 

@@ -8,6 +8,7 @@
 #include "unit/hooks/http/heard.h"
 
 using namespace telinject;
+using namespace telinject::program;
 using heard::g_lines;
 using heard::text;
 using heard::Wire;
