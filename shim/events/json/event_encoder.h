@@ -15,6 +15,7 @@
 
 #include "shim/events/event.h"
 #include "shim/events/json/function_text.h"
+#include "shim/events/json/json_text.h"
 #include "shim/events/json/line_buffer.h"
 #include "shim/events/json/process_text.h"
 
@@ -67,7 +68,7 @@ class EventEncoder {
   TraceId trace_ = {};
   ShortText<64> trace_text_;  // ,"trace_id":"...","span_id":"
   // A rarer event in the making: what stands before its ids, and what comes behind them.
-  std::string head_, body_;
+  JsonText head_, body_;
 };
 
 }  // namespace telinject

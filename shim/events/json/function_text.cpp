@@ -5,23 +5,23 @@
 namespace telinject {
 
 std::string function_attributes(const FunctionInfo& f) {
-  std::string json;
+  JsonText json;
   auto add = [&](std::string_view name, std::string_view value) {
-    if (!value.empty()) append_json_member(&json, name, value);
+    if (!value.empty()) json.member(name, value);
   };
-  if (f.parameters.has_value()) append_json_member(&json, "function.parameters", *f.parameters);
+  if (f.parameters.has_value()) json.member("function.parameters", *f.parameters);
   add("caller_function", f.caller);
   if (!f.caller_file.empty()) {
-    append_json_member(&json, "caller_file", f.caller_file);
-    append_json_member(&json, "caller_line", f.caller_line);
+    json.member("caller_file", f.caller_file);
+    json.member("caller_line", f.caller_line);
   }
   if (!f.file.empty()) {
-    append_json_member(&json, "function_file", f.file);
-    append_json_member(&json, "function_line", f.line);
+    json.member("function_file", f.file);
+    json.member("function_line", f.line);
   }
   add("module", f.module);
   add("mangled_name", f.linkage_name);
-  return json;
+  return std::string(json.view());
 }
 
 FunctionText make_function_text(const FunctionInfo& function, bool lean) {

@@ -64,10 +64,11 @@ void JsonLines::make_text(FunctionSlot* slot, const FunctionInfo& function) {
 
 void JsonLines::make_text(ThreadSlot* slot, const ThreadInfo& thread) {
   slot->number = thread.number;
-  slot->text.clear();
-  append_json_member(&slot->text, "thread_id", static_cast<uint64_t>(thread.tid));
-  if (!thread.name.empty()) append_json_member(&slot->text, "thread_name", thread.name);
-  end_members(&slot->text);
+  JsonText text;
+  text.member("thread_id", static_cast<uint64_t>(thread.tid));
+  if (!thread.name.empty()) text.member("thread_name", thread.name);
+  text.end_members();
+  slot->text = text.view();
 }
 
 void JsonLines::start(const SpanStart& event) {
