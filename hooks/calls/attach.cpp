@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
+#include "arch/x86_64/tsc.h"
 #include "hooks/calls/messages.h"
 #include "hooks/calls/shared_stacks.h"
 #include "hooks/calls/slow_path.h"
@@ -12,7 +13,6 @@
 #include "hooks/lane/chunks.h"
 #include "hooks/lane/services.h"
 #include "hooks/lane/space.h"
-#include "shim/channel/clock.h"
 #include "shim/channel/message.h"
 #include "shim/channel/syscall.h"
 
@@ -188,9 +188,9 @@ bool start_child() {
   if (!g_alive.starting.compare_exchange_strong(none, 1)) return false;
   g_process.parent_id = g_process.id;
   g_process.pid = pid_of_child();
-  g_process.id =
-      keyed_mix(g_process.id ^ read_tsc(), g_process.key.k0, static_cast<uint64_t>(g_process.pid)) |
-      1;
+  g_process.id = keyed_mix(g_process.id ^ arch::read_tsc(), g_process.key.k0,
+                           static_cast<uint64_t>(g_process.pid)) |
+                 1;
   g_process.recorded.store(0, std::memory_order_relaxed);
   reset_services_in_child();
   if (t_hook.lane != nullptr) {

@@ -13,7 +13,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "shim/channel/clock.h"
+#include "arch/x86_64/tsc.h"
 #include "shim/channel/ids.h"
 #include "shim/channel/layout.h"
 #include "shim/channel/message.h"
@@ -225,7 +225,7 @@ struct Process {
 extern Process g_process;
 
 inline uint64_t read_ticks() {
-  if (TELINJECT_LIKELY(g_process.clock != ClockKind::kMonotonic)) return __builtin_ia32_rdtsc();
+  if (TELINJECT_LIKELY(g_process.clock != ClockKind::kMonotonic)) return arch::read_tsc();
   long time[2] = {0, 0};
   g_process.libc.clock_gettime(1 /* CLOCK_MONOTONIC */, time);
   return static_cast<uint64_t>(time[0]) * 1000000000 + static_cast<uint64_t>(time[1]);
@@ -234,7 +234,7 @@ inline uint64_t read_ticks() {
 // The number of the processor that the thread runs on, plus 1; 0 if it is not known.
 inline uint32_t current_cpu() {
   if (!g_process.knows_cpu) return 0;
-  return read_cpu() + 1;
+  return arch::read_cpu() + 1;
 }
 
 inline void count_loss(LossReason reason, uint64_t calls = 1) {

@@ -5,6 +5,7 @@
 // heap, no lock: where no slot is free the thread simply starts without a parent.
 #include <atomic>
 
+#include "arch/x86_64/registers.h"
 #include "hooks/calls/context.h"
 #include "hooks/calls/messages.h"
 #include "hooks/calls/unwind.h"
@@ -119,9 +120,7 @@ TELINJECT_WRAPPER(void, thrd_exit, int value) {
 
 // The name that the kernel has when a lane is claimed is usually the creator's.
 TELINJECT_WRAPPER(int, pthread_setname_np, uintptr_t thread, const char* name) {
-  uintptr_t self;
-  __asm__("movq %%fs:0x10, %0" : "=r"(self));
-  if (t_hook.lane != nullptr && g_alive.mask != 0 && thread == self) {
+  if (t_hook.lane != nullptr && g_alive.mask != 0 && thread == arch::thread_pointer()) {
     write_message(t_hook.lane, MessageType::kThreadName, name, text_length(name));
   }
   return real<int (*)(uintptr_t, const char*)>(kReal_pthread_setname_np)(thread, name);

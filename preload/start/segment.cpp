@@ -9,10 +9,10 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "arch/x86_64/tsc.h"
 #include "hooks/calls/attach.h"
 #include "preload/real/resolve.h"
 #include "preload/start/startup.h"
-#include "shim/channel/clock.h"
 #include "shim/channel/limits.h"
 #include "shim/channel/syscall.h"
 #include "shim/channel/text.h"
@@ -83,7 +83,7 @@ void random_key(uint64_t key[2]) {
   constexpr long kNonBlock = 1;
   if (sys::call(SYS_getrandom, sys::arg(key), 16, kNonBlock) == 16) return;
   // Before the kernel's pool is filled (early boot). Ids must differ, not resist guessing.
-  uint64_t seed = read_tsc() ^ static_cast<uint64_t>(sys::getpid()) << 32;
+  uint64_t seed = arch::read_tsc() ^ static_cast<uint64_t>(sys::getpid()) << 32;
   key[0] = keyed_mix(seed, static_cast<uint64_t>(now(CLOCK_REALTIME)), 1);
   key[1] = keyed_mix(seed, static_cast<uint64_t>(now(CLOCK_MONOTONIC)), 2);
 }

@@ -5,27 +5,15 @@
 // number being -errno. Async-signal-safe, no allocation, errno untouched.
 #pragma once
 
-#include <sys/syscall.h>
-
 #include <cstdint>
 
-#if !defined(__x86_64__) || !defined(__linux__)
-#error "telinject supports x86-64 Linux only: the hooks read the TSC and glibc's x86-64 jmp_buf"
-#endif
+#include "arch/x86_64/system_call.h"
 
 namespace telinject::sys {
 
 inline long call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0,
                  long f = 0) {
-  long result;
-  register long r10 __asm__("r10") = d;
-  register long r8 __asm__("r8") = e;
-  register long r9 __asm__("r9") = f;
-  __asm__ volatile("syscall"
-                   : "=a"(result)
-                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                   : "rcx", "r11", "memory");
-  return result;
+  return arch::system_call(number, a, b, c, d, e, f);
 }
 
 template <typename T>

@@ -9,8 +9,8 @@ import subprocess
 import pytest
 from teltest.run import REPOSITORY, build_directory
 
-COPIED = ["CMakeLists.txt", "CMakePresets.json", "CONTRIBUTING.md", "LICENSE", "README.md", "cmake", "docs",
-          "hooks", "preload", "scripts", "shim", "tests", ".ci", ".clang-format", ".clang-tidy",
+COPIED = ["CMakeLists.txt", "CMakePresets.json", "CONTRIBUTING.md", "LICENSE", "README.md", "arch", "cmake",
+          "docs", "hooks", "preload", "scripts", "shim", "tests", ".ci", ".clang-format", ".clang-tidy",
           ".shellcheckrc", ".gitignore"]
 TIMEOUT = 600
 # In front of the compiler, for a copy of the source: what is made of nothing that was edited there is
@@ -122,6 +122,7 @@ def test_passes_on_what_is_right(copy, check):
 
 @pytest.mark.parametrize("name, line, expected", [
     ("hooks/lane/space.cpp", '#include "preload/start/startup.h"', "preload/start/startup.h is of a layer"),
+    ("arch/x86_64/tsc.h", '#include "shim/channel/ids.h"', "shim/channel/ids.h is of a layer"),
     ("shim/channel/ids.h", '#include "hooks/lane/state.h"', "hooks/lane/state.h is of a layer"),
     ("shim/symbols/die.h", '#include "shim/drain/naming/sites.h"', "shim/drain/naming/sites.h is of a layer"),
     ("shim/drain/spans/processor.cpp", '#include "shim/events/json/json_text.h"',
@@ -223,7 +224,7 @@ LIBRARY = {
                     "long telinject_now() { static long now = (long)__builtin_ia32_rdtsc(); return now; }\n"
                     "namespace telinject::program {")],
                   ["hooks/calls/context.cpp has a variable that is initialised when first used: _ZGV"]),
-    "hot call": ([("hooks/calls/function_hooks.cpp", "uint64_t ticks = __builtin_ia32_rdtsc();",
+    "hot call": ([("hooks/calls/function_hooks.cpp", "uint64_t ticks = arch::read_tsc();",
                    "uint64_t ticks = telinject::program::read_other();"),
                   ("hooks/calls/function_hooks.cpp", "namespace telinject::program {",
                    "namespace telinject::program {\nuint64_t read_other();"),

@@ -4,7 +4,8 @@
 
 #include <cmath>
 
-#include "shim/channel/clock.h"
+#include "arch/x86_64/tsc.h"
+#include "shim/channel/layout.h"
 
 namespace telinject::drain {
 
@@ -45,7 +46,7 @@ int64_t difference(int64_t a, int64_t b) {
 }  // namespace
 
 uint64_t ClockMap::now(ClockKind kind) {
-  return kind == ClockKind::kTsc ? read_tsc() : static_cast<uint64_t>(monotonic_ns());
+  return kind == ClockKind::kTsc ? arch::read_tsc() : static_cast<uint64_t>(monotonic_ns());
 }
 
 ClockAnchor ClockMap::take_anchor(ClockKind kind) {
@@ -56,9 +57,9 @@ ClockAnchor ClockMap::take_anchor(ClockKind kind) {
   ClockAnchor best = {};
   uint64_t narrowest = ~uint64_t{0};
   for (int i = 0; i < 16; i++) {
-    uint64_t before = read_tsc();
+    uint64_t before = arch::read_tsc();
     int64_t ns = monotonic_ns();
-    uint64_t width = read_tsc() - before;
+    uint64_t width = arch::read_tsc() - before;
     if (width < narrowest) {
       narrowest = width;
       best = {before + width / 2, ns};

@@ -8,7 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "shim/channel/clock.h"
+#include "arch/x86_64/tsc.h"
 #include "shim/drain/base/figures.h"
 #include "shim/drain/report/totals_report.h"
 #include "shim/drain/report/why_untraced.h"
@@ -147,10 +147,10 @@ double measure_pair_cost_ns() {
     clock_gettime(CLOCK_MONOTONIC, &start);
     uint32_t at = 0;
     for (int i = 0; i < kPairs; i++) {
-      uint64_t entry = read_tsc();
+      uint64_t entry = arch::read_tsc();
       for (uint32_t word = 1; word < 4; word++) ring[(at + word) % kWords] = entry + word;
       ring[at % kWords] = entry;
-      uint64_t exit = read_tsc();
+      uint64_t exit = arch::read_tsc();
       ring[(at + 5) % kWords] = exit;
       ring[(at + 4) % kWords] = exit;
       at += 6;
