@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "shim/metadata/http_client.h"
 #include "shim/metadata/platform.h"
+#include "shim/net/http_client.h"
 
 namespace telinject {
 
@@ -37,11 +37,13 @@ struct CloudFindings {
 
 // Asks the one service that can be there, by the platform. Each falls back to what the environment
 // and files tell.
-CloudFindings find_cloud(const Surroundings& around, const Platform& platform, HttpClient* http);
+CloudFindings find_cloud(const Surroundings& around, const Platform& platform,
+                         net::HttpClient* http);
 
-CloudFindings find_aws(const Surroundings& around, const Platform& platform, HttpClient* http);
-CloudFindings find_gcp(const Surroundings& around, const Platform& platform, HttpClient* http);
-CloudFindings find_azure(const Surroundings& around, const Platform& platform, HttpClient* http);
+CloudFindings find_aws(const Surroundings& around, const Platform& platform, net::HttpClient* http);
+CloudFindings find_gcp(const Surroundings& around, const Platform& platform, net::HttpClient* http);
+CloudFindings find_azure(const Surroundings& around, const Platform& platform,
+                         net::HttpClient* http);
 
 // Sets what is not set yet.
 void fill(std::string* field, const std::string& value);

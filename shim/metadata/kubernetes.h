@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "shim/metadata/cloud.h"
-#include "shim/metadata/http_client.h"
 #include "shim/metadata/service_account.h"
 #include "shim/metadata/surroundings.h"
+#include "shim/net/http_client.h"
 
 namespace telinject {
 

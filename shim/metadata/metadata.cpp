@@ -16,21 +16,21 @@ using nlohmann::json;
 // Both at once: a metadata service that is silent must not take the API's time, nor the other way
 // round.
 CachedFindings ask_both(const MetadataOptions& options, const Platform& platform,
-                        const Kubernetes& known, Deadline deadline,
+                        const Kubernetes& known, net::Deadline deadline,
                         const std::atomic<bool>* cancelled) {
   CachedFindings findings;
   bool ask_api = options.kubernetes && platform.kubernetes && options.kubernetes_api;
   std::thread asking;
   if (ask_api) {
     asking = std::thread([&] {
-      HttpClient http(deadline, cancelled);
+      net::HttpClient http(deadline, cancelled);
       bool name_wanted = platform.eks && known.cluster_name.empty();
       findings.kubernetes =
           ask_kubernetes(options.around, platform.account, known, name_wanted, &http);
     });
   }
   if (options.cloud && platform.provider != Provider::kLocal) {
-    HttpClient http(deadline, cancelled);
+    net::HttpClient http(deadline, cancelled);
     findings.cloud = find_cloud(options.around, platform, &http);
   }
   if (asking.joinable()) asking.join();
@@ -48,7 +48,7 @@ Metadata find_local_metadata(const MetadataOptions& options) {
   return metadata;
 }
 
-MetadataReport find_remote_metadata(const MetadataOptions& options, Deadline deadline,
+MetadataReport find_remote_metadata(const MetadataOptions& options, net::Deadline deadline,
                                     const std::atomic<bool>* cancelled,
                                     const std::function<void(const std::string&)>& complain,
                                     Metadata* metadata) {

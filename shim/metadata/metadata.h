@@ -8,10 +8,10 @@
 
 #include "shim/metadata/cloud.h"
 #include "shim/metadata/host.h"
-#include "shim/metadata/http_client.h"
 #include "shim/metadata/kubernetes.h"
 #include "shim/metadata/service.h"
 #include "shim/metadata/surroundings.h"
+#include "shim/net/http_client.h"
 
 namespace telinject {
 
@@ -43,7 +43,7 @@ struct MetadataReport {
 Metadata find_local_metadata(const MetadataOptions& options);
 
 // The rest, by the deadline. `complain` gets what the user should know in any case: one line each.
-MetadataReport find_remote_metadata(const MetadataOptions& options, Deadline deadline,
+MetadataReport find_remote_metadata(const MetadataOptions& options, net::Deadline deadline,
                                     const std::atomic<bool>* cancelled,
                                     const std::function<void(const std::string&)>& complain,
                                     Metadata* metadata);

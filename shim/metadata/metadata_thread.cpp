@@ -39,7 +39,7 @@ struct MetadataThread::State {
   Metadata metadata;
   bool quick_done = false;
   bool done = false;
-  Deadline deadline;
+  net::Deadline deadline;
 
   // Of no file, and so at hand should the thread be late. Not before somebody asks: most programs
   // make no event.
@@ -115,7 +115,7 @@ void MetadataThread::start() {
 
 bool MetadataThread::wait(milliseconds patience) {
   std::unique_lock lock(state_->mutex);
-  Deadline until = std::min(steady_clock::now() + patience, state_->deadline + kGrace);
+  net::Deadline until = std::min(steady_clock::now() + patience, state_->deadline + kGrace);
   state_->changed.wait_until(lock, until, [this] { return state_->done; });
   return state_->done || steady_clock::now() >= state_->deadline + kGrace;
 }

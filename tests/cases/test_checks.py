@@ -125,6 +125,7 @@ def test_passes_on_what_is_right(copy, check):
     ("arch/x86_64/tsc.h", '#include "shim/channel/ids.h"', "shim/channel/ids.h is of a layer"),
     ("shim/channel/ids.h", '#include "hooks/lane/state.h"', "hooks/lane/state.h is of a layer"),
     ("shim/symbols/die.h", '#include "shim/drain/naming/sites.h"', "shim/drain/naming/sites.h is of a layer"),
+    ("shim/net/http_client.h", '#include "shim/metadata/cloud.h"', "shim/metadata/cloud.h is of a layer"),
     ("shim/drain/spans/processor.cpp", '#include "shim/events/json/json_text.h"',
      "shim/events/json/json_text.h is of a layer"),
     ("shim/http/url.cpp", '#include "shim/events/json/line_buffer.h"',

@@ -1,12 +1,12 @@
-// libcurl, loaded when something is to be asked. Linked in, it and its thirty libraries would cost
-// each start of a drain 4 ms of processor time; off-cloud, and from the cache, nobody needs it.
+// libcurl, loaded at the first request. If it were linked, it and its thirty libraries would cost
+// each start of a drain 4 ms of processor time, and most runs make no request.
 #pragma once
 
 #include <curl/curl.h>
 
 #include <string>
 
-namespace telinject {
+namespace telinject::net {
 
 struct CurlLibrary {
   decltype(&::curl_easy_init) easy_init;
@@ -24,8 +24,9 @@ struct CurlLibrary {
   decltype(&::curl_slist_append) slist_append;
   decltype(&::curl_slist_free_all) slist_free_all;
 
-  // Null, and why in *problem, if it is not there or too old. Thread-safe.
+  // Loads the library once. Null, with the reason in *problem, if it is missing or older than 7.66.
+  // Thread-safe.
   static const CurlLibrary* get(std::string* problem);
 };
 
-}  // namespace telinject
+}  // namespace telinject::net

@@ -1,8 +1,8 @@
-#include "shim/metadata/curl_library.h"
+#include "shim/net/curl_library.h"
 
 #include <dlfcn.h>
 
-namespace telinject {
+namespace telinject::net {
 
 namespace {
 
@@ -55,4 +55,4 @@ const CurlLibrary* CurlLibrary::get(std::string* problem) {
   return nullptr;
 }
 
-}  // namespace telinject
+}  // namespace telinject::net
