@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "shim/cli/recorded_facts.h"
+#include "shim/drain/main/recorded_facts.h"
 #include "shim/drain/report/totals_report.h"
 #include "shim/sinks/sink.h"
 

@@ -1,4 +1,4 @@
-#include "shim/cli/give_up.h"
+#include "shim/drain/main/give_up.h"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "shim/cli/outputs.h"
+#include "shim/drain/main/outputs.h"
 
 #include <unistd.h>
 

@@ -1,11 +1,11 @@
-#include "shim/cli/convert.h"
+#include "shim/drain/main/convert.h"
 
 #include <algorithm>
 #include <filesystem>
 
-#include "shim/cli/outputs.h"
-#include "shim/cli/recorded_facts.h"
 #include "shim/drain/base/complain.h"
+#include "shim/drain/main/outputs.h"
+#include "shim/drain/main/recorded_facts.h"
 #include "shim/drain/recording/recording.h"
 #include "shim/drain/report/progress_bar.h"
 

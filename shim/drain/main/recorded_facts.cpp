@@ -1,4 +1,4 @@
-#include "shim/cli/recorded_facts.h"
+#include "shim/drain/main/recorded_facts.h"
 
 #include <nlohmann/json.hpp>
 

@@ -1,4 +1,4 @@
-#include "shim/cli/left_over.h"
+#include "shim/drain/main/left_over.h"
 
 #include <stdlib.h>
 #include <string.h>
