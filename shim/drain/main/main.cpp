@@ -24,6 +24,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "shim/channel/clock.h"
 #include "shim/channel/control.h"
 #include "shim/channel/session.h"
 #include "shim/channel/settings.h"
@@ -157,12 +158,6 @@ OutputChoice own_choice(const Settings& settings) {
           settings.number[kHttpSlow]};
 }
 
-int64_t realtime_ns() {
-  timespec time = {};
-  clock_gettime(CLOCK_REALTIME, &time);
-  return time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
 bool is_socket(int fd) {
   struct stat status = {};
   return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
@@ -223,7 +218,7 @@ int run_drain(bool under_telrun) {
   }
   prepare_to_give_up(session, under_telrun ? -1 : kDrainSegmentFd);
   ClockAnchor start = ClockMap::take_anchor(session.clock);
-  int64_t start_realtime_ns = realtime_ns();
+  int64_t start_realtime_ns = clock_ns(CLOCK_REALTIME);
   ClockKeeper clock(session.clock);
   Settings settings = read_own_settings(/*tell_problems=*/!under_telrun);
   std::string directory = working_directory();

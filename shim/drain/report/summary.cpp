@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "arch/x86_64/tsc.h"
+#include "shim/channel/clock.h"
 #include "shim/drain/base/figures.h"
 #include "shim/drain/report/totals_report.h"
 #include "shim/drain/report/why_untraced.h"
@@ -143,8 +144,7 @@ double measure_pair_cost_ns() {
   volatile uint64_t* ring = memory;
   double best = 1e9;
   for (int run = 0; run < 5; run++) {
-    timespec start = {}, end = {};
-    clock_gettime(CLOCK_MONOTONIC, &start);
+    uint64_t start = monotonic_ns();
     uint32_t at = 0;
     for (int i = 0; i < kPairs; i++) {
       uint64_t entry = arch::read_tsc();
@@ -155,9 +155,7 @@ double measure_pair_cost_ns() {
       ring[(at + 4) % kWords] = exit;
       at += 6;
     }
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    double ns = static_cast<double>(end.tv_sec - start.tv_sec) * 1e9 +
-                static_cast<double>(end.tv_nsec - start.tv_nsec);
+    double ns = static_cast<double>(monotonic_ns() - start);
     best = std::min(best, ns / kPairs);
   }
   return best;
