@@ -5,14 +5,14 @@
 #include <string>
 
 #include "shim/channel/settings.h"
-#include "shim/events/json/process_text.h"
+#include "shim/events/json/process_json.h"
 
 namespace telinject::test {
 namespace {
 
 using nlohmann::json;
 
-ProcessText text_of(ProcessInfo facts, uint64_t rate = kRateOne, const Host& host = {}) {
+ProcessJson text_of(ProcessInfo facts, uint64_t rate = kRateOne, const Host& host = {}) {
   Service service;
   service.name = "shop \"1\"";
   service.version = "abc1234";
@@ -21,10 +21,10 @@ ProcessText text_of(ProcessInfo facts, uint64_t rate = kRateOne, const Host& hos
   metadata.service = service;
   metadata.host = host;
   facts.sample_rate = rate;
-  return make_process_text(metadata, facts);
+  return make_process_json(metadata, facts);
 }
 
-json document(const ProcessText& text) {
+json document(const ProcessJson& text) {
   CHECK(text.sampling.front() == ',');
   CHECK(text.tail.front() == ',');
   CHECK(text.tail.back() == '\n');

@@ -1,4 +1,4 @@
-#include "shim/events/json/process_text.h"
+#include "shim/events/json/process_json.h"
 
 #include <nlohmann/json.hpp>
 
@@ -27,7 +27,7 @@ std::string version_of(const Service& service, const ProcessInfo& process) {
 
 }  // namespace
 
-ProcessText make_process_text(const Metadata& metadata, const ProcessInfo& process) {
+ProcessJson make_process_json(const Metadata& metadata, const ProcessInfo& process) {
   const Host& host = metadata.host;
   ordered_json tail;
   tail["service"] = {{"name", metadata.service.name},
@@ -49,7 +49,7 @@ ProcessText make_process_text(const Metadata& metadata, const ProcessInfo& proce
   if (!process.command_line.empty()) {
     tail["process"]["command_line"] = process.command_line;
   }
-  ProcessText text;
+  ProcessJson text;
   // Invalid UTF-8 (arguments, paths) becomes U+FFFD.
   std::string dump = tail.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
   text.tail = "," + dump.substr(1) + "\n";
@@ -57,10 +57,10 @@ ProcessText make_process_text(const Metadata& metadata, const ProcessInfo& proce
   return text;
 }
 
-ProcessText make_lean_process_text(uint64_t reference) {
+ProcessJson make_lean_process_json(uint64_t reference) {
   char digits[16];
   put_hex16(digits, reference);
-  ProcessText text;
+  ProcessJson text;
   text.tail = ",\"process_ref\":\"" + std::string(digits, sizeof digits) + "\"}\n";
   return text;
 }

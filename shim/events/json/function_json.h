@@ -7,7 +7,7 @@
 
 namespace telinject {
 
-struct FunctionText {
+struct FunctionJson {
   std::string entry_head;  // ,"event_type":"function_entry","severity":"INFO","function_name":"f"
   std::string exit_head;   // the same of an exit without an error
   std::string name;        // ,"function_name":"f"
@@ -16,7 +16,7 @@ struct FunctionText {
   std::string exit_before;  // ,"message":"Function 'f' exit (
   std::string exit_after;   // ms)",...,"attributes":{...,
 };
-FunctionText make_function_text(const FunctionInfo& function, bool lean);
+FunctionJson make_function_json(const FunctionInfo& function, bool lean);
 
 // Members that each end in a comma.
 std::string function_attributes(const FunctionInfo& function);

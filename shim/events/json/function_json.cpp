@@ -1,4 +1,4 @@
-#include "shim/events/json/function_text.h"
+#include "shim/events/json/function_json.h"
 
 #include "shim/events/json/json_text.h"
 
@@ -24,9 +24,9 @@ std::string function_attributes(const FunctionInfo& f) {
   return json;
 }
 
-FunctionText make_function_text(const FunctionInfo& function, bool lean) {
+FunctionJson make_function_json(const FunctionInfo& function, bool lean) {
   std::string escaped = json_escaped(function.name);
-  FunctionText text;
+  FunctionJson text;
   text.name.append(",\"function_name\":\"").append(escaped).append("\"");
   text.entry_head = ",\"event_type\":\"function_entry\",\"severity\":\"INFO\"" + text.name;
   text.exit_head = ",\"event_type\":\"function_exit\",\"severity\":\"INFO\"" + text.name;
