@@ -84,7 +84,7 @@ bool innermost_open(const Lane* lane, const Stack& stack, uintptr_t sp, uint64_t
 bool current_context(uintptr_t sp, TraceContext* out) {
   Lane* lane = t_hook.lane;
   if (lane == nullptr || g_alive.mask == 0) {
-    *out = t_birth.context;
+    *out = t_spawn_context.context;
     return out->valid != 0;
   }
   note_context_asked(lane);

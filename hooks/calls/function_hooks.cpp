@@ -23,7 +23,7 @@
 namespace telinject::program {
 
 __thread HookState t_hook;
-__thread Birth t_birth;
+__thread SpawnContext t_spawn_context;
 // Constant initialisation, or a constructor would wipe them after the first hook, which may come
 // before any constructor does (an instrumented resolver of an indirect function).
 constinit AlivePage g_alive{};

@@ -111,7 +111,7 @@ void note_throw(const void* exception, bool again, uintptr_t sp) {
   }
   // The text is read to where it will stand if the type is as long as can be.
   auto* type = static_cast<char*>(scratch.at());
-  Thrown thrown = inspect_exception(exception, type + kMaxTypeBytes, kMaxTextBytes);
+  ExceptionObject thrown = inspect_exception(exception, type + kMaxTypeBytes, kMaxTextBytes);
   if (again) head->flags |= ThrowMessage::kRethrown;
   if (thrown.foreign) head->flags |= ThrowMessage::kForeign;
   if (thrown.has_text) head->flags |= ThrowMessage::kHasText;

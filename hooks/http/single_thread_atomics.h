@@ -19,7 +19,7 @@ inline bool is_alone() {
   return *static_cast<const volatile char*>(g_single_threaded) != 0;
 }
 
-namespace exclusive {
+namespace single_thread_atomics {
 
 static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t));
 
@@ -64,6 +64,6 @@ inline uint32_t fetch_and(std::atomic<uint32_t>* at, uint32_t bits) {
   return old;
 }
 
-}  // namespace exclusive
+}  // namespace single_thread_atomics
 
 }  // namespace telinject::program

@@ -43,7 +43,7 @@ struct HookState {
 };
 
 // What a thread or a forked child gets from its creator; used until it claims a lane.
-struct Birth {
+struct SpawnContext {
   TraceContext context;
   RecordRef spawned_by;
   uint64_t stack_bytes;  // of a thread made by pthread_create; 0: not known
@@ -52,7 +52,7 @@ struct Birth {
 
 // __thread instead of thread_local, because no initialisation function may be called to reach them.
 extern __thread HookState t_hook __attribute__((tls_model("initial-exec")));
-extern __thread Birth t_birth __attribute__((tls_model("initial-exec")));
+extern __thread SpawnContext t_spawn_context __attribute__((tls_model("initial-exec")));
 
 struct alignas(kPageBytes) AlivePage {
   uintptr_t mask;  // all ones while the hooks are on; 0 before, and in a forked child
@@ -120,7 +120,7 @@ struct ServedRequest {
   uint32_t open;  // atomic: requests that this thread has taken and that are open
 };
 
-// Limits how many stacks a thread records (errors.cpp).
+// Limits how many stacks a thread records (errors/error_records.cpp).
 struct Throttle {
   uint64_t window;   // when the current window began, in ticks
   uint32_t taken;    // stacks recorded in the window

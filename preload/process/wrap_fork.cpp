@@ -17,13 +17,14 @@ namespace {
 int fork_with(RealSymbol symbol, uintptr_t sp) {
   auto function = real<int (*)()>(symbol);
   if (!tracing() || g_alive.mask == 0) return function();
-  Birth before = t_birth;
-  t_birth.of_fork = true;
-  t_birth.spawned_by = {};
-  if (!current_context(sp, &t_birth.context)) t_birth.context = {};
-  if (t_birth.context.sampled != 0) t_birth.spawned_by = mark_record(ControlKind::kSpawn, sp);
+  SpawnContext before = t_spawn_context;
+  t_spawn_context.of_fork = true;
+  t_spawn_context.spawned_by = {};
+  if (!current_context(sp, &t_spawn_context.context)) t_spawn_context.context = {};
+  if (t_spawn_context.context.sampled != 0)
+    t_spawn_context.spawned_by = mark_record(ControlKind::kSpawn, sp);
   int pid = function();
-  if (pid != 0) t_birth = before;
+  if (pid != 0) t_spawn_context = before;
   return pid;
 }
 

@@ -68,7 +68,7 @@ void write_to_stderr(const char* line, size_t bytes) {
   }
 }
 
-void say(const char* what, const char* path, long error) {
+void warn(const char* what, const char* path, long error) {
   char line[kPathBytes + 256];
   TextBuffer text(line, sizeof line);
   text.add("telinject: ").add(what).add(path);
@@ -80,7 +80,7 @@ void say(const char* what, const char* path, long error) {
 // By the process that was to become the drain, for nobody waits for it. The segment is marked as
 // the kernel would have marked it if the drain had run and died: the program waits for nothing.
 void give_up(const Launch& launch) {
-  say("cannot start its drain, ", launch.drain.file, launch.result);
+  warn("cannot start its drain, ", launch.drain.file, launch.result);
   g_process.segment->drain.word.fetch_or(kOwnerDied);
 }
 
@@ -245,7 +245,7 @@ bool start_drain(const StartInfo& info, int memfd) {
   char path[kPathBytes];
   if (children_go_elsewhere()) return false;
   if (!find_drain(path, sizeof path)) {
-    say("cannot find its drain, looked for ", path, 0);
+    warn("cannot find its drain, looked for ", path, 0);
     return false;
   }
   name_session(&g_client.session);
@@ -266,7 +266,7 @@ bool start_drain(const StartInfo& info, int memfd) {
   if (listener >= 0) sys::close(listener);
   if (pidfd >= 0) sys::close(pidfd);
   if (launch.result < 0) {
-    say("cannot start its drain, ", path, launch.result);
+    warn("cannot start its drain, ", path, launch.result);
     return false;
   }
   g_client.has_session = listener >= 0;

@@ -92,7 +92,7 @@ void read_inherited(char* const* envp) {
   const char* parent = env_find(envp, kParentVariable);
   if (parent != nullptr) parse_record_ref(parent, &g_process.parent_ref);
   // The main thread's roots continue what the process was given.
-  t_birth.context = g_process.inherited;
+  t_spawn_context.context = g_process.inherited;
 }
 
 // Creates the segment and finds it a drain. False: not traced.

@@ -23,10 +23,10 @@
 #include "shim/cli/options.h"
 #include "shim/cli/program.h"
 #include "shim/cli/program_start.h"
-#include "shim/cli/say.h"
 #include "shim/cli/session_start.h"
 #include "shim/cli/supervise.h"
 #include "shim/cli/terminal.h"
+#include "shim/cli/warn.h"
 #include "shim/cli/witness.h"
 
 namespace telinject {
@@ -45,23 +45,23 @@ void report_problems(const SettingProblem* problems, size_t count) {
   for (size_t i = 0; i < count && i < kSettingCount; i++) {
     char line[kLineBytes];
     describe_problem(problems[i], line, sizeof line);
-    say(line);
+    warn(line);
   }
   const char* traceparent = getenv(kTraceparentVariable);
   TraceContext context;
   if (traceparent != nullptr && *traceparent != 0 && !parse_traceparent(traceparent, &context)) {
-    say(kTraceparentVariable, "=", traceparent, " is not a trace context; starting new traces");
+    warn(kTraceparentVariable, "=", traceparent, " is not a trace context; starting new traces");
   }
 }
 
 // True if the library is there and LD_PRELOAD can name it; else says why not.
 bool find_library(char library[PATH_MAX]) {
   if (!find_part(kLibraryPart, library)) {
-    say(library, "; running untraced");
+    warn(library, "; running untraced");
     return false;
   }
   if (strpbrk(library, " :") == nullptr) return true;
-  say("LD_PRELOAD cannot carry a path with a space or colon: ", library, "; running untraced");
+  warn("LD_PRELOAD cannot carry a path with a space or colon: ", library, "; running untraced");
   return false;
 }
 
@@ -157,7 +157,7 @@ int supervise(const Settings& settings, const Program& program, char* const* env
   if (pid < 0) {
     error = errno;
     bool told = call_off(all, 100);  // what fails here may fail there
-    if (!told) say("cannot start a process: ", strerror(error), "; running untraced");
+    if (!told) warn("cannot start a process: ", strerror(error), "; running untraced");
     return run_untraced(program);
   }
   Supervisor supervisor(pid, all->signal_fd, &all->drain, &all->witness, &all->terminal);
@@ -195,7 +195,7 @@ int run(int argc, char** argv) {
     return report_exec_failure(options.program[0], error);
   }
   if (!prepare_arguments(options.program, &program)) {
-    say("out of memory");
+    warn("out of memory");
     return kExitOwnFailure;
   }
 
@@ -214,7 +214,7 @@ int run(int argc, char** argv) {
     return run_in_place(program, envp != nullptr ? envp : environ);
   }
   if (!find_part(kDrainPart, drain)) {
-    say(drain, "; running untraced");
+    warn(drain, "; running untraced");
     return run_untraced(program);
   }
 
@@ -232,7 +232,7 @@ int run(int argc, char** argv) {
   if (failed != nullptr) {
     int error = errno;
     leave_supervision(all.inherited);
-    say("cannot ", failed, ": ", strerror(error), "; running untraced");
+    warn("cannot ", failed, ": ", strerror(error), "; running untraced");
     return run_untraced(program);
   }
   return supervise(settings, program, envp, &all);

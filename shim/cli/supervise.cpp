@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "shim/cli/say.h"
+#include "shim/cli/warn.h"
 
 namespace telinject {
 

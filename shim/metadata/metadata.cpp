@@ -50,7 +50,7 @@ Metadata find_local_metadata(const MetadataOptions& options) {
 
 MetadataReport find_remote_metadata(const MetadataOptions& options, net::Deadline deadline,
                                     const std::atomic<bool>* cancelled,
-                                    const std::function<void(const std::string&)>& complain,
+                                    const std::function<void(const std::string&)>& warn,
                                     Metadata* metadata) {
   MetadataReport report;
   report.source = "local";
@@ -73,7 +73,7 @@ MetadataReport find_remote_metadata(const MetadataOptions& options, net::Deadlin
     findings = *cached;
     report.source = "cache";
   } else {
-    if (!problem.empty()) complain(problem);
+    if (!problem.empty()) warn(problem);
     findings = ask_both(options, platform, known, deadline, cancelled);
     report.source = "network";
     report.problems = findings.cloud.problems;

@@ -42,10 +42,10 @@ struct MetadataReport {
 // Without network, and complete but for `cloud`, `kubernetes` and the public address.
 Metadata find_local_metadata(const MetadataOptions& options);
 
-// The rest, by the deadline. `complain` gets what the user should know in any case: one line each.
+// The rest, by the deadline. `warn` gets what the user should know in any case: one line each.
 MetadataReport find_remote_metadata(const MetadataOptions& options, net::Deadline deadline,
                                     const std::atomic<bool>* cancelled,
-                                    const std::function<void(const std::string&)>& complain,
+                                    const std::function<void(const std::string&)>& warn,
                                     Metadata* metadata);
 
 }  // namespace telinject

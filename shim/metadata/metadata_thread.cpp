@@ -32,7 +32,7 @@ std::string describe(const Metadata& metadata, const MetadataReport& report, dou
 
 struct MetadataThread::State {
   MetadataOptions options;
-  Say complain, debug;
+  Say warn, debug;
   std::atomic<bool> cancelled{false};
   mutable std::mutex mutex;
   std::condition_variable changed;
@@ -71,7 +71,7 @@ struct MetadataThread::State {
       std::lock_guard lock(mutex);
       metadata = found;
     }
-    MetadataReport report = find_remote_metadata(options, deadline, &cancelled, complain, &found);
+    MetadataReport report = find_remote_metadata(options, deadline, &cancelled, warn, &found);
     std::chrono::duration<double, std::milli> took = steady_clock::now() - start;
     debug(describe(found, report, took.count()));
     {
@@ -83,10 +83,10 @@ struct MetadataThread::State {
   }
 };
 
-MetadataThread::MetadataThread(MetadataOptions options, Say complain, Say debug)
+MetadataThread::MetadataThread(MetadataOptions options, Say warn, Say debug)
     : state_(std::make_shared<State>()) {
   state_->options = std::move(options);
-  state_->complain = std::move(complain);
+  state_->warn = std::move(warn);
   state_->debug = std::move(debug);
 }
 

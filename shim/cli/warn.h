@@ -15,7 +15,7 @@ namespace telinject {
 inline constexpr size_t kLineBytes = 1024;
 
 // What lines begin with: "telrun" unless said otherwise. `name` must live as long as the process.
-void speak_as(const char* name);
+void warn_as(const char* name);
 
 // Ends the line and writes it. Control characters, which a value may carry, become '?': one line.
 void write_line(char (&line)[kLineBytes], TextBuffer* text);
@@ -34,7 +34,7 @@ inline void add_part(TextBuffer* text, int part) {
 }
 
 template <typename... Parts>
-void say(const Parts&... parts) {
+void warn(const Parts&... parts) {
   char line[kLineBytes];
   TextBuffer text(line, sizeof line - 1);
   begin_line(&text);

@@ -1,4 +1,4 @@
-#include "shim/cli/say.h"
+#include "shim/cli/warn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kSlowReaderMs = 1000;
 
-const char* g_speaker = "telrun";
+const char* g_name = "telrun";
 int g_held = -1;     // O_PATH descriptor of a stderr that was let go
 int g_writing = -1;  // the same, open for writing again
 
@@ -52,12 +52,12 @@ class PipeSignalHeld {
 
 }  // namespace
 
-void speak_as(const char* name) {
-  g_speaker = name;
+void warn_as(const char* name) {
+  g_name = name;
 }
 
 void begin_line(TextBuffer* text) {
-  text->add(g_speaker).add(": ");
+  text->add(g_name).add(": ");
 }
 
 void write_line(char (&line)[kLineBytes], TextBuffer* text) {
