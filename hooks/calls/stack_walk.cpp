@@ -74,7 +74,7 @@ bool step(const FrameRow& row, const Reader& reader, arch::Registers* registers)
   return true;
 }
 
-// A jump to where no code is: whoever called there left the address to return to.
+// Undoes a call of an address where there is no code: the return address is on top of the stack.
 bool step_out_of_nowhere(const Reader& reader, arch::Registers* registers) {
   uintptr_t return_address;
   if (!read_word(&reader, registers->value[arch::kRsp], &return_address)) return false;

@@ -81,7 +81,7 @@ bool is_integer(const char* type, size_t* bytes, bool* is_signed) {
   return false;
 }
 
-// Of what is no std::exception: an integer, a text.
+// Writes the value of an exception that is no std::exception: an integer, or a text.
 void inspect_value(uintptr_t object, ExceptionObject* thrown, char* text, size_t capacity) {
   size_t bytes;
   bool is_signed;

@@ -59,7 +59,7 @@ void at_exit(int status, void*) {
 }  // namespace
 
 void wait_at_exit() {
-  // Of no library, and registered first: the last to run, after all destructors.
+  // Registered first, and by no library: it runs last, after all destructors.
   using Function = int (*)(void (*)(int, void*), void*);
   if (auto function = real<Function>(kReal_on_exit)) function(at_exit, nullptr);
 }

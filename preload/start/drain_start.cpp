@@ -77,8 +77,8 @@ void warn(const char* what, const char* path, long error) {
   write_to_stderr(line, text.size());
 }
 
-// By the process that was to become the drain, for nobody waits for it. The segment is marked as
-// the kernel would have marked it if the drain had run and died: the program waits for nothing.
+// Called by the process that was to become the drain, because nothing waits for it. The segment is
+// marked as the kernel marks it when a drain dies, so that the program waits for nothing.
 void give_up(const Launch& launch) {
   warn("cannot start its drain, ", launch.drain.file, launch.result);
   g_process.segment->drain.word.fetch_or(kOwnerDied);

@@ -21,8 +21,8 @@ namespace telinject {
 
 namespace {
 
-// For a drain that has written all and is about to end: so that whoever started telrun (a
-// container's first process, a subreaper) does not inherit it.
+// How long to wait for the end of a drain that has written all, so that the process that started
+// telrun (a container's first process, a subreaper) does not inherit it.
 constexpr int kLastBreathMs = 200;
 
 ControlMessage make_message(ControlType type, pid_t pid, int status) {

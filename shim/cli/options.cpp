@@ -83,7 +83,7 @@ bool set(const Setting& setting, const char* value) {
 }
 
 void complain(int code, char** argv) {
-  // Of a short option getopt tells the letter, of an unknown long one only where it stands.
+  // getopt tells the letter of an unknown short option, but of a long one only its position.
   char letter[] = {'-', static_cast<char>(optopt), 0};
   bool is_short = optopt > 0 && optopt < kQuietOption;
   const char* word = is_short ? letter : argv[optind - 1];

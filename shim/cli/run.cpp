@@ -65,9 +65,9 @@ bool find_library(char library[PATH_MAX]) {
   return false;
 }
 
-// /dev/null, not as one of the first three: descriptors that were closed at our start are filled,
-// so that no socket of ours becomes somebody's stdout. Closed on exec, the program finds them
-// closed.
+// Opens /dev/null, as none of the first three descriptors. Those that were closed at our start are
+// filled, so that no socket of ours becomes the program's stdout; they are closed on exec, so the
+// program finds them closed.
 int open_null() {
   int fd;
   do fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -131,9 +131,8 @@ bool call_off(Supervision* all, int patience_ms = 0) {
   return WIFEXITED(status) && WEXITSTATUS(status) == kDrainGaveUp;
 }
 
-// From here on telrun holds nothing of what it was given that anybody could wait for or want back:
-// pipes, locks, the working directory. Events or a summary on stderr are worth waiting for, and so
-// are events on another descriptor.
+// Lets go of what others may wait for or want back: pipes, locks, the working directory. Events or
+// a summary on stderr are worth waiting for, and so are events on another descriptor.
 void let_go(const Settings& settings, Supervision* all) {
   for (int fd : {STDIN_FILENO, STDOUT_FILENO}) {
     if (fd != all->output) dup2(all->null_fd, fd);

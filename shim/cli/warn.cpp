@@ -24,8 +24,8 @@ int reopen(int held) {
   return open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
-// A line for a pipe that nobody reads must not end telrun. While it supervises, signals are blocked
-// anyway and read elsewhere.
+// A line for a pipe without a reader must not end telrun. While it supervises, signals are blocked
+// and read elsewhere.
 class PipeSignalHeld {
  public:
   PipeSignalHeld() {

@@ -1,9 +1,9 @@
-// telrun's own words: one line each, on the stderr that it was started with.
+// What telrun prints: one line each, on the stderr that it was started with.
 //
-// While the program runs, telrun must not hold the writing end of a pipe: whoever reads it would
+// While the program runs, telrun must not hold the writing end of a pipe, because its reader would
 // wait for telrun's end instead of the program's. So a stderr that is a pipe is let go after the
-// start, held by its place only (O_PATH), and opened for writing again for each line. A line that
-// nobody can take any more is lost, never waited for without bound.
+// start, held by its place only (O_PATH), and opened again for each line. A line that the pipe does
+// not take within a short time is lost.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace telinject {
 
 inline constexpr size_t kLineBytes = 1024;
 
-// What lines begin with: "telrun" unless said otherwise. `name` must live as long as the process.
+// What lines begin with; "telrun" if this is not called. `name` must live as long as the process.
 void warn_as(const char* name);
 
 // Ends the line and writes it. Control characters, which a value may carry, become '?': one line.
@@ -45,7 +45,7 @@ void warn(const Parts&... parts) {
 // Lets go of a stderr that is a pipe; descriptor 2 becomes `null_fd`. Returns the descriptor that
 // holds its place, or -1 if descriptor 2 is kept as it is.
 int let_go_of_stderr(int null_fd);
-// There will be something to say: holds the pipe's writing end from now on.
+// Holds the pipe's writing end from now on, because more lines will come.
 void take_hold_of_stderr();
 
 }  // namespace telinject

@@ -31,8 +31,8 @@ bool imds_disabled(const Surroundings& around) {
   return absl::EqualsIgnoreCase(around.get("AWS_EC2_METADATA_DISABLED"), "true");
 }
 
-// Version 2 only: a token first. Version 1, which answers to anybody who can make a program fetch a
-// URL, is never asked.
+// Version 2 only, which wants a token first. Version 1 is never asked: any program that can be made
+// to fetch a URL gets its answers.
 bool ask_imds(const Surroundings& around, net::HttpClient* http, CloudFindings* findings) {
   if (imds_disabled(around)) {
     findings->problems.push_back(

@@ -60,9 +60,9 @@ bool read_ecs_task(std::string_view text, Cloud* cloud, std::string* launch_type
 bool read_ecs_container(std::string_view text, Cloud* cloud);
 // Azure: /metadata/instance
 bool read_azure_instance(std::string_view text, CloudFindings* findings);
-// Of "MC_group_cluster_region"; the whole name if it has other underscores.
+// The cluster in "MC_group_cluster_region"; the whole name if it has other underscores.
 std::string aks_cluster_of_group(const std::string& resource_group);
-// Of "/subscriptions/.../managedClusters/NAME".
+// The NAME in "/subscriptions/.../managedClusters/NAME".
 std::string aks_cluster_of_id(std::string_view resource_id);
 
 // arn:partition:service:region:account:...

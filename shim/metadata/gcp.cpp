@@ -60,7 +60,7 @@ CloudFindings find_gcp(const Surroundings& around, const Platform& platform,
   answers.resize(kQuestions);
   bool any = false;
   for (net::HttpResponse& answer : answers) {
-    // Whoever does not say that it is Google's is not: a portal, a proxy, another cloud's service.
+    // An answer without that header comes from a portal, a proxy or another cloud's service.
     bool genuine = answer.ok() && answer.header("metadata-flavor") == "Google";
     answer.body = genuine ? one_word(answer.body) : "";
     any = any || !answer.body.empty();
@@ -88,7 +88,7 @@ CloudFindings find_gcp(const Surroundings& around, const Platform& platform,
   if (!platform.gke) return findings;
 
   findings.cluster_name = answers[kClusterName].body;
-  // A cluster on machines of its own, whose tokens nobody could read.
+  // A cluster that is not GKE's, on machines of Google's, whose tokens could not be read.
   if (any && findings.cluster_name.empty() && platform.issuer.kind != Issuer::Kind::kGke)
     cloud.platform = "gce";
   fill(&findings.cluster_name, platform.issuer.cluster_name);

@@ -117,7 +117,7 @@ std::string deployment_of_replicaset(const std::string& replicaset, const TextMa
 bool read_replicaset(std::string_view text, Kubernetes* pod) {
   json document = parse_document(text);
   if (text_at(document, {"kind"}) != "ReplicaSet") return false;
-  // None: a ReplicaSet that somebody made by hand.
+  // "" for a ReplicaSet that was made by hand.
   pod->deployment_name = owner(document, "Deployment");
   return true;
 }

@@ -79,7 +79,7 @@ MetadataReport find_remote_metadata(const MetadataOptions& options, net::Deadlin
     report.problems = findings.cloud.problems;
     report.problems.insert(report.problems.end(), findings.kubernetes.problems.begin(),
                            findings.kubernetes.problems.end());
-    // What the node's object tells of its machine, where nobody else did.
+    // What the node's object tells of its machine, where the metadata service did not.
     if (cloud) fill(&findings.cloud.cloud, findings.kubernetes.node);
     if (kubernetes) fill(&findings.kubernetes.pod.cluster_name, findings.cloud.cluster_name);
   }

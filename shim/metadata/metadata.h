@@ -33,7 +33,7 @@ struct MetadataOptions {
   std::chrono::milliseconds limit{2000};
 };
 
-// How it went, for one line to whoever wants to know.
+// How the search went.
 struct MetadataReport {
   std::string source;  // "cache", "network", "local"
   std::vector<std::string> problems;

@@ -41,8 +41,8 @@ struct MetadataThread::State {
   bool done = false;
   net::Deadline deadline;
 
-  // Of no file, and so at hand should the thread be late. Not before somebody asks: most programs
-  // make no event.
+  // Uses no file, so it is done in time even if the thread is late. Not called before the first
+  // event, because most programs make none.
   void find_quickly() {
     std::lock_guard lock(mutex);
     if (quick_done) return;

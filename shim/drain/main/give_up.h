@@ -1,5 +1,5 @@
-// How a drain ends that cannot do its work: one line that says why, no core, and nobody left
-// waiting for it.
+// How a drain ends that cannot do its work: with one line that says why, without a core, and
+// without leaving a program that waits for it.
 #pragma once
 
 #include <string_view>
@@ -15,12 +15,12 @@ void prepare_to_give_up(const Session& session, int segment);
 // The collector owns the segments now, and its end shows in them: ours need not be kept.
 void has_started();
 
-// Says "telinject: <why>", tells producers that nobody reads them, removes the session's files and
-// ends with kDrainGaveUp, by which telrun knows that all has been said. Callable by any thread;
-// needs no memory.
+// Prints "telinject: <why>", tells producers that their records are not read any more, removes the
+// session's files and ends with kDrainGaveUp, which tells telrun that the reason was printed. Any
+// thread may call it. Needs no memory.
 [[noreturn]] void give_up(std::string_view why);
 
-// Of the session that was prepared for: its socket and directory, if it has one.
+// Removes the socket and the directory of the session, if it has them.
 void remove_session_files();
 
 }  // namespace telinject::drain

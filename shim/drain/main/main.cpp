@@ -135,7 +135,7 @@ MetadataOptions metadata_options(const Settings& settings, const std::string& di
                            ? settings.number[kKubernetesMetadata] != 0
                            : options.cloud;
   options.kubernetes_api = settings.number[kNoKubernetesApi] == 0;
-  // Not from a program that has more rights than whoever started it: HOME is theirs.
+  // Not if the program has more rights than the user who started it: HOME is that user's.
   const char* home = secure_getenv("HOME");
   if (settings.number[kNoMetadataCache] == 0 && home != nullptr && home[0] == '/') {
     options.cache_path = absl::StrCat(home, "/.telemetry_metadata.json");
