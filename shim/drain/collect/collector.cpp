@@ -12,8 +12,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "shim/channel/clock.h"
 #include "shim/drain/base/complain.h"
-#include "shim/drain/base/monotonic.h"
 #include "shim/drain/records/clock_map.h"
 
 namespace telinject::drain {

@@ -13,9 +13,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "shim/channel/clock.h"
 #include "shim/channel/message.h"
 #include "shim/drain/base/complain.h"
-#include "shim/drain/base/monotonic.h"
 #include "shim/drain/base/text_of_file.h"
 #include "shim/drain/collect/process_end.h"
 

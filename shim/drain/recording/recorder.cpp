@@ -6,8 +6,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "shim/channel/clock.h"
 #include "shim/drain/base/complain.h"
-#include "shim/drain/base/monotonic.h"
 #include "shim/drain/records/shadow_lane.h"
 
 namespace telinject::drain {

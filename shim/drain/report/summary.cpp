@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "arch/x86_64/tsc.h"
 #include "shim/channel/clock.h"
 #include "shim/drain/base/figures.h"
 #include "shim/drain/report/totals_report.h"
@@ -143,21 +144,18 @@ double measure_pair_cost_ns() {
   volatile uint64_t* ring = memory;
   double best = 1e9;
   for (int run = 0; run < 5; run++) {
-    timespec start = {}, end = {};
-    clock_gettime(CLOCK_MONOTONIC, &start);
+    uint64_t start = monotonic_ns();
     uint32_t at = 0;
     for (int i = 0; i < kPairs; i++) {
-      uint64_t entry = read_tsc();
+      uint64_t entry = arch::read_tsc();
       for (uint32_t word = 1; word < 4; word++) ring[(at + word) % kWords] = entry + word;
       ring[at % kWords] = entry;
-      uint64_t exit = read_tsc();
+      uint64_t exit = arch::read_tsc();
       ring[(at + 5) % kWords] = exit;
       ring[(at + 4) % kWords] = exit;
       at += 6;
     }
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    double ns = static_cast<double>(end.tv_sec - start.tv_sec) * 1e9 +
-                static_cast<double>(end.tv_nsec - start.tv_nsec);
+    double ns = static_cast<double>(monotonic_ns() - start);
     best = std::min(best, ns / kPairs);
   }
   return best;

@@ -105,7 +105,7 @@ char* EventEncoder::begin(char* out, const EventPlace& place, std::string_view t
   return put(out, type_and_severity);
 }
 
-char* EventEncoder::ids(char* out, const EventPlace& place, const ProcessText& process) {
+char* EventEncoder::ids(char* out, const EventPlace& place, const ProcessJson& process) {
   if (place.trace.hi != trace_.hi || place.trace.lo != trace_.lo || trace_text_.empty()) {
     prepare_trace(place.trace);
   }
@@ -121,9 +121,9 @@ char* EventEncoder::ids(char* out, const EventPlace& place, const ProcessText& p
   return put(out, process.sampling);
 }
 
-void EventEncoder::function_entry(const EventPlace& place, const FunctionText& function,
+void EventEncoder::function_entry(const EventPlace& place, const FunctionJson& function,
                                   uint64_t reference, std::string_view thread,
-                                  const ProcessText& process) {
+                                  const ProcessJson& process) {
   char* out = out_->begin_line(kFixedBytes + function.entry_head.size() + function.entry.size() +
                                thread.size() + process.sampling.size() + process.tail.size());
   out = begin(out, place, function.entry_head);
@@ -137,9 +137,9 @@ void EventEncoder::function_entry(const EventPlace& place, const FunctionText& f
 }
 
 void EventEncoder::function_exit(const EventPlace& place, int64_t duration_ns,
-                                 const FunctionText& function, uint64_t reference,
+                                 const FunctionJson& function, uint64_t reference,
                                  std::string_view thread, const ExitNote* note,
-                                 const ErrorInfo* error, const ProcessText& process) {
+                                 const ErrorInfo* error, const ProcessJson& process) {
   size_t note_bytes = note == nullptr ? 0 : note->exit_kind.size();
   if (error != nullptr) {
     body_.clear();
@@ -283,7 +283,7 @@ void EventEncoder::add_response(const HttpResponseInfo& response) {
 }
 
 void EventEncoder::write_rare(const EventPlace& place, int64_t duration_ns,
-                              std::string_view correlation_prefix, const ProcessText& process) {
+                              std::string_view correlation_prefix, const ProcessJson& process) {
   char* out = out_->begin_line(kFixedBytes + head_.view().size() + body_.view().size() +
                                process.sampling.size() + process.tail.size());
   out = begin(out, place, head_.view());
@@ -295,7 +295,7 @@ void EventEncoder::write_rare(const EventPlace& place, int64_t duration_ns,
 }
 
 void EventEncoder::start(const SpanStart& event, std::string_view thread,
-                         const ProcessText& process) {
+                         const ProcessJson& process) {
   const Operation& operation = *event.operation;
   OperationNames names = names_of(operation.kind);
   begin_rare(names.start, Severity::kInfo, event.function);
@@ -305,7 +305,7 @@ void EventEncoder::start(const SpanStart& event, std::string_view thread,
   write_rare(event.place, kNoDuration, names.correlation_prefix, process);
 }
 
-void EventEncoder::end(const SpanEnd& event, std::string_view thread, const ProcessText& process) {
+void EventEncoder::end(const SpanEnd& event, std::string_view thread, const ProcessJson& process) {
   const Operation& operation = *event.operation;
   OperationNames names = names_of(operation.kind);
   begin_rare(names.end, event.severity, event.function);
@@ -317,7 +317,7 @@ void EventEncoder::end(const SpanEnd& event, std::string_view thread, const Proc
 }
 
 void EventEncoder::note(const PointEvent& event, std::string_view thread,
-                        const ProcessText& process) {
+                        const ProcessJson& process) {
   bool exception = event.kind == PointKind::kException;
   begin_rare(exception ? "exception_exit" : "telemetry_loss",
              exception ? Severity::kError : Severity::kWarn, event.function);
@@ -331,7 +331,7 @@ void EventEncoder::note(const PointEvent& event, std::string_view thread,
   write_rare(event.place, kNoDuration, exception ? "exc_" : "loss_", process);
 }
 
-void EventEncoder::telemetry_process(const EventPlace& place, const ProcessText& full) {
+void EventEncoder::telemetry_process(const EventPlace& place, const ProcessJson& full) {
   char* out = out_->begin_line(kFixedBytes + full.sampling.size() + full.tail.size());
   out = begin(out, place, ",\"event_type\":\"telemetry_process\",\"severity\":\"INFO\",");
   out = put(out, kSchema);
@@ -344,7 +344,7 @@ void EventEncoder::telemetry_process(const EventPlace& place, const ProcessText&
 }
 
 void EventEncoder::telemetry_function(const EventPlace& place, const FunctionInfo& function,
-                                      const ProcessText& process) {
+                                      const ProcessJson& process) {
   begin_rare("telemetry_function", Severity::kInfo, &function);
   add_message("What the calls of a function from one place share", "telemetry_function", "code",
               "info");
