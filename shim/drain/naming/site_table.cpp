@@ -113,7 +113,7 @@ const Site* SiteCache::site(const CodePlace& function, const CodePlace& return_a
   site.totals = totals_of(function, f);
   site.is_main = f.name == "main";
   if (filter_ != nullptr && filter_->by_name()) {
-    site.left_out =
+    site.filtered_by =
         filter_->judge_names(f.name, f.linkage_name, f.declared.file, description.module);
   }
   FunctionInfo& info = site.function;

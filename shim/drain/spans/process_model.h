@@ -27,7 +27,7 @@ namespace telinject::drain {
 struct Process;
 
 // main's return, which waits for the exit status.
-struct HeldExit {
+struct DeferredExit {
   Frame frame = {};
   int64_t end_ns = 0;
 
@@ -68,9 +68,9 @@ struct Thread final : CallTree::Listener {
   // Without decide_by_ns, which is of this process's clock, and HTTP (processor_state.cpp).
   template <typename Archive>
   void io(Archive& a) {
-    a(info, tree, ended, ended_before_process, end_ticks, flights, held_main, terminating, crashed,
-      crash_stacks_told, lost_told, lost_untold, last_loss_event_ns, first_sample, last_sample, run,
-      waited_since_ns);
+    a(info, tree, ended, ended_before_process, end_ticks, flights, deferred_main, terminating,
+      crashed, crash_stacks_told, lost_told, lost_untold, last_loss_event_ns, first_sample,
+      last_sample, run, waited_since_ns);
   }
 
   Process* process;
@@ -82,7 +82,7 @@ struct Thread final : CallTree::Listener {
   uint64_t end_ticks = 0;
   uint64_t decide_by_ns = 0;  // monotonic; then it counts as the end of the thread alone
   Flights flights;
-  std::optional<HeldExit> held_main;
+  std::optional<DeferredExit> deferred_main;
   bool terminating = false;  // nobody catches an exception: what follows is std::terminate's
   bool crashed = false;
   uint32_t crash_stacks_told = 0;

@@ -257,7 +257,7 @@ void Processor::finish_thread(Thread* thread, ExitKind kind) {
     process->executed = process->executed || !thread->tree.in_vfork();
   }
   thread->tree.close_all(kind, thread->end_ticks);
-  release_main(thread, process->exit_status());
+  emit_main(thread, process->exit_status());
   http_.forget(thread);
   std::erase(undecided_, thread);
   if (process->threads.size() == 1 && process->stacks.any_open()) {
@@ -372,7 +372,7 @@ void Processor::end_exiting(SegmentState* segment, uint64_t ticks) {
       bool alone = ended_alone(*thread);
       thread->tree.close_all(alone ? ExitKind::kThreadEnd : ExitKind::kProcessExit,
                              alone && thread->ended ? thread->end_ticks : ticks);
-      release_main(thread.get(), process->exit_status());
+      emit_main(thread.get(), process->exit_status());
     }
   }
 }

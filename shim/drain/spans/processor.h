@@ -147,7 +147,7 @@ class Processor final : SpanWriter, HttpSpans::Calls {
   void decide_at_entry(Thread* thread, FrameStack* stack);
   bool decide_at_exit(Thread* thread, FrameStack* stack, const Frame& frame, ExitKind kind,
                       int64_t duration_ns);
-  void write_held(Thread* thread, FrameStack* stack);
+  void emit_deferred(Thread* thread, FrameStack* stack);
   EventPlace place_in(Thread* thread, FrameStack* stack, const Frame& frame, int64_t ns);
 
   // processor_errors.cpp
@@ -163,13 +163,13 @@ class Processor final : SpanWriter, HttpSpans::Calls {
                       ErrorText* error);
   bool returns_from_main(const Thread& thread, const FrameStack& stack, const Frame& frame,
                          ExitKind kind, bool upper_bound) const;
-  void hold_main(Thread* thread, const Frame& frame, int64_t end_ns);
-  void release_main(Thread* thread, int status);
+  void defer_main(Thread* thread, const Frame& frame, int64_t end_ns);
+  void emit_main(Thread* thread, int status);
 
   // For HTTP's spans (http_spans.h).
   int64_t to_ns(uint64_t ticks) override { return clock_->to_ns(ticks); }
   void needed(Thread* thread, FrameStack* stack) override {
-    if (filtering_) write_held(thread, stack);
+    if (filtering_) emit_deferred(thread, stack);
   }
 
   void lose(Thread* thread, uint64_t calls, uint64_t ticks, bool now);

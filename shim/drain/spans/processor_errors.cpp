@@ -258,17 +258,17 @@ bool Processor::returns_from_main(const Thread& thread, const FrameStack& stack,
 }
 
 // main has returned, but what it returned is only known when the process ends.
-void Processor::hold_main(Thread* thread, const Frame& frame, int64_t end_ns) {
-  thread->held_main = HeldExit{frame, end_ns};
+void Processor::defer_main(Thread* thread, const Frame& frame, int64_t end_ns) {
+  thread->deferred_main = DeferredExit{frame, end_ns};
 }
 
-void Processor::release_main(Thread* thread, int status) {
-  if (!thread->held_main.has_value()) return;
-  HeldExit held = *std::exchange(thread->held_main, std::nullopt);
+void Processor::emit_main(Thread* thread, int status) {
+  if (!thread->deferred_main.has_value()) return;
+  DeferredExit exit = *std::exchange(thread->deferred_main, std::nullopt);
   ErrorText error = exit_error(status);
   ErrorInfo info = error.info();
-  ExitNote note = time_note(held.frame, held.frame.duration_ns(held.end_ns));
-  events_.exit(thread, held.frame, held.end_ns, &note, error.empty() ? nullptr : &info);
+  ExitNote note = time_note(exit.frame, exit.frame.duration_ns(exit.end_ns));
+  events_.exit(thread, exit.frame, exit.end_ns, &note, error.empty() ? nullptr : &info);
 }
 
 // What ended the process, for a span that was open then.

@@ -97,7 +97,7 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
       [[fallthrough]];
     case ControlKind::kSpawn:
       if (FrameStack* stack = filtering_ ? tree.inner_stack_at(c) : nullptr) {
-        write_held(thread, stack);
+        emit_deferred(thread, stack);
       }
       if (auto context = tree.current_at(c)) {
         Reference reference = {segment->info->key.k0, position, lane_number};
@@ -123,7 +123,7 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
       thread->process->exiting = true;
       if (a != 0) thread->process->said_status = static_cast<int>(a - 1);
       for (auto& other : thread->process->threads) {
-        release_main(other.get(), thread->process->exit_status());
+        emit_main(other.get(), thread->process->exit_status());
       }
       break;
     case ControlKind::kLaneEnded:

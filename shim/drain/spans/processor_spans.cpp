@@ -37,7 +37,7 @@ std::string_view exit_name(ExitKind kind) {
 }  // namespace
 
 void Processor::span_opened(Thread* thread, const Frame& frame) {
-  if (thread->held_main.has_value()) release_main(thread, 0);
+  if (thread->deferred_main.has_value()) emit_main(thread, 0);
   if (filtering_ || !frame.sampled) {
     decide_at_entry(thread, thread->tree.stack());
   } else {
@@ -65,7 +65,7 @@ void Processor::span_closed(Thread* thread, FrameStack* stack, const Frame& fram
   if (thread->flights.empty()) {
     if (!written) return;
     if (returns_from_main(*thread, *stack, frame, kind, upper_bound)) {
-      hold_main(thread, frame, end_ns);
+      defer_main(thread, frame, end_ns);
     } else {
       write_exit(thread, *stack, frame, kind, end_ns, upper_bound, nullptr);
     }
