@@ -9,9 +9,12 @@
 #include "absl/strings/str_cat.h"
 #include "shim/drain/base/complain.h"
 #include "shim/drain/naming/sites.h"
+#include "shim/drain/spans/archive.h"
 #include "shim/events/redact_arguments.h"
 
 namespace telinject::drain {
+
+static_assert(is_as_known<sizeof(SummaryFacts), 296>());
 
 class EventWriter::NotePlaces final : public EventOutput::Places {
  public:
