@@ -1,7 +1,7 @@
 #include "shim/drain/naming/site_table.h"
 
 #include "absl/strings/str_cat.h"
-#include "shim/drain/base/complain.h"
+#include "shim/drain/base/warn.h"
 
 namespace telinject::drain {
 
@@ -79,7 +79,7 @@ SiteCache::Description SiteCache::describe(const CodePlace& function,
   }
   for (Module* module : {function.module, return_address.module, call_site.module}) {
     std::string problem = module == nullptr ? "" : module->untold_problem();
-    if (!problem.empty()) complain(problem);
+    if (!problem.empty()) warn(problem);
   }
   return description;
 }

@@ -3,8 +3,9 @@
 //
 // Owns, in the model: Thread::errors.flights and .terminating.
 //
-// Promises: each exception that is seen to be thrown is told once, in the span in which it ended,
-// or in the nearest one that is emitted; a call that it left has it as its error.
+// Promises: an exception is told at most once, in the span in which it ended or in the nearest one
+// that is emitted; a call that it left has it as its error. Not told are those outside the sample,
+// and those that were left behind when an older one went on.
 #pragma once
 
 #include <cstdint>

@@ -4,7 +4,7 @@
 #include <deque>
 #include <string>
 
-#include "shim/drain/base/complain.h"
+#include "shim/drain/base/warn.h"
 #include "shim/drain/report/summary.h"
 #include "shim/sinks/standard_error.h"
 
@@ -18,7 +18,7 @@ void FinalReports::write_totals() {
   std::string text = totals_json(events_->facts(), events_->losses(), all);
   std::string problem;
   if (totals_->write(text, counted, &problem)) return;
-  complain("cannot write totals to ", problem);
+  warn("cannot write totals to ", problem);
   totals_ = nullptr;
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 
 #include "shim/drain/naming/site_table.h"
 #include "shim/drain/report/totals_report.h"

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 
 #include "shim/drain/queue/batch_queue.h"
 #include "shim/drain/spans/call_losses.h"

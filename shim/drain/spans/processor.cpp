@@ -117,6 +117,7 @@ void Processor::sort_in(const std::vector<RunDelaySample>& samples) {
 void Processor::take_records(uint64_t watermark) {
   std::vector<LanePlace> lanes = table_.lanes_with_records();
   std::vector<LaneStream*> streams;
+  streams.reserve(lanes.size());
   for (const LanePlace& at : lanes) streams.push_back(&at.lane->stream);
   merge_lanes(streams, watermark, [&](size_t i, uint64_t until) { router_.take(lanes[i], until); });
 }

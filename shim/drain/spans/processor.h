@@ -1,8 +1,8 @@
 // The processor: records in, events out.
 //
 // Takes batches of records and notices: gives records to their lanes, lets the lanes be taken in
-// the order of their times, and passes each notice to the part that acts on it. Owns those parts:
-// README.md has a picture of who calls whom. They know each other by pointers downward only.
+// the order of their times, and passes each notice to the part that acts on it. Owns those parts,
+// of which each knows only those below it: shim/drain/README.md says who uses whom.
 #pragma once
 
 #include <atomic>

@@ -1,6 +1,7 @@
 #include "shim/drain/spans/record_router.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "shim/channel/message.h"
 #include "shim/http/digest.h"
