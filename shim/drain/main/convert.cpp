@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "shim/drain/base/complain.h"
 #include "shim/drain/main/outputs.h"
 #include "shim/drain/main/recorded_facts.h"
+#include "shim/drain/base/warn.h"
 #include "shim/drain/recording/recording.h"
 #include "shim/drain/report/progress_bar.h"
 
@@ -54,13 +54,13 @@ bool convert_one(const std::string& path, Sink* sink, ConvertOptions* wanted) {
   std::string problem;
   std::unique_ptr<RecordingReader> reader = RecordingReader::open(path, &problem);
   if (reader == nullptr) {
-    complain(problem);
+    warn(problem);
     return false;
   }
   std::optional<RecordedFacts> facts = facts_from_json(reader->last_facts());
   std::vector<ClockAnchor> anchors = reader->first_anchors();
   if (!facts.has_value() || anchors.size() < 2) {
-    complain(path, ": nothing was recorded, or its beginning is damaged");
+    warn(path, ": nothing was recorded, or its beginning is damaged");
     return false;
   }
   ClockKeeper clock(facts->clock, anchors[0], facts->realtime_ns, anchors[1]);
@@ -88,9 +88,9 @@ bool convert_one(const std::string& path, Sink* sink, ConvertOptions* wanted) {
   while (auto frame = reader->next()) {
     if (!frame->state.empty() && !processor.restore(frame->state)) {
       progress.end();
-      complain(path,
-               ": goes on where a drain of another release has stopped, or is damaged: only "
-               "that release's telinject convert reads it");
+      warn(path,
+           ": goes on where a drain of another release has stopped, or is damaged: only "
+           "that release's telinject convert reads it");
       return false;
     }
     processor.lose_recorded(frame->lost);
@@ -102,7 +102,7 @@ bool convert_one(const std::string& path, Sink* sink, ConvertOptions* wanted) {
   }
   progress.end();
   processor.finish_replay();
-  if (!reader->problem().empty()) complain(path, ": ", reader->problem());
+  if (!reader->problem().empty()) warn(path, ": ", reader->problem());
   return reader->problem().empty() && processor.lost_in_sink() == 0;
 }
 
@@ -115,14 +115,14 @@ int convert(const std::vector<std::string>& paths, std::unique_ptr<Sink> sink,
   for (const std::string& path : paths) {
     std::vector<std::string> files = recordings_in(path);
     if (files.empty()) {
-      complain(path, ": no recording (", kSuffix, ") is in that folder");
+      warn(path, ": no recording (", kSuffix, ") is in that folder");
       good = false;
     }
     all.insert(all.end(), files.begin(), files.end());
   }
   if (all.size() > 1 && options.totals != nullptr) {
-    complain("totals are those of one recording, and these are ", all.size(),
-             "; none are written: convert them one by one");
+    warn("totals are those of one recording, and these are ", all.size(),
+         "; none are written: convert them one by one");
     options.totals = nullptr;
     good = false;
   }

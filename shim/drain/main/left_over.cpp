@@ -10,8 +10,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "shim/drain/base/complain.h"
 #include "shim/drain/base/figures.h"
+#include "shim/drain/base/warn.h"
 #include "shim/drain/recording/recording.h"
 
 namespace telinject::drain {
@@ -44,13 +44,13 @@ std::unique_ptr<RecordingWriter> make_recording(const std::string& directory,
                                                 const Session& session, std::string* folder) {
   *folder = absl::StrCat(directory, "/telinject-left-XXXXXX");
   if (mkdtemp(folder->data()) == nullptr) {
-    complain("cannot make a folder in ", directory, ": ", strerror(errno), kConsequence);
+    warn("cannot make a folder in ", directory, ": ", strerror(errno), kConsequence);
     return nullptr;
   }
   std::string problem;
   auto writer = RecordingWriter::create(recording_path(*folder, session), &problem);
   if (writer != nullptr) return writer;
-  complain(problem, kConsequence);
+  warn(problem, kConsequence);
   rmdir(folder->c_str());
   return nullptr;
 }
@@ -69,16 +69,16 @@ void leave_rest(const LeftOver& left, const Session& session, BatchQueue* queue,
   if (writer == nullptr) return lose();
   const RecordingWriter& recording = *writer;
   auto program_ended = [&, written = hooks.written] {
-    complain("interrupted: ", grouped(processor->events_written()), " events are written, ",
-             size_text(recording.bytes()),
-             " of records are left; this writes the rest: ", finishing_command(left, folder));
+    warn("interrupted: ", grouped(processor->events_written()), " events are written, ",
+         size_text(recording.bytes()),
+         " of records are left; this writes the rest: ", finishing_command(left, folder));
     written();
   };
   hooks.written = program_ended;
   Recorder recorder(queue, session.clock, std::move(writer), left.facts, left.start,
                     std::move(hooks));
   if (!recorder.go_on_from(processor->save())) {
-    complain("cannot write ", recording.path(), ": ", strerror(errno), kConsequence);
+    warn("cannot write ", recording.path(), ": ", strerror(errno), kConsequence);
     unlink(recording.path().c_str());
     rmdir(folder.c_str());
     return lose();

@@ -28,7 +28,7 @@
 #include "shim/channel/control.h"
 #include "shim/channel/session.h"
 #include "shim/channel/settings.h"
-#include "shim/drain/base/complain.h"
+#include "shim/drain/base/warn.h"
 #include "shim/drain/collect/collector.h"
 #include "shim/drain/collect/control.h"
 #include "shim/drain/main/convert.h"
@@ -58,7 +58,7 @@ Settings read_own_settings(bool tell_problems) {
   for (size_t i = 0; tell_problems && i < count; i++) {
     char line[512];
     describe_problem(problems[i], line, sizeof line);
-    complain(line);
+    warn(line);
   }
   return settings;
 }
@@ -169,8 +169,8 @@ std::unique_ptr<RecordingWriter> open_recording(const std::string& folder, const
   std::string problem;
   auto writer = RecordingWriter::create(recording_path(folder, session), &problem);
   if (writer == nullptr) {
-    complain(why_not(problem, folder),
-             "; nothing is recorded, the program runs on: choose another folder");
+    warn(why_not(problem, folder),
+         "; nothing is recorded, the program runs on: choose another folder");
   }
   return writer;
 }
@@ -213,7 +213,7 @@ int run_drain(bool under_telrun) {
   Session session = {};
   const char* text = getenv(kSessionVariable);
   if (text == nullptr || !parse_session(text, &session)) {
-    complain("is started by telrun or by libtelinject.so, not by hand (no ", kSessionVariable, ")");
+    warn("is started by telrun or by libtelinject.so, not by hand (no ", kSessionVariable, ")");
     return kUsage;
   }
   prepare_to_give_up(session, under_telrun ? -1 : kDrainSegmentFd);
@@ -227,9 +227,9 @@ int run_drain(bool under_telrun) {
   Processor::Options options;
   bool diagnostics = settings.number[kDiagnostics] != 0;
   MetadataThread finder(
-      metadata_options(settings, directory), [](const std::string& line) { complain(line); },
+      metadata_options(settings, directory), [](const std::string& line) { warn(line); },
       [diagnostics](const std::string& line) {
-        if (diagnostics) complain(line);
+        if (diagnostics) warn(line);
       });
   options.finder = &finder;
   options.sample_rate = settings.number[kSampleRate];
@@ -324,11 +324,11 @@ int run_convert(int count, char** paths) {
   bool to_stdout = nothing_said || output_descriptor(settings) == STDOUT_FILENO;
   ::signal(SIGPIPE, to_stdout ? SIG_DFL : SIG_IGN);
   if (count == 0) {
-    complain("convert needs a recording, or the folder that telrun --record was given");
+    warn("convert needs a recording, or the folder that telrun --record was given");
     return kUsage;
   }
   if (to_stdout && fcntl(STDOUT_FILENO, F_GETFD) < 0) {
-    complain("events go to standard output, which is closed: open it, or give a file (-o)");
+    warn("events go to standard output, which is closed: open it, or give a file (-o)");
     return kUsage;
   }
   std::string directory = working_directory();

@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "shim/channel/control.h"
-#include "shim/drain/base/complain.h"
+#include "shim/drain/base/warn.h"
 #include "shim/events/json/json_lines.h"
 
 namespace telinject::drain {
@@ -29,7 +29,7 @@ class NoSink : public Sink {
 // The drain's own descriptors are not the program's.
 bool is_descriptor_of_program(const char* totals) {
   if (descriptor_of_path(totals) < 0) return false;
-  complain(
+  warn(
       "TELEMETRY_TOTALS_FILE=", totals,
       ": totals cannot be written to a descriptor of the program; none are written: choose a file");
   return true;
@@ -66,8 +66,8 @@ std::string spool_directory(const Settings& settings, const std::string& directo
   std::string path = absolute(settings.text[kSpoolDirectory], directory);
   if (path.empty() || path.front() == '/') return path;
   const char* instead = kSettings[kSpoolDirectory].default_text;
-  complain("TELEMETRY_SPOOL_DIR=", path, ": the working directory is deleted; ", instead,
-           " is used: give a whole path");
+  warn("TELEMETRY_SPOOL_DIR=", path, ": the working directory is deleted; ", instead,
+       " is used: give a whole path");
   return instead;
 }
 
@@ -89,10 +89,9 @@ std::unique_ptr<Sink> open_program_output(const Settings& settings) {
   std::unique_ptr<Sink> sink = open_descriptor_sink(kDrainOutputFd, name);
   close(kDrainOutputFd);
   if (sink != nullptr) return sink;
-  complain(
-      "TELEMETRY_FILE=", settings.text[kFile], ": the program has no descriptor ", number,
-      " that can be written to; no events are written, the program runs on: open it, or choose "
-      "a file");
+  warn("TELEMETRY_FILE=", settings.text[kFile], ": the program has no descriptor ", number,
+       " that can be written to; no events are written, the program runs on: open it, or choose "
+       "a file");
   return open_no_sink();
 }
 
@@ -100,17 +99,16 @@ std::unique_ptr<Sink> open_sink(const Settings& settings, const std::string& fil
                                 const Workers& workers) {
   if (settings.number[kOutput] == kOutputStderr) return open_stderr_sink();
   if (file.empty()) {
-    complain("TELEMETRY_OUTPUT=file needs TELEMETRY_FILE=path; events go to standard error");
+    warn("TELEMETRY_OUTPUT=file needs TELEMETRY_FILE=path; events go to standard error");
     return open_stderr_sink();
   }
   std::string problem;
   std::unique_ptr<Sink> sink = open_file_sink(file, &problem, workers);
   if (sink != nullptr) {
-    if (!problem.empty()) complain(problem);
+    if (!problem.empty()) warn(problem);
     return sink;
   }
-  complain(why_not(problem, file),
-           "; no events are written, the program runs on: choose another file");
+  warn(why_not(problem, file), "; no events are written, the program runs on: choose another file");
   return open_no_sink();
 }
 
@@ -130,8 +128,8 @@ std::unique_ptr<DocumentFile> open_totals(const Settings& settings, const std::s
   std::string label = of == TotalsOf::kPreload ? std::to_string(started_by()) : "";
   std::unique_ptr<DocumentFile> file = DocumentFile::open(path, &problem, label);
   if (file == nullptr) {
-    complain("TELEMETRY_TOTALS_FILE=", why_not(problem, path),
-             "; no totals are written: choose another file");
+    warn("TELEMETRY_TOTALS_FILE=", why_not(problem, path),
+         "; no totals are written: choose another file");
   }
   return file;
 }

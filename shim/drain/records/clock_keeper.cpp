@@ -3,7 +3,7 @@
 #include <time.h>
 
 #include "shim/channel/clock.h"
-#include "shim/drain/base/complain.h"
+#include "shim/drain/base/warn.h"
 
 namespace telinject::drain {
 
@@ -46,7 +46,7 @@ void ClockKeeper::keep_time() {
   if (now - last_anchor_ns_ < kSecond) return;
   double ppm = map_.add_anchor_now();
   if (ppm > kSuspiciousPpm && map_.kind() == ClockKind::kTsc) {
-    complain(
+    warn(
         "the TSC's rate changed by more than 50 ppm within a second: durations may be off; "
         "TELEMETRY_CLOCK=monotonic is slower and steady");
   }

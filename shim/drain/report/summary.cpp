@@ -34,12 +34,12 @@ std::string loss_lines(const Losses& losses) {
   return absl::StrCat("  lost       ", text, "\n", advice);
 }
 
-std::string left_out_line(const SummaryFacts& facts) {
+std::string filtered_line(const SummaryFacts& facts) {
   std::string text;
-  for (size_t i = 1; i < kLeftOutReasons; i++) {
-    if (facts.left_out[i] == 0) continue;
-    absl::StrAppend(&text, text.empty() ? "  left out   " : ", ", grouped(facts.left_out[i]),
-                    " by ", std::string(left_out_name(static_cast<LeftOut>(i))));
+  for (size_t i = 1; i < kFilterReasons; i++) {
+    if (facts.filtered[i] == 0) continue;
+    absl::StrAppend(&text, text.empty() ? "  left out   " : ", ", grouped(facts.filtered[i]),
+                    " by ", std::string(filter_name(static_cast<FilteredBy>(i))));
   }
   return text.empty() ? "" : text + "; the totals below have them\n";
 }
@@ -102,7 +102,7 @@ std::string reader_of(const std::string& file) {
 std::string summary_text(const SummaryFacts& facts, const Losses& losses,
                          const std::deque<FunctionTotals>& totals, const HttpTotals& http) {
   uint64_t calls =
-      facts.spans + std::accumulate(facts.left_out.begin(), facts.left_out.end(), uint64_t{0});
+      facts.spans + std::accumulate(facts.filtered.begin(), facts.filtered.end(), uint64_t{0});
   if (calls == 0 && http.requests() > 0) {
     return absl::StrCat("telrun: ", grouped(http.requests()),
                         http.requests() == 1 ? " HTTP request" : " HTTP requests", " in ",
@@ -120,7 +120,7 @@ std::string summary_text(const SummaryFacts& facts, const Losses& losses,
   std::string text =
       absl::StrCat("telrun: ", grouped(facts.spans), facts.spans == 1 ? " span" : " spans", " in ",
                    facts.processes, facts.processes == 1 ? " process" : " processes", "\n",
-                   left_out_line(facts), http_lines(http, waited), loss_lines(losses),
+                   filtered_line(facts), http_lines(http, waited), loss_lines(losses),
                    waited_line(facts), preempted_line(facts), run_line(facts.run));
   absl::StrAppend(&text, "  overhead   about ", duration_text(pair * static_cast<double>(calls)),
                   absl::StrFormat(" of processor time (%.0f ns a call)\n", pair));

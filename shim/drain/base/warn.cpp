@@ -1,4 +1,4 @@
-#include "shim/drain/base/complain.h"
+#include "shim/drain/base/warn.h"
 
 #include <map>
 #include <mutex>
@@ -16,7 +16,7 @@ constexpr int kPatienceMs = 1000;
 
 }  // namespace
 
-void complain_line(const std::string& line) {
+void warn_line(const std::string& line) {
   static std::mutex mutex;
   static std::map<std::string, int, std::less<>> made;
   std::lock_guard lock(mutex);

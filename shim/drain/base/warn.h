@@ -1,5 +1,5 @@
 // One line to the user, on standard error: what, where, what to do. The program that is traced
-// never notices; each kind of complaint is made a few times only.
+// never notices; each warning is made a few times only.
 #pragma once
 
 #include <string>
@@ -8,11 +8,11 @@
 
 namespace telinject::drain {
 
-void complain_line(const std::string& line);
+void warn_line(const std::string& line);
 
 template <typename... Parts>
-void complain(const Parts&... parts) {
-  complain_line(absl::StrCat(parts...));
+void warn(const Parts&... parts) {
+  warn_line(absl::StrCat(parts...));
 }
 
 }  // namespace telinject::drain
