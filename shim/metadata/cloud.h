@@ -1,7 +1,7 @@
 // The cloud that the program runs in, as the event's `cloud` has it. v3, section 10.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>

@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "shim/metadata/cache.h"

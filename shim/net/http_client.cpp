@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "shim/net/curl_library.h"
 
 namespace telinject::net {
 
@@ -46,9 +47,7 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(from, text.find_last_not_of(kSpace) - from + 1);
 }
 
-}  // namespace
-
-struct HttpClient::Transfer {
+struct Transfer {
   const HttpRequest* request = nullptr;
   HttpResponse* response = nullptr;
   CURL* handle = nullptr;
@@ -83,6 +82,8 @@ struct HttpClient::Transfer {
   }
 };
 
+}  // namespace
+
 std::string_view HttpResponse::header(std::string_view name) const {
   for (const auto& [key, value] : headers) {
     if (equal_in_any_case(key, name)) return value;
@@ -90,11 +91,34 @@ std::string_view HttpResponse::header(std::string_view name) const {
   return {};
 }
 
-HttpClient::~HttpClient() {
-  if (multi_ != nullptr) curl_->multi_cleanup(multi_);
-}
+class HttpClient::Engine {
+ public:
+  Engine(Deadline deadline, const std::atomic<bool>* cancelled)
+      : deadline_(deadline), cancelled_(cancelled) {}
+  ~Engine() {
+    if (multi_ != nullptr) curl_->multi_cleanup(multi_);
+  }
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
 
-void HttpClient::set_security(const HttpRequest& request, CURL* handle) {
+  std::vector<HttpResponse> send_all(const std::vector<HttpRequest>& requests);
+
+ private:
+  void prepare(const HttpRequest& request, milliseconds left, Transfer* transfer);
+  void set_security(const HttpRequest& request, CURL* handle);
+  // Runs the transfers until all have ended, `give_up` is reached or the client is cancelled.
+  void run(Deadline give_up);
+  void take_results();
+  void finish(Transfer* transfer, CURLcode result);
+  bool cancelled() const { return cancelled_ != nullptr && cancelled_->load(); }
+
+  Deadline deadline_;
+  const std::atomic<bool>* cancelled_;
+  const CurlLibrary* curl_ = nullptr;
+  CURLM* multi_ = nullptr;
+};
+
+void HttpClient::Engine::set_security(const HttpRequest& request, CURL* handle) {
   auto set = [&](CURLoption option, auto value) { curl_->easy_setopt(handle, option, value); };
   bool https = !request.ca_file.empty();
 #if LIBCURL_VERSION_NUM >= 0x075500  // 7.85
@@ -114,7 +138,8 @@ void HttpClient::set_security(const HttpRequest& request, CURL* handle) {
   set(CURLOPT_PIPEWAIT, 1L);
 }
 
-void HttpClient::prepare(const HttpRequest& request, milliseconds left, Transfer* transfer) {
+void HttpClient::Engine::prepare(const HttpRequest& request, milliseconds left,
+                                 Transfer* transfer) {
   CURL* handle = transfer->handle = curl_->easy_init();
   transfer->limit = std::min(left, request.timeout);
   auto set = [&](CURLoption option, auto value) { curl_->easy_setopt(handle, option, value); };
@@ -151,7 +176,7 @@ void HttpClient::prepare(const HttpRequest& request, milliseconds left, Transfer
   curl_->multi_add_handle(multi_, handle);
 }
 
-void HttpClient::finish(Transfer* transfer, CURLcode result) {
+void HttpClient::Engine::finish(Transfer* transfer, CURLcode result) {
   long status = 0;
   curl_->easy_getinfo(transfer->handle, CURLINFO_RESPONSE_CODE, &status);
   transfer->done = true;
@@ -169,7 +194,7 @@ void HttpClient::finish(Transfer* transfer, CURLcode result) {
   if (!why.empty()) transfer->response->problem = about(*transfer->request) + why;
 }
 
-void HttpClient::take_results() {
+void HttpClient::Engine::take_results() {
   int queued;
   while (CURLMsg* message = curl_->multi_info_read(multi_, &queued)) {
     if (message->msg != CURLMSG_DONE) continue;
@@ -179,7 +204,7 @@ void HttpClient::take_results() {
   }
 }
 
-void HttpClient::run(Deadline give_up) {
+void HttpClient::Engine::run(Deadline give_up) {
   int running = 1;
   while (running > 0 && !cancelled() && steady_clock::now() < give_up) {
     if (curl_->multi_perform(multi_, &running) != CURLM_OK) break;
@@ -190,7 +215,7 @@ void HttpClient::run(Deadline give_up) {
   }
 }
 
-std::vector<HttpResponse> HttpClient::send_all(const std::vector<HttpRequest>& requests) {
+std::vector<HttpResponse> HttpClient::Engine::send_all(const std::vector<HttpRequest>& requests) {
   std::vector<HttpResponse> responses(requests.size());
   auto refuse_all = [&](const std::string& why) {
     for (size_t i = 0; i < requests.size(); i++) responses[i].problem = about(requests[i]) + why;
@@ -222,6 +247,15 @@ std::vector<HttpResponse> HttpClient::send_all(const std::vector<HttpRequest>& r
     curl_->slist_free_all(transfer->headers);
   }
   return responses;
+}
+
+HttpClient::HttpClient(Deadline deadline, const std::atomic<bool>* cancelled)
+    : engine_(std::make_unique<Engine>(deadline, cancelled)) {}
+
+HttpClient::~HttpClient() = default;
+
+std::vector<HttpResponse> HttpClient::send_all(const std::vector<HttpRequest>& requests) {
+  return engine_->send_all(requests);
 }
 
 }  // namespace telinject::net

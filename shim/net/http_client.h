@@ -7,12 +7,11 @@
 
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "shim/net/curl_library.h"
 
 namespace telinject::net {
 
@@ -46,8 +45,7 @@ class HttpClient {
  public:
   // Setting `cancelled` ends all requests within 50 ms; null: they cannot be cancelled. It must
   // outlive the client.
-  explicit HttpClient(Deadline deadline, const std::atomic<bool>* cancelled = nullptr)
-      : deadline_(deadline), cancelled_(cancelled) {}
+  explicit HttpClient(Deadline deadline, const std::atomic<bool>* cancelled = nullptr);
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
@@ -58,20 +56,8 @@ class HttpClient {
   HttpResponse send(const HttpRequest& request) { return send_all({request}).front(); }
 
  private:
-  struct Transfer;
-
-  void prepare(const HttpRequest& request, std::chrono::milliseconds left, Transfer* transfer);
-  void set_security(const HttpRequest& request, CURL* handle);
-  // Runs the transfers until all have ended, `give_up` is reached or the client is cancelled.
-  void run(Deadline give_up);
-  void take_results();
-  void finish(Transfer* transfer, CURLcode result);
-  bool cancelled() const { return cancelled_ != nullptr && cancelled_->load(); }
-
-  Deadline deadline_;
-  const std::atomic<bool>* cancelled_;
-  const CurlLibrary* curl_ = nullptr;
-  CURLM* multi_ = nullptr;
+  class Engine;  // libcurl's headers are seen by its file only
+  std::unique_ptr<Engine> engine_;
 };
 
 }  // namespace telinject::net
