@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "shim/drain/base/warn.h"
 #include "shim/drain/main/outputs.h"
 #include "shim/drain/main/recorded_facts.h"
-#include "shim/drain/base/warn.h"
 #include "shim/drain/recording/recording.h"
 #include "shim/drain/report/progress_bar.h"
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "shim/drain/base/monotonic.h"
+#include "shim/channel/clock.h"
 #include "shim/drain/records/clock_keeper.h"
 
 namespace telinject::drain {
