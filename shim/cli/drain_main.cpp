@@ -189,7 +189,7 @@ void run_threads(const Session& session, const Settings& settings, bool under_te
   std::atomic<bool> ready{false};
   std::thread collecting = start_thread([&] {
     Collector own(queue, session.clock, session.waiting_bytes, progress,
-                  HttpRedaction(settings.text[kRedactHeaders], settings.text[kRedactQuery]));
+                  redaction::Redactor(settings.text[kRedactHeaders], settings.text[kRedactQuery]));
     collector = &own;
     ready.store(true);
     ready.notify_one();

@@ -24,7 +24,7 @@
 #include "shim/channel/message.h"
 #include "shim/http/header_block.h"
 #include "shim/http/hpack.h"
-#include "shim/http/redaction.h"
+#include "shim/redaction/redactor.h"
 
 namespace telinject {
 
@@ -51,8 +51,8 @@ class HttpDigester {
   // Blocks of one direction that wait for one before them: this and what is being decoded.
   static constexpr size_t kMaxHeldBytes = 64 << 10;
 
-  explicit HttpDigester(HttpRedaction redaction = HttpRedaction())
-      : redaction_(std::move(redaction)) {}
+  explicit HttpDigester(redaction::Redactor redactor = redaction::Redactor())
+      : redactor_(std::move(redactor)) {}
 
   // Appends what is to go on instead: nothing as long as a block before this one is missing; then
   // all that waited for it.
@@ -87,7 +87,7 @@ class HttpDigester {
   void add_value(std::string_view name, std::string_view value);
   std::string redacted_url(std::string_view url);
 
-  HttpRedaction redaction_;
+  redaction::Redactor redactor_;
   HeaderBlockParser parser_;
   HeaderBlock block_;
   std::string value_, scratch_;

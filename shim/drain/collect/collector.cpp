@@ -38,13 +38,14 @@ constexpr uint64_t kMappingCheckNs = 20 * kMillisecond;
 }  // namespace
 
 Collector::Collector(BatchQueue* queue, ClockKind clock, uint64_t waiting_bytes,
-                     const std::atomic<uint64_t>* progress, HttpRedaction redaction)
+                     const std::atomic<uint64_t>* progress, redaction::Redactor redactor)
     : queue_(queue),
       clock_(clock),
       waiting_bytes_(waiting_bytes),
       progress_(progress),
       switches_(clock),
-      http_(std::move(redaction), &memory_),
+      redactor_(redactor),
+      http_(std::move(redactor), &memory_),
       run_delay_(clock) {}
 
 Collector::~Collector() = default;
@@ -154,7 +155,10 @@ void Collector::open(CollectorCommand* command) {
   // In a batch of its own, before any of its records.
   Batch batch;
   Notice notice = command->notice;
-  notice.info = std::make_shared<SegmentInfo>(segment.view->info());
+  auto info = std::make_shared<SegmentInfo>(segment.view->info());
+  info->path = redactor_.path(info->path);
+  info->command_line = redactor_.joined_arguments(info->command_line);
+  notice.info = std::move(info);
   batch.notices.push_back(std::move(notice));
   queue_->push(std::move(batch));
 }

@@ -40,10 +40,12 @@ class Collector {
   // To be made and run by one thread: its robust list belongs to that. `progress` is bumped by the
   // processor with each batch: while the queue is full and it stands still, the heart does not
   // beat, so that no program waits for a sink that hangs.
-  // `redaction` is of what HTTP messages say: it is done here, before anything can come to a disk.
+  // `redactor`: of all texts that a program wrote. It is done here, before anything can come to a
+  // disk.
   // `waiting_bytes`: what records may take that wait, in lanes and queue together.
   Collector(BatchQueue* queue, ClockKind clock, uint64_t waiting_bytes,
-            const std::atomic<uint64_t>* progress, HttpRedaction redaction = HttpRedaction());
+            const std::atomic<uint64_t>* progress,
+            redaction::Redactor redactor = redaction::Redactor());
   ~Collector();
 
   // From any thread; wakes the collector. For kSegmentOpened returns the segment's number, which is
@@ -114,6 +116,7 @@ class Collector {
   RecordMemory memory_;
   RecordPacker packer_;
   ContextSwitches switches_;
+  redaction::Redactor redactor_;
   HttpRecords http_;
   RunDelaySampler run_delay_;
   RobustList robust_list_{SegmentView::kWordDistance};

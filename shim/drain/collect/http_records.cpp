@@ -32,9 +32,14 @@ RecordBytes message_as_records(MessageType type, uint64_t ticks, const std::stri
 void HttpRecords::whole(const LaneRun& run, AssembledMessage message, uint64_t ticks,
                         std::vector<LaneRun>* out) {
   digests_.clear();
-  digester_.take(
-      {run.segment, run.lane, message.position, ticks, message.type, std::move(message.bytes)},
-      &digests_);
+  HttpMessage taken = {run.segment, run.lane,     message.position,
+                       ticks,       message.type, std::move(message.bytes)};
+  if (is_http(taken.type)) {
+    digester_.take(std::move(taken), &digests_);
+  } else {
+    texts_.redact(taken.type, &taken.bytes);
+    digests_.push_back(std::move(taken));
+  }
   for (const HttpMessage& digest : digests_) {
     if (digest.bytes.size() > kMaxAssembledBytes) continue;
     RecordBytes records = message_as_records(digest.type, digest.ticks, digest.bytes, memory_);
@@ -62,15 +67,15 @@ void HttpRecords::walk(const LaneRun& run, std::vector<LaneRun>* out) {
       bool piece = kind == ControlKind::kMessageData;
       if (kind == ControlKind::kMessage) {
         uint64_t size_told = control_b(record[2]);
-        open->http = is_http(type);
+        open->ours = is_http(type) || TextMessages::takes(type);
         open->pieces_left = size_told > kMaxAssembledBytes ? 0 : message_records(size_told) - 1;
-        open->messages.begin(open->http ? control_a(record[1]) : 0, open->http ? size_told : 0,
+        open->messages.begin(open->ours ? control_a(record[1]) : 0, open->ours ? size_told : 0,
                              run.run.position + at);
         open->ticks = *record & kTicksMask;
       }
       bool stray = piece && open->pieces_left == 0;
       if (piece && !stray) open->pieces_left--;
-      if (stray || ((piece || kind == ControlKind::kMessage) && open->http)) {
+      if (stray || ((piece || kind == ControlKind::kMessage) && open->ours)) {
         pass_on(at);
         start = next;
         if (auto message = piece ? open->messages.add(record) : std::nullopt) {

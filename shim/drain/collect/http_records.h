@@ -1,6 +1,7 @@
-// HTTP messages in batches: each is taken out and its digest (shim/http/digest.h) put in its place,
-// before the batch goes on. What comes after the collector, the spool and recordings included,
-// never sees a raw header block.
+// Messages in batches that may hold secrets: each is taken out, and what may be written to a disk
+// put in its place before the batch goes on: of HTTP's the digest (shim/http/digest.h), of others
+// the same with its texts redacted (text_messages.h). What comes after the collector, the spool and
+// recordings included, never sees a raw header block or an error's raw text.
 //
 // A digest is written as records again, in a run of its own that has the message's position: spans
 // are named by that. It may be longer than what was there.
@@ -11,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "shim/drain/collect/text_messages.h"
 #include "shim/drain/queue/batch_queue.h"
 #include "shim/drain/records/message_assembler.h"
 #include "shim/drain/records/record_memory.h"
@@ -20,8 +22,8 @@ namespace telinject::drain {
 
 class HttpRecords {
  public:
-  HttpRecords(HttpRedaction redaction, RecordMemory* memory)
-      : digester_(std::move(redaction)), memory_(memory) {}
+  HttpRecords(redaction::Redactor redactor, RecordMemory* memory)
+      : digester_(redactor), texts_(std::move(redactor)), memory_(memory) {}
 
   void digest(Batch* batch);
 
@@ -31,7 +33,7 @@ class HttpRecords {
   struct Open {
     MessageAssembler messages;
     uint64_t ticks = 0;
-    bool http = false;
+    bool ours = false;
     size_t pieces_left = 0;  // without a message they may be of anything: they go no further
   };
 
@@ -40,6 +42,7 @@ class HttpRecords {
              std::vector<LaneRun>* out);
 
   HttpDigester digester_;
+  TextMessages texts_;
   RecordMemory* memory_;
   std::map<Lane, Open> open_;
   std::vector<HttpMessage> digests_;

@@ -68,7 +68,7 @@ TEST_CASE("messages are replaced, wherever they are cut; all else stays where it
     const auto* word = reinterpret_cast<const uint64_t*>(all.data() + cut);
     if (is_second_unit(*word)) continue;  // not between records
     RecordMemory memory;
-    HttpRecords records(HttpRedaction(), &memory);
+    HttpRecords records(redaction::Redactor(), &memory);
     std::string bytes, story;
     std::vector<uint64_t> positions;
     for (size_t part = 0; part < 2; part++) {
@@ -99,7 +99,7 @@ TEST_CASE("pieces without a beginning, and messages that are too long, go no fur
   lane.control(++p.ticks, ControlKind::kMessageData, 0x544552434553, 0x544552434553, 0x54455243);
   p.enter(&lane, 'a', 0);
   RecordMemory memory;
-  HttpRecords records(HttpRedaction(), &memory);
+  HttpRecords records(redaction::Redactor(), &memory);
   Batch batch;
   for (Run& run : runs_of(&p.segment)) batch.runs.push_back({1, 0, std::move(run)});
   records.digest(&batch);
