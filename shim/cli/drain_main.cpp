@@ -19,6 +19,7 @@
 #include <atomic>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -38,6 +39,8 @@
 #include "shim/drain/recording/recorder.h"
 #include "shim/drain/report/progress_bar.h"
 #include "shim/drain/spans/processor.h"
+#include "shim/http/digest.h"
+#include "shim/messages/text_messages.h"
 #include "shim/metadata/metadata_thread.h"
 #include "shim/sinks/sink.h"
 #include "shim/sinks/standard_error.h"
@@ -180,6 +183,18 @@ std::unique_ptr<RecordingWriter> open_recording(const std::string& folder, const
   return writer;
 }
 
+redaction::Redactor redactor_of(const Settings& settings) {
+  return redaction::Redactor(settings.text[kRedactHeaders], settings.text[kRedactQuery]);
+}
+
+// One for each kind of operation, and one for texts.
+MessageRedactors redactors_of(const Settings& settings) {
+  MessageRedactors redactors;
+  redactors.push_back(std::make_unique<HttpDigester>(redactor_of(settings)));
+  redactors.push_back(std::make_unique<TextMessages>(redactor_of(settings)));
+  return redactors;
+}
+
 // Starts the threads beside the processor (or recorder), which `consume` runs here.
 void run_threads(const Session& session, const Settings& settings, bool under_telrun,
                  BatchQueue* queue, std::atomic<uint64_t>* progress, Control** control,
@@ -188,8 +203,8 @@ void run_threads(const Session& session, const Settings& settings, bool under_te
   // The collector's robust list belongs to its thread, so it is made there.
   std::atomic<bool> ready{false};
   std::thread collecting = start_thread([&] {
-    Collector own(queue, session.clock, session.waiting_bytes, progress,
-                  redaction::Redactor(settings.text[kRedactHeaders], settings.text[kRedactQuery]));
+    Collector own(queue, session.clock, session.waiting_bytes, progress, redactors_of(settings),
+                  redactor_of(settings));
     collector = &own;
     ready.store(true);
     ready.notify_one();
@@ -242,7 +257,7 @@ int run_drain(bool under_telrun) {
   options.summary = under_telrun && wants_summary(settings, terminal);
   OutputChoice choice = own_choice(settings);
   options.filter = filter_of(choice);
-  options.slow_http_ns = static_cast<int64_t>(choice.slow_http_ns);
+  options.operations.slow_http_ns = static_cast<int64_t>(choice.slow_http_ns);
   Workers workers = {.most = drain_threads(settings), .give_way = true};
   TotalsOf of = under_telrun ? TotalsOf::kTelrun : TotalsOf::kPreload;
   if (record.empty()) options.totals = open_totals(settings, directory, of);

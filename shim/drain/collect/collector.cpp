@@ -38,14 +38,15 @@ constexpr uint64_t kMappingCheckNs = 20 * kMillisecond;
 }  // namespace
 
 Collector::Collector(BatchQueue* queue, ClockKind clock, uint64_t waiting_bytes,
-                     const std::atomic<uint64_t>* progress, redaction::Redactor redactor)
+                     const std::atomic<uint64_t>* progress, MessageRedactors redactors,
+                     redaction::Redactor texts)
     : queue_(queue),
       clock_(clock),
       waiting_bytes_(waiting_bytes),
       progress_(progress),
       switches_(clock),
-      redactor_(redactor),
-      http_(std::move(redactor), &memory_),
+      messages_(std::move(redactors), &memory_),
+      texts_(std::move(texts)),
       run_delay_(clock) {}
 
 Collector::~Collector() = default;
@@ -116,8 +117,8 @@ void Collector::run() {
     if (auto samples = run_delay_.take(); !samples.empty()) {
       batch.notices.emplace_back(Notice::Kind::kRunDelay).run_delay = std::move(samples);
     }
-    http_.digest(&batch);
-    if (bytes != 0 || !batch.notices.empty()) queue_->push(std::move(batch));
+    messages_.pass(&batch, round_ns_);
+    if (bytes != 0 || !batch.runs.empty() || !batch.notices.empty()) queue_->push(std::move(batch));
     beat();
     share_memory();
     trim_pools();
@@ -156,8 +157,8 @@ void Collector::open(CollectorCommand* command) {
   Batch batch;
   Notice notice = command->notice;
   auto info = std::make_shared<SegmentInfo>(segment.view->info());
-  info->path = redactor_.path(info->path);
-  info->command_line = redactor_.joined_arguments(info->command_line);
+  info->path = texts_.path(info->path);
+  info->command_line = texts_.joined_arguments(info->command_line);
   notice.info = std::move(info);
   batch.notices.push_back(std::move(notice));
   queue_->push(std::move(batch));

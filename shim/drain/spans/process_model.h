@@ -18,6 +18,7 @@
 #include "shim/drain/records/message_assembler.h"
 #include "shim/drain/records/run_times.h"
 #include "shim/drain/spans/http_state.h"
+#include "shim/drain/spans/open_operations.h"
 #include "shim/drain/tree/call_tree.h"
 #include "shim/drain/tree/flights.h"
 #include "shim/events/event.h"
@@ -65,7 +66,8 @@ struct Thread final : CallTree::Listener {
   }
   void set_name(std::string name);
 
-  // Without decide_by_ns, which is of this process's clock, and HTTP (processor_state.cpp).
+  // Without decide_by_ns, which is of this process's clock, and the operations that it serves
+  // (processor_state.cpp).
   template <typename Archive>
   void io(Archive& a) {
     a(info, tree, ended, ended_before_process, end_ticks, flights, held_main, terminating, crashed,
@@ -86,8 +88,8 @@ struct Thread final : CallTree::Listener {
   bool terminating = false;  // nobody catches an exception: what follows is std::terminate's
   bool crashed = false;
   uint32_t crash_stacks_told = 0;
-  std::vector<OpenExchange*> servers;  // HTTP requests that came in on it and are open
-  OpenExchange* serving = nullptr;     // the one of them that its calls belong to
+  std::vector<OpenOperation*> servers;  // operations that it serves, and that are open
+  OpenOperation* serving = nullptr;     // the one of them that its calls belong to
   // Losses that have been told in the stream, and that have not.
   uint64_t lost_told = 0, lost_untold = 0;
   uint64_t last_loss_event_ns = 0;
@@ -134,10 +136,10 @@ struct Process {
   int exit_status() const;         // 0 if it is not known, or it did not exit
   std::optional<Crash> crash;      // what a thread said when a fatal signal came
   std::vector<std::unique_ptr<Thread>> threads;
-  std::unique_ptr<HttpState> http;  // made at its first HTTP message
+  OperationStates operations;  // of each kind, made at its first message
 
-  // Without the threads, the stacks, the sequence and HTTP (processor_state.cpp), and the sites,
-  // which are found again.
+  // Without the threads, the stacks, the sequence and the operations (processor_state.cpp), and the
+  // sites, which are found again.
   template <typename Archive>
   void io(Archive& a) {
     a(id, pid, os_pid, code, counted, first, executed, exiting, exit_ticks, ended, end, said_status,

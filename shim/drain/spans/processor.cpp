@@ -41,7 +41,7 @@ Processor::Processor(BatchQueue* queue, ClockKeeper* clock, EventOutputs outputs
       hooks_(std::move(hooks)),
       events_(std::move(outputs), {options_.metadata, options_.finder, options_.sample_rate}, queue,
               &stopping_),
-      http_(this, &events_, options_.slow_http_ns) {
+      operations_(&placer_, &events_, options_.operations) {
   events_.facts().file = options_.output;
   events_.facts().exact_totals = options_.exact_totals;
 }
@@ -258,7 +258,7 @@ void Processor::finish_thread(Thread* thread, ExitKind kind) {
   }
   thread->tree.close_all(kind, thread->end_ticks);
   release_main(thread, process->exit_status());
-  http_.forget(thread);
+  SpanPlacer::forget(thread);
   std::erase(undecided_, thread);
   if (process->threads.size() == 1 && process->stacks.any_open()) {
     // Coroutines that are not over need a thread to be written by, now or when the process ends.
@@ -285,7 +285,7 @@ void Processor::decide_ended_threads(bool all) {
                now + (others ? kVerdictNs - kVerdictWithOthersNs : 0) >= thread->decide_by_ns) {
       // Its process lives on, or was never seen to end: a forked child that nobody waits for.
       bool alive = others || process->os_pid != 0;
-      if (!alive) http_.end_process(process, ExitKind::kUnknown, thread->end_ticks);
+      if (!alive) operations_.end_process(process, ExitKind::kUnknown, thread->end_ticks);
       finish_thread(thread, alive ? ExitKind::kThreadEnd : ExitKind::kUnknown);
     }
   }
@@ -304,7 +304,7 @@ void Processor::close_stacks(Process* process, ExitKind kind, uint64_t ticks) {
 }
 
 void Processor::finish_process(Process* process, ExitKind kind, uint64_t ticks) {
-  http_.end_process(process, kind, ticks);
+  operations_.end_process(process, kind, ticks);
   tell_forgotten(process, ticks);
   close_stacks(process, kind, ticks);
   for (size_t i = process->threads.size(); i-- > 0;) {
@@ -367,7 +367,7 @@ void Processor::child_ended(SegmentState* segment, int pid, int status, uint64_t
 void Processor::end_exiting(SegmentState* segment, uint64_t ticks) {
   for (auto& [id, process] : segment->processes) {
     if (!process->exiting) continue;
-    http_.end_process(process.get(), ExitKind::kProcessExit, ticks);
+    operations_.end_process(process.get(), ExitKind::kProcessExit, ticks);
     for (auto& thread : process->threads) {
       bool alone = ended_alone(*thread);
       thread->tree.close_all(alone ? ExitKind::kThreadEnd : ExitKind::kProcessExit,
@@ -416,7 +416,7 @@ void Processor::write_totals() {
 void Processor::print_summary() {
   events_.count_bytes();
   StandardError::get().write(
-      summary_text(events_.facts(), events_.losses(), sites_.totals(), http_.totals()), 2000);
+      summary_text(events_.facts(), events_.losses(), sites_.totals(), operations_.http()), 2000);
 }
 
 }  // namespace telinject::drain

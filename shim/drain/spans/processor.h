@@ -22,7 +22,7 @@
 #include "shim/drain/report/summary.h"
 #include "shim/drain/report/totals_report.h"
 #include "shim/drain/spans/event_writer.h"
-#include "shim/drain/spans/http_spans.h"
+#include "shim/drain/spans/operation_kinds.h"
 #include "shim/drain/spans/process_model.h"
 #include "shim/events/event_output.h"
 #include "shim/metadata/metadata_thread.h"
@@ -32,7 +32,7 @@ namespace telinject::drain {
 
 class Recorder;
 
-class Processor final : SpanWriter, HttpSpans::Calls {
+class Processor final : SpanWriter, SpanPlacer::Calls {
  public:
   struct Options {
     Metadata metadata;                 // without a finder
@@ -42,7 +42,7 @@ class Processor final : SpanWriter, HttpSpans::Calls {
     bool replay = false;        // of a recording: nothing of it is to be looked up on this machine
     bool exact_totals = false;  // of all calls, though a sample is written
     SpanFilter filter;
-    int64_t slow_http_ns = 1000000000;     // TELEMETRY_HTTP_SLOW
+    OperationOptions operations;
     std::unique_ptr<DocumentFile> totals;  // null: not wanted
     bool totals_when_flushed = false;      // nobody waits for more than a flush
     std::string output;  // the settings' word for the sink's file, for the summary's next command
@@ -166,7 +166,7 @@ class Processor final : SpanWriter, HttpSpans::Calls {
   void hold_main(Thread* thread, const Frame& frame, int64_t end_ns);
   void release_main(Thread* thread, int status);
 
-  // For HTTP's spans (http_spans.h).
+  // For spans of operations (span_placer.h).
   int64_t to_ns(uint64_t ticks) override { return clock_->to_ns(ticks); }
   void needed(Thread* thread, FrameStack* stack) override {
     if (filtering_) write_held(thread, stack);
@@ -188,8 +188,6 @@ class Processor final : SpanWriter, HttpSpans::Calls {
   template <typename Archive>
   void io_outputs(Archive& a);
   template <typename Archive>
-  void io_http(Archive& a, SegmentState* segment);
-  template <typename Archive>
   void io_undecided(Archive& a);
 
   BatchQueue* queue_;
@@ -206,7 +204,8 @@ class Processor final : SpanWriter, HttpSpans::Calls {
   absl::flat_hash_map<Reference, ParentContext> references_;
   std::deque<Reference> reference_order_;
   std::deque<Thread*> undecided_;
-  HttpSpans http_;
+  SpanPlacer placer_{this};
+  OperationKinds operations_;
   bool leaves_ = false;  // when it is stopped, rather than to lose
   std::atomic<uint64_t> events_told_{0};
   uint64_t replay_ticks_ = 0;

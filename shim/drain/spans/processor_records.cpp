@@ -4,7 +4,6 @@
 
 #include "shim/channel/message.h"
 #include "shim/drain/spans/processor.h"
-#include "shim/http/digest.h"
 
 namespace telinject::drain {
 
@@ -60,7 +59,11 @@ void Processor::control_record(SegmentState* segment, uint32_t lane_number, Lane
   uint64_t a = control_a(record[1]), b = control_b(record[2]), c = record[3];
   ControlKind kind = control_kind(record[1]);
   if (kind == ControlKind::kMessage) {
-    lane->messages.begin(a, b, position);
+    if (auto whole = lane->stream.message()) {
+      message(segment, lane_number, lane, *whole, ticks);
+    } else {
+      lane->messages.begin(a, b, position);
+    }
     return;
   }
   if (kind == ControlKind::kMessageData) {
@@ -158,8 +161,8 @@ void Processor::message(SegmentState* segment, uint32_t lane_number, LaneTrack* 
   }
   Thread* thread = lane->thread;
   if (thread == nullptr) return;
-  if (is_http(message.type)) {
-    http_.message(segment, lane_number, thread, message, ticks);
+  if (is_operation(message.type)) {
+    operations_.message({segment, thread, lane_number, message.position, ticks}, message);
     return;
   }
   switch (message.type) {

@@ -22,7 +22,7 @@ namespace {
 
 // To be raised with each change of what is written.
 constexpr uint64_t kFormat =
-    7 + ((sizeof(SegmentKey) + sizeof(ParentContext) + sizeof(TraceContext)) << 8);
+    8 + ((sizeof(SegmentKey) + sizeof(ParentContext) + sizeof(TraceContext)) << 8);
 
 #if defined(__GLIBCXX__) && defined(__x86_64__) && ABSL_LTS_RELEASE_VERSION == 20220623
 template <size_t actual, size_t known>
@@ -112,38 +112,7 @@ void Processor::io_segment(Archive& a, std::vector<std::shared_ptr<uint64_t>>* c
     a.refer(lane.thread);
   }
   if (Archive::kReads && !lanes_make_sense(*segment)) return a.fail();
-  io_http(a, segment);
-}
-
-// Exchanges refer to their threads and transfers, which refer to them. That is said once.
-template <typename Archive>
-void Processor::io_http(Archive& a, SegmentState* segment) {
-  a(segment->http_connections);
-  for (auto& [id, process] : segment->processes) {
-    bool any = process->http != nullptr;
-    a(any);
-    if (!any) continue;
-    if (Archive::kReads) process->http = std::make_unique<HttpState>();
-    process->http->io_exchanges(a, process.get());
-  }
-  for (auto& [id, process] : segment->processes) {
-    if (process->http != nullptr) process->http->io_rest(a, process.get());
-    for (auto& thread : process->threads) {
-      uint64_t servers = a.count(thread->servers.size());
-      if (Archive::kReads) thread->servers.resize(servers);
-      for (OpenExchange*& exchange : thread->servers) {
-        a.refer(exchange);
-        if (!Archive::kReads) continue;
-        if (exchange == nullptr || exchange->process != process.get() ||
-            exchange->server_of != nullptr) {
-          return a.fail();
-        }
-        exchange->server_of = thread.get();
-      }
-      a.refer(thread->serving);
-      if (thread->serving != nullptr && thread->serving->server_of != thread.get()) a.fail();
-    }
-  }
+  OperationKinds::io_segment(a, segment);
 }
 
 // What threads have to wait for still: until it is known how they ended.
@@ -185,7 +154,7 @@ void Processor::io(Archive& a) {
   uint64_t format = kFormat;
   a(format);
   if (format != kFormat) return a.fail();
-  a(*clock_, replay_ticks_, http_, modules_, sites_);
+  a(*clock_, replay_ticks_, operations_, modules_, sites_);
   std::vector<Counter> counters;
   events_.io(a, [&](Counter* counter) { io_counter(a, &counters, counter); });
   std::vector<SegmentId> ids;
@@ -202,13 +171,14 @@ void Processor::io(Archive& a) {
 #if defined(__GLIBCXX__) && defined(__x86_64__) && ABSL_LTS_RELEASE_VERSION == 20220623
   static_assert(is_as_known<sizeof(Frame), 176>());
   static_assert(is_as_known<sizeof(Thread), 784>());
-  static_assert(is_as_known<sizeof(Process), 736>());
+  static_assert(is_as_known<sizeof(Process), 752>());
   static_assert(is_as_known<sizeof(SegmentState), 160>());
   static_assert(is_as_known<sizeof(SummaryFacts), 296>());
-  static_assert(is_as_known<sizeof(HttpState), 448>());
+  static_assert(is_as_known<sizeof(HttpState), 456>());
   static_assert(is_as_known<sizeof(HttpTransfer), 224>());
   static_assert(is_as_known<sizeof(OpaqueTls), 280>());
-  static_assert(is_as_known<sizeof(HttpExchange), 720>());
+  static_assert(is_as_known<sizeof(OpenOperation), 144>());
+  static_assert(is_as_known<sizeof(HttpExchange), 592>());
   static_assert(is_as_known<sizeof(HttpConnection), 152>());
 #endif
 }
