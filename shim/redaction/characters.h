@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace telinject::redaction {
@@ -17,6 +18,7 @@ enum CharClass : uint8_t {
   kName = 16,      // of a name or a token: letters, digits, _ - .
   kBlank = 32,     // space, tab, CR, LF, NUL
   kQuote = 64,     // " and '
+  kShell = 128,    // what ends a word for a shell, besides blanks
 };
 
 inline constexpr std::array<uint8_t, 256> kClasses = [] {
@@ -34,6 +36,7 @@ inline constexpr std::array<uint8_t, 256> kClasses = [] {
   add("-.", kName);
   add(std::string_view(" \t\r\n\0", 5), kBlank);
   add("\"'", kQuote);
+  add(";|&()`", kShell);
   return classes;
 }();
 
@@ -60,6 +63,30 @@ constexpr bool is_one_of(std::string_view text, const List& lower_case) {
   }
   return false;
 }
+
+// Rows of a table by the first character of their key, so that most texts are told by one look.
+template <typename Row, size_t N, typename Key>
+class ByFirstCharacter {
+ public:
+  constexpr ByFirstCharacter(const Row (&rows)[N], Key key) {
+    size_t at = 0;
+    for (size_t c = 0; c < 256; c++) {
+      starts_[c] = static_cast<uint16_t>(at);
+      for (const Row& row : rows) {
+        if (static_cast<unsigned char>(key(row)[0]) == c) rows_[at++] = row;
+      }
+    }
+    starts_[256] = static_cast<uint16_t>(at);
+  }
+  constexpr std::span<const Row> of(char c) const {
+    auto first = static_cast<unsigned char>(c);
+    return {rows_.data() + starts_[first], rows_.data() + starts_[first + 1]};
+  }
+
+ private:
+  std::array<Row, N> rows_{};
+  std::array<uint16_t, 257> starts_{};
+};
 
 // -1 if it is none.
 constexpr int hex_digit(char c) {

@@ -215,12 +215,14 @@ std::string CommandLine::next(std::string_view argument) {
   Pending pending = std::exchange(pending_, Pending::kNone);
   said_before_ = std::exchange(previous_, std::string(argument.substr(0, 40)));
   bool option = is_option(argument);
-  bool nothing = is_plain_value(argument) || is_harmless(name_, argument);
+  bool nothing =
+      pending != Pending::kNone && (is_plain_value(argument) || is_harmless(name_, argument));
   if (argument == "=") {
     pending_ = pending;  // SET PASSWORD = 'x'
     return std::string(argument);
   }
-  bool named = option && names_->judge(without_dashes(argument)) >= Secrecy::kAnywhere;
+  bool named = pending == Pending::kClient && option &&
+               names_->judge(without_dashes(argument)) >= Secrecy::kAnywhere;
   if (pending == Pending::kClient && !named) return hide_part(argument, part_);
   if (pending == Pending::kSecret && !option && !nothing) return hidden();
   if (pending == Pending::kIfRandom && !option && !nothing && looks_random(argument, 6) &&
@@ -266,7 +268,7 @@ struct CommandLine::Script {
     size_t start = at;
     for (; at < text.size(); at++) {
       char c = text[at];
-      if (is(c, kBlank) || std::string_view(";|&()`").find(c) != kNone) break;
+      if (is(c, kBlank | kShell)) break;
       if (c == '\\') at++;
       bool within = at > start && is(text[at - 1], kLetter | kDigit) && text[start] != '-';
       if (is(c, kQuote) && !within) at = quoted_end(at);
@@ -307,8 +309,8 @@ std::string CommandLine::script(std::string_view text) {
     if (index_ == 0) echo = inner == "echo" || inner == "printf";
     if (echo && index_ == 1) said = out.size();
     sudo = sudo || inner == "sudo" || inner == "su";
-    bool reads = reads_secret(inner) || (sudo && inner == "-S");
-    if (said_end != kNone && reads) {
+    bool reads = said_end != kNone && (reads_secret(inner) || (sudo && inner == "-S"));
+    if (reads) {
       while (said_end > said && out[said_end - 1] == ' ') said_end--;
       out.replace(said, said_end - said, kRedacted);
       said = said_end = kNone;

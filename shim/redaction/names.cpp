@@ -340,12 +340,18 @@ class Words {
   size_t size_ = 0, begin_ = 0, count_ = 0;
 };
 
+constexpr ByFirstCharacter kPartsByFirst(kParts, [](std::string_view part) { return part; });
+
 bool has_part(const Words& words) {
   std::string_view all = words.all();
   if (contains(all, "secretar")) return false;
-  return words.has_token() ||
-         std::any_of(std::begin(kParts), std::end(kParts),
-                     [&](std::string_view part) { return contains(all, part); });
+  if (words.has_token()) return true;
+  for (size_t at = 0; at < all.size(); at++) {
+    for (std::string_view part : kPartsByFirst.of(all[at])) {
+      if (all.substr(at).starts_with(part)) return true;
+    }
+  }
+  return false;
 }
 
 bool is_open_key(const Words& words) {

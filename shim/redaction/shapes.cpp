@@ -1,7 +1,6 @@
 #include "shim/redaction/shapes.h"
 
 #include <algorithm>
-#include <array>
 
 #include "shim/redaction/characters.h"
 
@@ -137,12 +136,7 @@ constexpr Shape kShapes[] = {
 constexpr std::string_view kHashes[] = {"$1$", "$2a$", "$2b$", "$2y$",     "$5$",
                                         "$6$", "$y$",  "$7$",  "$argon2i", "$apr1$"};
 
-constexpr std::array<bool, 256> kBeginToken = [] {
-  std::array<bool, 256> begins{};
-  for (const Shape& shape : kShapes) begins[static_cast<unsigned char>(shape.prefix[0])] = true;
-  for (char c = '0'; c <= '9'; c++) begins[static_cast<unsigned char>(c)] = true;  // bots
-  return begins;
-}();
+constexpr ByFirstCharacter kShapesByFirst(kShapes, [](const Shape& shape) { return shape.prefix; });
 
 constexpr bool is_token_char(char c, bool wide) {
   return is(c, kName) || (wide && (c == '+' || c == '/' || c == '='));
@@ -151,11 +145,10 @@ constexpr bool is_token_char(char c, bool wide) {
 }  // namespace
 
 size_t Shapes::token_end(size_t at) {
-  if (at >= text_.size() || !kBeginToken[static_cast<unsigned char>(text_[at])]) return 0;
-  if (at < no_token_until_) return 0;
+  if (at >= text_.size() || at < no_token_until_) return 0;
   std::string_view rest = text_.substr(at);
-  for (const Shape& shape : kShapes) {
-    if (rest[0] != shape.prefix[0] || !rest.starts_with(shape.prefix)) continue;
+  for (const Shape& shape : kShapesByFirst.of(rest[0])) {
+    if (!rest.starts_with(shape.prefix)) continue;
     size_t end = at + shape.prefix.size();
     bool digits = false, letters = false;
     for (; end < text_.size() && is_token_char(text_[end], shape.wide); end++) {
