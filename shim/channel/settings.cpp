@@ -96,10 +96,10 @@ const Setting kSettings[kSettingCount] = {
      "TIME", "HTTP responses that take longer get severity WARN; 0: none"},
     {kRedactHeaders, "TELEMETRY_REDACT_HEADERS", nullptr, SettingType::kText, "", "", 0,
      "redact-headers", "NAMES",
-     "more HTTP headers whose values are REDACTED, besides those that always are (docs/http.md): "
-     "names, separated by commas, `*` for anything"},
+     "more names whose values are REDACTED, besides those that always are (docs/redaction.md): "
+     "separated by commas, `*` for anything. As headers, parameters, options and in texts"},
     {kRedactQuery, "TELEMETRY_REDACT_QUERY", nullptr, SettingType::kText, "", "", 0, "redact-query",
-     "NAMES", "more parameters in the queries of URLs whose values are REDACTED; as above"},
+     "NAMES", "the same: both lists apply to all carriers"},
     {kExitWait, "TELEMETRY_EXIT_WAIT", nullptr, SettingType::kNumber, "10000", "0..600000", 0,
      nullptr, nullptr,
      "without telrun: how many milliseconds a program's end waits at most until its events are "

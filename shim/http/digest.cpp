@@ -4,7 +4,6 @@
 #include <cstring>
 #include <optional>
 
-#include "shim/events/secrets.h"
 #include "shim/http/client_hello.h"
 #include "shim/http/fields.h"
 
@@ -62,7 +61,7 @@ std::string_view trimmed(std::string_view text) {
 void HttpDigester::add_value(std::string_view name, std::string_view value) {
   value = trimmed(value);
   if (is_authority(name)) value = without_user(value);
-  redaction_.header(name, value, &scratch_);
+  redactor_.header(name, value, &scratch_);
   // Folded lines; an error in HTTP/2.
   for (char end : {'\r', '\n', '\0'}) {
     for (size_t at = scratch_.find(end); at != std::string::npos; at = scratch_.find(end, at + 1)) {
@@ -82,7 +81,7 @@ void HttpDigester::add_fields(const std::vector<HttpField>& fields, FieldWriter*
     if (known || !is_http_token(name)) continue;
     value_.clear();
     add_value(name, fields[i].value);
-    if (!redaction_.secret_header(name)) {
+    if (!redactor_.secret_header(name)) {
       for (size_t k = i + 1; k < fields.size(); k++) {
         if (!equal_ignoring_case(fields[k].name, name)) continue;
         value_ += ", ";
@@ -98,7 +97,7 @@ std::string HttpDigester::redacted_url(std::string_view url) {
   std::string whole(trimmed(url.substr(0, kMaxUrlBytes)));
   if (whole.find("://") == std::string::npos) whole.insert(0, "http://");
   std::string out;
-  redaction_.url(whole, &out);
+  redactor_.url(whole, &out);
   return out;
 }
 
@@ -113,7 +112,7 @@ bool HttpDigester::request(LaneMessage* message) {
   std::string content;
   FieldWriter fields(&content);
   fields.add(":method", block_.method);
-  redaction_.url(block_.target, &scratch_);
+  redactor_.url(block_.target, &scratch_);
   fields.add(":target", scratch_);
   fields.add(":version", version_text(block_));
   add_fields(block_.fields, &fields);
@@ -202,7 +201,7 @@ void HttpDigester::decode(LaneMessage* message, Direction* direction) {
     if (!field.name.starts_with(':')) {
       all.push_back(field);
     } else if (field.name == ":path") {
-      redaction_.url(field.value, &scratch_);
+      redactor_.url(field.value, &scratch_);
       fields.add(field.name, scratch_);
     } else if (field.name == ":authority") {
       fields.add(field.name, without_user(field.value));
@@ -283,7 +282,7 @@ bool HttpDigester::transfer_end(LaneMessage* message) {
   };
   std::string content(next(head->peer_bytes));
   std::string url = redacted_url(next(head->url_bytes)), error;
-  redaction_.url(next(head->error_bytes).substr(0, kMaxErrorBytes), &error);
+  redactor_.url(next(head->error_bytes).substr(0, kMaxErrorBytes), &error);
   std::string_view method = next(head->method_bytes);
   if (head->url_bytes == 0) url.clear();
   head->peer_bytes = static_cast<uint16_t>(content.size());

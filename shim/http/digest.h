@@ -24,8 +24,8 @@
 #include "shim/channel/message.h"
 #include "shim/http/header_block.h"
 #include "shim/http/hpack.h"
-#include "shim/http/redaction.h"
 #include "shim/messages/message_redactor.h"
+#include "shim/redaction/redactor.h"
 
 namespace telinject {
 
@@ -44,8 +44,8 @@ class HttpDigester final : public MessageRedactor {
   // Blocks of one direction that wait for one before them: this and what is being decoded.
   static constexpr size_t kMaxHeldBytes = 1 << 20;
 
-  explicit HttpDigester(HttpRedaction redaction = HttpRedaction())
-      : redaction_(std::move(redaction)) {}
+  explicit HttpDigester(redaction::Redactor redactor = redaction::Redactor())
+      : redactor_(std::move(redactor)) {}
 
   bool takes(MessageType type) const override { return is_http(type); }
   // A block waits as long as one before it is missing.
@@ -85,7 +85,7 @@ class HttpDigester final : public MessageRedactor {
   void add_value(std::string_view name, std::string_view value);
   std::string redacted_url(std::string_view url);
 
-  HttpRedaction redaction_;
+  redaction::Redactor redactor_;
   HeaderBlockParser parser_;
   HeaderBlock block_;
   std::string value_, scratch_;

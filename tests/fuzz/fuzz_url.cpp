@@ -1,6 +1,6 @@
 // Whatever a request line and Host say, the result is a URL without a user and without secrets.
-#include "shim/http/redaction.h"
 #include "shim/http/url.h"
+#include "shim/redaction/redactor.h"
 #include "tests/fuzz/input.h"
 
 using namespace telinject;
@@ -9,10 +9,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::Input input(data, size);
   uint8_t choice = input.byte();
   std::string authority = input.bytes(input.byte()), text = input.rest();
-  static HttpRedaction redaction;
+  static redaction::Redactor redactor;
   std::string target, again;
-  redaction.url(text, &target);
-  redaction.url(target, &again);
+  redactor.url(text, &target);
+  redactor.url(target, &again);
   UrlParts parts;
   parts.method = choice % 8 == 0 ? "CONNECT" : "GET";
   parts.scheme = (choice & 16) != 0 ? "https" : "http";
@@ -31,12 +31,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::require(user.empty() || user == "REDACTED" || user == "REDACTED:REDACTED");
   // A secret behind it is hidden, whatever comes before.
   if (text.find("hunter2") == std::string::npos) {
-    redaction.url(text + "?token=hunter2&a=b", &target);
+    redactor.url(text + "?token=hunter2&a=b", &target);
     bool joined = !text.empty() && target.find("hunter2") != std::string::npos;
     // Unless it has become part of another value.
     fuzz::require(!joined || text.find('=') != std::string::npos ||
                   text.find_last_of("\"<> \t\r\n?&;#") != std::string::npos);
-    redaction.url("http://user:hunter2@host/" + text, &target);
+    redactor.url("http://user:hunter2@host/" + text, &target);
     fuzz::require(target.find("hunter2") == std::string::npos);
   }
   return 0;

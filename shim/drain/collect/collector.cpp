@@ -38,13 +38,15 @@ constexpr uint64_t kMappingCheckNs = 20 * kMillisecond;
 }  // namespace
 
 Collector::Collector(BatchQueue* queue, ClockKind clock, uint64_t waiting_bytes,
-                     const std::atomic<uint64_t>* progress, MessageRedactors redactors)
+                     const std::atomic<uint64_t>* progress, MessageRedactors redactors,
+                     redaction::Redactor texts)
     : queue_(queue),
       clock_(clock),
       waiting_bytes_(waiting_bytes),
       progress_(progress),
       switches_(clock),
       messages_(std::move(redactors), &memory_),
+      texts_(std::move(texts)),
       run_delay_(clock) {}
 
 Collector::~Collector() = default;
@@ -154,7 +156,10 @@ void Collector::open(CollectorCommand* command) {
   // In a batch of its own, before any of its records.
   Batch batch;
   Notice notice = command->notice;
-  notice.info = std::make_shared<SegmentInfo>(segment.view->info());
+  auto info = std::make_shared<SegmentInfo>(segment.view->info());
+  info->path = texts_.path(info->path);
+  info->command_line = texts_.joined_arguments(info->command_line);
+  notice.info = std::move(info);
   batch.notices.push_back(std::move(notice));
   queue_->push(std::move(batch));
 }

@@ -23,6 +23,7 @@
 #include "shim/drain/records/lane_reader.h"
 #include "shim/drain/records/robust_list.h"
 #include "shim/drain/records/segment_view.h"
+#include "shim/redaction/redactor.h"
 
 namespace telinject::drain {
 
@@ -40,10 +41,12 @@ class Collector {
   // To be made and run by one thread: its robust list belongs to that. `progress` is bumped by the
   // processor with each batch: while the queue is full and it stands still, the heart does not
   // beat, so that no program waits for a sink that hangs.
-  // `redactors`: of messages of operations. It is done here, before anything can come to a disk.
+  // `redactors`: of messages; `texts`: of command lines and paths. It is done here, before anything
+  // can come to a disk.
   // `waiting_bytes`: what records may take that wait, in lanes and queue together.
   Collector(BatchQueue* queue, ClockKind clock, uint64_t waiting_bytes,
-            const std::atomic<uint64_t>* progress, MessageRedactors redactors);
+            const std::atomic<uint64_t>* progress, MessageRedactors redactors,
+            redaction::Redactor texts = redaction::Redactor());
   ~Collector();
 
   // From any thread; wakes the collector. For kSegmentOpened returns the segment's number, which is
@@ -115,6 +118,7 @@ class Collector {
   RecordPacker packer_;
   ContextSwitches switches_;
   MessageGate messages_;
+  redaction::Redactor texts_;
   RunDelaySampler run_delay_;
   RobustList robust_list_{SegmentView::kWordDistance};
   std::map<SegmentId, OpenSegment> segments_;

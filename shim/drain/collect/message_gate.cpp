@@ -53,12 +53,13 @@ void MessageGate::whole(Lane* lane, const LaneRun& run, AssembledMessage message
   place_all();
 }
 
-// A message begins. True if it is an operation's: no piece of it goes on as it is.
+// A message begins. True if it is an operation's or has a redactor: no piece of it goes on as it
+// is.
 bool MessageGate::begin(Lane* lane, const uint64_t* record, uint64_t position) {
   auto type = static_cast<MessageType>(control_a(record[1]));
   uint64_t size = control_b(record[2]);
-  lane->open = is_operation(type);
-  lane->redactor = lane->open ? redactor_of(type) : nullptr;
+  lane->redactor = redactor_of(type);
+  lane->open = lane->redactor != nullptr || is_operation(type);
   lane->pieces_left = size > kMaxAssembledBytes ? 0 : message_records(size) - 1;
   lane->messages.begin(control_a(record[1]), lane->open ? size : 0, position);
   lane->ticks = *record & kTicksMask;

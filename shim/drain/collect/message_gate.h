@@ -1,6 +1,7 @@
-// Messages of operations in batches: each is put together, taken out, and what its redactor makes
-// of it (shim/messages/message_redactor.h) put in its place, before the batch goes on. What comes
-// after the collector, the spool and recordings included, never sees the raw message.
+// Messages of operations, and others that may hold secrets, in batches: each is put together, taken
+// out, and what its redactor makes of it (shim/messages/message_redactor.h) put in its place,
+// before the batch goes on. What comes after the collector, the spool and recordings included,
+// never sees the raw message.
 //
 // From here on such a message is one piece: a run of its own (Run::message) at the position of its
 // first record.
@@ -50,7 +51,7 @@ class MessageGate {
     MessageAssembler messages;
     uint64_t ticks = 0;
     MessageRedactor* redactor = nullptr;
-    bool open = false;       // an operation's message has begun
+    bool open = false;       // a message of an operation or with a redactor has begun
     size_t pieces_left = 0;  // without a message they may be of anything: they go no further
     // A message that waits, and what follows it, as it was read.
     std::optional<Waiting> waiting;

@@ -41,6 +41,7 @@
 #include "shim/drain/report/progress_bar.h"
 #include "shim/drain/spans/processor.h"
 #include "shim/http/digest.h"
+#include "shim/messages/text_messages.h"
 #include "shim/metadata/metadata_thread.h"
 #include "shim/sinks/sink.h"
 #include "shim/sinks/standard_error.h"
@@ -177,11 +178,15 @@ std::unique_ptr<RecordingWriter> open_recording(const std::string& folder, const
   return writer;
 }
 
-// One for each kind of operation.
+redaction::Redactor redactor_of(const Settings& settings) {
+  return redaction::Redactor(settings.text[kRedactHeaders], settings.text[kRedactQuery]);
+}
+
+// One for each kind of operation, and one for texts.
 MessageRedactors redactors_of(const Settings& settings) {
   MessageRedactors redactors;
-  redactors.push_back(std::make_unique<HttpDigester>(
-      HttpRedaction(settings.text[kRedactHeaders], settings.text[kRedactQuery])));
+  redactors.push_back(std::make_unique<HttpDigester>(redactor_of(settings)));
+  redactors.push_back(std::make_unique<TextMessages>(redactor_of(settings)));
   return redactors;
 }
 
@@ -193,7 +198,8 @@ void run_threads(const Session& session, const Settings& settings, bool under_te
   // The collector's robust list belongs to its thread, so it is made there.
   std::atomic<bool> ready{false};
   std::thread collecting = start_thread([&] {
-    Collector own(queue, session.clock, session.waiting_bytes, progress, redactors_of(settings));
+    Collector own(queue, session.clock, session.waiting_bytes, progress, redactors_of(settings),
+                  redactor_of(settings));
     collector = &own;
     ready.store(true);
     ready.notify_one();

@@ -135,21 +135,23 @@ void Recorder::look_for_processes(const LaneRun& run) {
   while (const uint64_t* record = lane.stream.peek()) {
     if (!is_exit(*record) && is_control(record[1])) {
       ControlKind kind = control_kind(record[1]);
+      std::optional<AssembledMessage> message;
       if (kind == ControlKind::kMessage) {
-        lane.messages.begin(control_a(record[1]), control_b(record[2]));
+        message = lane.stream.message();
+        if (!message) lane.messages.begin(control_a(record[1]), control_b(record[2]));
       } else if (kind == ControlKind::kMessageData) {
-        auto message = lane.messages.add(record);
-        if (message.has_value() && message->type == MessageType::kThread) {
-          auto thread = message->head<ThreadMessage>();
-          bool child = thread.has_value() && thread->parent_process != 0;
-          if (child && segment.info != nullptr && segment.info->pid == segment.os_pid &&
-              segment.processes.insert(thread->process).second) {
-            hooks_.watch(run.segment, thread->pid);
-          }
-          lane = {};
-          lane.known = true;
-          return;
+        message = lane.messages.add(record);
+      }
+      if (message.has_value() && message->type == MessageType::kThread) {
+        auto thread = message->head<ThreadMessage>();
+        bool child = thread.has_value() && thread->parent_process != 0;
+        if (child && segment.info != nullptr && segment.info->pid == segment.os_pid &&
+            segment.processes.insert(thread->process).second) {
+          hooks_.watch(run.segment, thread->pid);
         }
+        lane = {};
+        lane.known = true;
+        return;
       }
     }
     lane.stream.next();

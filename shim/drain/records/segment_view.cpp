@@ -12,7 +12,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "shim/channel/clock.h"
-#include "shim/events/redact_arguments.h"
 
 namespace telinject::drain {
 
@@ -111,8 +110,8 @@ bool SegmentView::read_header(std::string* problem) {
   info_.inherited = header->inherited;
   info_.parent = header->parent;
   info_.path.assign(header->path, std::min<size_t>(header->path_bytes, kPathBytes));
-  info_.command_line = redact_joined_arguments(std::string(
-      header->command_line, std::min<size_t>(header->command_line_bytes, kCommandLineBytes)));
+  info_.command_line.assign(header->command_line,
+                            std::min<size_t>(header->command_line_bytes, kCommandLineBytes));
   return true;
 }
 

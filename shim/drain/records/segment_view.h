@@ -26,7 +26,8 @@ struct SegmentInfo {
   // Of a program in another time namespace: how far its CLOCK_MONOTONIC is ahead of ours.
   uint64_t ticks_ahead = 0;
   std::string path;
-  std::string command_line;  // arguments joined by spaces, without secrets: recordings have it, too
+  // The arguments, each ended by a NUL. In notices joined by spaces, and both without secrets.
+  std::string command_line;
 
   // What the program's clock said, as ours would have.
   uint64_t our_ticks(uint64_t theirs) const { return (theirs - ticks_ahead) & kTicksMask; }

@@ -10,7 +10,6 @@
 #include "shim/drain/base/warn.h"
 #include "shim/drain/naming/sites.h"
 #include "shim/drain/spans/archive.h"
-#include "shim/events/redact_arguments.h"
 
 namespace telinject::drain {
 
@@ -94,7 +93,7 @@ void EventWriter::find_facts(Process* process) {
   info.pid = process->pid;
   info.sample_rate = options_.sample_rate;
   info.executable = process->segment->info->path;
-  info.command_line = redact_joined_arguments(process->segment->info->command_line);
+  info.command_line = process->segment->info->command_line;
   info.language = "cpp";
   info.runtime_version = "unknown";
   if (Module* program = process->code.main_module()) {

@@ -1,18 +1,21 @@
 #include <catch2/catch.hpp>
 
-#include "shim/http/redaction.h"
+#include <string>
+
+#include "shim/redaction/redactor.h"
 
 namespace telinject::test {
+using redaction::Redactor;
 
 namespace {
 
-std::string url(const std::string& text, HttpRedaction redaction = HttpRedaction()) {
+std::string url(const std::string& text, Redactor redaction = Redactor()) {
   std::string out;
   redaction.url(text, &out);
   return out;
 }
 std::string header(const std::string& name, const std::string& value) {
-  HttpRedaction redaction;
+  Redactor redaction;
   std::string out;
   redaction.header(name, value, &out);
   return out;
@@ -86,16 +89,19 @@ TEST_CASE("what was redacted once stays as it is") {
   }
 }
 
-TEST_CASE("the user's lists add to ours") {
-  HttpRedaction redaction("X-Internal-*, x-user", "session*,Account-Id");
-  CHECK(redaction.secret_header("x-internal-id"));
-  CHECK(redaction.secret_header("X-User"));
-  CHECK(redaction.secret_header("Cookie"));
-  CHECK_FALSE(redaction.secret_header("X-Users"));
-  CHECK(redaction.secret_query("SessionNumber"));
-  CHECK(redaction.secret_query("account_id"));
-  CHECK(redaction.secret_query("sig"));
-  CHECK_FALSE(redaction.secret_query("account"));
+TEST_CASE("the user's lists add to ours, in all carriers") {
+  Redactor redactor("X-Internal-*, x-user", "ring*,Account-Id");
+  CHECK(redactor.secret_header("x-internal-id"));
+  CHECK(redactor.secret_header("X-User"));
+  CHECK(redactor.secret_header("Cookie"));
+  CHECK_FALSE(redactor.secret_header("X-Users"));
+  CHECK(url("/?RingNumber=1&account_id=2&sig=3&account=4", redactor) ==
+        "/?RingNumber=REDACTED&account_id=REDACTED&sig=REDACTED&account=4");
+  CHECK(url("/?x-user=1", redactor) == "/?x-user=REDACTED");
+  CHECK(redactor.secret_header("Account-Id"));
+  CHECK(redactor.text("no x-user: me") == "no x-user: REDACTED");
+  CHECK(redactor.arguments({"app", "--account-id", "5", "--x-users=6"}) ==
+        "app --account-id REDACTED --x-users=6");
 }
 
 }  // namespace telinject::test

@@ -1,17 +1,21 @@
-// The rules for secrets in command lines: docs/metadata.md has the list, here is an example of
+// The rules for secrets in command lines: docs/redaction.md has the list, here is an example of
 // each.
 #include <catch2/catch.hpp>
 
 #include <string>
 #include <vector>
 
-#include "shim/events/redact_arguments.h"
+#include "shim/redaction/redactor.h"
 
 namespace telinject::test {
 namespace {
 
 std::string redacted(const std::vector<std::string_view>& arguments) {
-  return redact_arguments(arguments);
+  return redaction::Redactor().arguments(arguments);
+}
+
+std::string redacted_joined(std::string_view joined) {
+  return redaction::Redactor().joined_arguments(joined);
 }
 
 }  // namespace
@@ -128,16 +132,16 @@ TEST_CASE("what is no secret is left as it was") {
     std::string joined;
     for (std::string_view argument : arguments)
       joined += (joined.empty() ? "" : " ") + std::string(argument);
-    CHECK(redact_arguments(arguments) == joined);
+    CHECK(redacted(arguments) == joined);
   }
 }
 
 TEST_CASE("arguments as a program hands them over") {
   using namespace std::string_view_literals;
-  CHECK(redact_joined_arguments("app\0--token\0a b\0-v\0"sv) == "app --token REDACTED -v");
-  CHECK(redact_joined_arguments("app\0\0x\0"sv) == "app  x");
-  CHECK(redact_joined_arguments("app\0--password=cut o"sv) == "app --password=REDACTED");
-  CHECK(redact_joined_arguments(""sv).empty());
+  CHECK(redacted_joined("app\0--token\0a b\0-v\0"sv) == "app --token REDACTED -v");
+  CHECK(redacted_joined("app\0\0x\0"sv) == "app  x");
+  CHECK(redacted_joined("app\0--password=cut o"sv) == "app --password=REDACTED");
+  CHECK(redacted_joined(""sv).empty());
 }
 
 }  // namespace telinject::test

@@ -1,0 +1,37 @@
+// The texts in a program's messages: what exceptions and failed assertions say, the names of
+// threads, the paths of modules. They may hold secrets, so they are redacted before they go on.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "shim/channel/message.h"
+#include "shim/messages/message_redactor.h"
+#include "shim/redaction/redactor.h"
+
+namespace telinject {
+
+class TextMessages final : public MessageRedactor {
+ public:
+  explicit TextMessages(redaction::Redactor redactor = redaction::Redactor())
+      : redactor_(std::move(redactor)) {}
+
+  bool takes(MessageType type) const override;
+  bool take(LaneMessage message, std::vector<LaneMessage>* out) override;
+  void give_up(uint32_t, uint32_t, std::vector<LaneMessage>*) override {}
+  void forget(uint32_t) override {}
+
+ private:
+  // Each false if the message makes no sense: then it goes no further.
+  bool redact(MessageType type, std::string* message);
+  bool thrown(std::string* message);
+  bool crash(std::string* message);
+  bool thread(std::string* message);
+  bool module(std::string* message);
+
+  redaction::Redactor redactor_;
+};
+
+}  // namespace telinject

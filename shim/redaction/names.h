@@ -1,0 +1,35 @@
+// Which names say that a secret follows: the rules that headers, parameters, options, assignments,
+// members of JSON and words in sentences share. docs/redaction.md shows the tables of names.cpp.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace telinject::redaction {
+
+enum class Secrecy : uint8_t {
+  kNone,
+  kOnTheWire,  // as the name of a header or of a URL's parameter only: key, code, session, ...
+  kAnywhere,   // password, token, api_key, ...
+  kLine,       // authorization, cookie: all of the line behind the colon
+};
+
+// Takes names in any writing: Api-Key, API_KEY, apiKey, --api-key.
+Secrecy secrecy_of(std::string_view name);
+
+// In small letters, with underscores for dashes: how users' patterns are compared.
+std::string normalised_name(std::string_view name);
+
+// True for a value that is no secret whatever its name: empty, REDACTED, true, none, ${NAME}, ****.
+bool is_plain_value(std::string_view value);
+
+// True for what this name in particular has as values without being secret: auth=basic,
+// PWD=/home/me, -pass 1, max_tokens=100.
+bool is_harmless(std::string_view name, std::string_view value);
+
+// Letters and digits mixed, at least so many characters: what generated secrets look like, and few
+// words of a language.
+bool looks_random(std::string_view value, size_t at_least);
+
+}  // namespace telinject::redaction
