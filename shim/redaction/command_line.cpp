@@ -79,6 +79,10 @@ void CommandLine::begin_command() {
 // runs commands (docker exec, ssh), so any argument may name it.
 bool CommandLine::look_for_program(std::string_view argument) {
   bool assignment = argument.find('=') != kNone;
+  if (in_text_ && assignment) {  // ProxyCommand=sshpass -p x
+    argument.remove_prefix(argument.find('=') + 1);
+    assignment = !client(argument).known();
+  }
   if (argument.empty() || argument.starts_with('-') || assignment) return false;
   if (!program_known_ && is_launcher(argument)) {
     launched_ = true;

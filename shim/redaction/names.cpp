@@ -431,6 +431,20 @@ bool is_harmless(std::string_view name, std::string_view value) {
   return directory && (value.starts_with('/') || value.starts_with('.'));
 }
 
+bool looks_like_token(std::string_view value) {
+  constexpr size_t kShortest = 10, kLong = 24;
+  bool digit = false, small = false, capital = false, hex = true;
+  for (char c : value) {
+    if (!is(c, kLetter | kDigit) && c != '-' && c != '_' && c != '=' && c != '+') return false;
+    digit = digit || is(c, kDigit);
+    small = small || is(c, kLower);
+    capital = capital || is(c, kUpper);
+    hex = hex && hex_digit(c) >= 0;
+  }
+  if (hex || !digit || value.size() < kShortest) return false;
+  return (small && capital) || (value.size() >= kLong && (small || capital));
+}
+
 bool looks_random(std::string_view value, size_t at_least) {
   if (value.size() < at_least) return false;
   bool digit = false, letter = false;

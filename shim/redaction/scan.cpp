@@ -95,7 +95,9 @@ Scan::Follow Scan::separator(Follow follow, size_t at) const {
   if (c == '=') return found('=', next == '=' || next == '>' || next == '~' ? at + 2 : at + 1);
   if ((c == ':' || c == '+' || c == '?' || c == '!') && next == '=') return found('=', at + 2);
   if (c == ':' && next != ':' && text_.substr(at, 3) != "://") return found(':', at + 1);
+  if (c == '-' && next == '>') return found('=', at + 2);
   if (c == '>' || c == ',' || c == '(' || c == ')') return found(c, at + 1);
+  if (c == '{' || c == '[' || c == '<') return found('(', at + 1);
   if (follow.spaced || follow.quoted) return found(' ', at);
   return follow;
 }
@@ -110,6 +112,7 @@ Scan::Follow Scan::follow(size_t end) const {
   if (is(peek(quote), kQuote)) {
     follow.quoted = true;
     end = quote + 1;
+    if (peek(end) == ']') end++;  // map["password"] = x
   }
   size_t at = skip_blanks(end);
   follow.spaced = at > end;
@@ -169,6 +172,11 @@ void Scan::value_of(const Word& word, const Follow& follow) {
   Secrecy secrecy = names_->judge(word.name);
   bool header = follow.what == ':' && is_header_like(word.name);
   bool wire = header || on_the_wire(word.start);
+  if (secrecy < Secrecy::kAnywhere && !wire && is_second_word(word)) secrecy = Secrecy::kAnywhere;
+  if (secrecy == Secrecy::kOnTheWire && !wire) {
+    Span span = value_at(skip_blanks(follow.at), wire);
+    if (looks_like_token(part(span))) return hide(span);
+  }
   if (secrecy == Secrecy::kNone || (secrecy == Secrecy::kOnTheWire && !wire)) {
     if (follow.what == ':' && !follow.quoted) password_at_host(word);
     return;
@@ -195,6 +203,15 @@ void Scan::value_of(const Word& word, const Follow& follow) {
     }
   }
   hide(span);
+}
+
+// "API key: x", "secret value: x", "password was: x": the word before makes it a secret's name.
+bool Scan::is_second_word(const Word& word) const {
+  constexpr std::string_view kSecondWords[] = {"key", "value", "was", "is", "string", "phrase"};
+  if (before(word.start) != ' ' || !is_one_of(word.name, kSecondWords)) return false;
+  std::string both(word_before(word.start));
+  if (both.empty()) return false;
+  return names_->judge(both.append("_").append(word.name)) >= Secrecy::kAnywhere;
 }
 
 // {"auth": {"token": "x"}}: what is in it has names of its own.

@@ -69,6 +69,7 @@ class Scan {
   Span value_at(size_t at, bool wire) const;
   size_t value_end(size_t at, bool wire) const;
   bool ends_here(size_t at, bool wire) const;
+  bool is_second_word(const Word& word) const;
   bool opens_structure(size_t at) const;
   bool names_next(size_t at) const;
   Span next_word(size_t at) const;

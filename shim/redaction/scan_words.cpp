@@ -15,8 +15,9 @@ constexpr std::string_view kSchemes[] = {"bearer", "basic", "digest", "negotiate
 // Nouns that a secret follows in a sentence: quoted whatever it is, or if it looks random.
 constexpr std::string_view kPasswords[] = {"password", "passphrase", "passcode",
                                            "pwd",      "passwort",   "securestring"};
-constexpr std::string_view kOthers[] = {"token",  "secret",  "credential", "credentials", "apikey",
-                                        "cookie", "session", "jwt",        "key",         "pass"};
+constexpr std::string_view kOthers[] = {"token",       "otp",    "secret", "credential",
+                                        "credentials", "apikey", "cookie", "session",
+                                        "jwt",         "key",    "pass"};
 constexpr std::string_view kJoints[] = {"is", "was", "to", "as", "of", "=", "->", "with"};
 // Before a colon and something with a sign in it that are no user and password.
 constexpr std::string_view kNoUsers[] = {"mailto", "sip",   "sips",    "xmpp",       "acct",
@@ -78,6 +79,9 @@ void Scan::option_or_sentence(const Word& word, const Follow& follow) {
     if (copied_ != was) return;
   }
   if (same_ignoring_case(word.name, "identified")) return sql_password(follow.at);
+  bool digest = same_ignoring_case(word.name, "digest") &&
+                same_ignoring_case(text_.substr(follow.at, 9), "username=");
+  if (digest || word.name.starts_with("AWS4-HMAC")) return hide(rest_of_line(word, follow.at));
   sentence(word, follow.at);
 }
 
@@ -92,15 +96,20 @@ void Scan::scheme(size_t at) {
 void Scan::sentence(const Word& word, size_t at) {
   bool password = is_one_of(word.name, kPasswords);
   bool other = !password &&
-               (is_one_of(word.name, kOthers) ||
-                (word.name.find('_') != kNone && names_->judge(word.name) >= Secrecy::kAnywhere));
+               (is_one_of(word.name, kOthers) || (word.name.find_first_of("_-") != kNone &&
+                                                  names_->judge(word.name) >= Secrecy::kAnywhere));
   if (!password && !other) return;
   Span span = next_word(at);
+  if (same_ignoring_case(part(span), "for")) {  // password for bob is x
+    span = next_word(next_word(span.to).to);
+    if (!is_one_of(part(span), kJoints)) return;
+  }
   if (is_one_of(part(span), kJoints)) span = next_word(span.to);
   std::string_view value = part(span);
   bool quoted = span.from > 0 && is(text_[span.from - 1], kQuote);
   bool key = same_ignoring_case(word.name, "key");
-  size_t enough = password ? 6 : key ? 16 : 10;
+  bool open_key = key && !quoted && !is_second_word(word);
+  size_t enough = password ? 6 : open_key ? 16 : 10;
   if (is_plain_value(value) || (!looks_random(value, enough) && !(quoted && password))) return;
   // A URL, a path or an assignment has rules of its own.
   if (!quoted && value.find_first_of("/=:") != kNone && !password) return;
@@ -132,8 +141,12 @@ void Scan::argument_of_call(const Word& word, size_t at) {
   }
   size_t quote = end;
   while (peek(quote) == '\\') quote++;
-  if (!is(peek(quote), kQuote) || names_->judge(word.name) < Secrecy::kAnywhere) return;
+  bool quoted = is(peek(quote), kQuote);
+  if (!quoted && !looks_random(text_.substr(end, 10), 10)) return;
+  if (names_->judge(word.name) < Secrecy::kAnywhere) return;
   Span span = value_at(end, /*wire=*/false);
+  std::string_view value = part(span);
+  if (!quoted && (!looks_like_token(value) || value.starts_with("0x"))) return;
   if (!is_plain_value(part(span))) hide(span);
 }
 

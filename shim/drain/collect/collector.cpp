@@ -101,6 +101,7 @@ void Collector::run() {
         if ((notice.kind == Notice::Kind::kProgramEnded) != last) continue;
         over_ = over_ || notice.kind == Notice::Kind::kLastWords;
         notice.ticks = ClockMap::now(clock_);
+        if (notice.kind == Notice::Kind::kProgramStarted) notice.text = texts_.path(notice.text);
         batch.notices.push_back(std::move(notice));
       }
     };
