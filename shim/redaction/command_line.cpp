@@ -1,4 +1,5 @@
 #include "shim/redaction/command_line.h"
+#include "shim/redaction/values.h"
 
 #include <algorithm>
 #include <utility>

@@ -21,19 +21,8 @@ Secrecy secrecy_of(std::string_view name);
 // In small letters, with underscores for dashes: how users' patterns are compared.
 std::string normalised_name(std::string_view name);
 
-// True for a value that is no secret whatever its name: empty, REDACTED, true, none, ${NAME}, ****.
-bool is_plain_value(std::string_view value);
-
 // True for what this name in particular has as values without being secret: auth=basic,
 // PWD=/home/me, -pass 1, max_tokens=100.
 bool is_harmless(std::string_view name, std::string_view value);
-
-// A long value of small letters, capitals and digits that is no number, path or host: what stands
-// behind a name that is a secret's only on the wire counts elsewhere if it looks so.
-bool looks_like_token(std::string_view value);
-
-// Letters and digits mixed, at least so many characters: what generated secrets look like, and few
-// words of a language.
-bool looks_random(std::string_view value, size_t at_least);
 
 }  // namespace telinject::redaction

@@ -47,7 +47,11 @@ void Redactor::header(std::string_view name, std::string_view value, std::string
 }
 
 void Redactor::url(std::string_view url, std::string* out) {
-  if (!scan(url, Place::kUrl, kMaxEncodings, out)) out->assign(url);
+  if (!clean_.has(url)) {
+    if (scan(url, Place::kUrl, kMaxEncodings, out)) return;
+    clean_.add(url);
+  }
+  out->assign(url);
 }
 
 std::string Redactor::text(std::string_view text) {

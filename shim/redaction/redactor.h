@@ -2,14 +2,16 @@
 // threads and files. One set of rules for all of them, which docs/redaction.md lists.
 //
 // Everything is a function of the text; time is linear in its length. A Redactor only remembers
-// names that it has judged, so it belongs to one thread. Texts in UTF-8 stay so: what is replaced
-// begins and ends at ASCII characters. Texts without a secret come back as they are.
+// names that it has judged and values without a secret, so it belongs to one thread. Texts in UTF-8
+// stay so: what is replaced begins and ends at ASCII characters. Texts without a secret come back
+// as they are.
 #pragma once
 
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "shim/redaction/clean_values.h"
 #include "shim/redaction/name_judge.h"
 #include "shim/redaction/scan.h"
 
@@ -44,6 +46,7 @@ class Redactor {
   std::string scanned(std::string_view text, Place place);
 
   NameJudge names_;
+  CleanValues clean_;  // as URLs
 };
 
 }  // namespace telinject::redaction

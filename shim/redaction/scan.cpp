@@ -1,4 +1,5 @@
 #include "shim/redaction/scan.h"
+#include "shim/redaction/values.h"
 
 #include <algorithm>
 

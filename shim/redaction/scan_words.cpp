@@ -3,6 +3,7 @@
 
 #include "shim/redaction/characters.h"
 #include "shim/redaction/scan.h"
+#include "shim/redaction/values.h"
 
 namespace telinject::redaction {
 

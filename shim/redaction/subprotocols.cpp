@@ -1,4 +1,5 @@
 #include "shim/redaction/subprotocols.h"
+#include "shim/redaction/values.h"
 
 #include <algorithm>
 
