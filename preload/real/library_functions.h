@@ -29,6 +29,9 @@ enum LibraryFunction : uint32_t {
 // Null only if no loaded object defines such a function.
 void* library_function(LibraryFunction function, const void* call_site, const void* object);
 
+// True if a loaded object, other than this library, defines such a function.
+bool is_defined(LibraryFunction function);
+
 // The function of the library that holds `relative`, one of its functions; null if that has none.
 void* sibling_function(LibraryFunction function, const void* relative);
 

@@ -1,0 +1,34 @@
+// Entries of wrapped library functions that are bound to one definition each (wrappers.h).
+//
+// A stub calls the wrapper. The return address of that call says which stub it was, and with it
+// which definition is meant, whoever has called the stub.
+//
+// Safety class: async-signal-safe; taking a stub when all are taken walks the list of objects.
+#pragma once
+
+#include <cstdint>
+
+#include "preload/real/library_functions.h"
+
+namespace telinject::program {
+
+// How many definitions of one function may have a stub at once.
+inline constexpr uint32_t kStubsOfFunction = 4;
+
+// Null if there is no stub left: as many definitions are loaded that have one.
+void* stub_for(LibraryFunction function, void* definition);
+
+// In assembly: the first stub, and the end of the last.
+extern "C" __attribute__((visibility("hidden"))) const char telinject_stubs[];
+extern "C" __attribute__((visibility("hidden"))) const char telinject_stubs_end[];
+
+inline bool is_stub(const void* call_site) {
+  auto size = static_cast<uintptr_t>(telinject_stubs_end - telinject_stubs);
+  return reinterpret_cast<uintptr_t>(call_site) - reinterpret_cast<uintptr_t>(telinject_stubs) <
+         size;
+}
+
+// The definition of the stub that contains the address.
+void* definition_of_stub(const void* call_site);
+
+}  // namespace telinject::program
