@@ -192,12 +192,24 @@ void* find_for(LibraryFunction function, const void* call_site, const void* obje
   return search.found;
 }
 
+// A stub has called. If it is another function's, then what that stub leads to has gone on to us by
+// a jump, and calls this function: of its own library, most likely.
+void* find_for_stub(LibraryFunction function, const void* call_site) {
+  Stub stub = stub_at(call_site);
+  if (stub.function == function) return stub.definition;
+  void* found = sibling_function(function, stub.definition);
+  if (found != nullptr) return found;
+  Search search;
+  search_for(function, stub.definition, &search);
+  return search.found;
+}
+
 }  // namespace
 
 void* library_function(LibraryFunction function, const void* call_site, const void* object) {
   uint64_t address;
   if (TELINJECT_UNLIKELY(is_stub(call_site))) {
-    address = reinterpret_cast<uintptr_t>(definition_of_stub(call_site));
+    address = reinterpret_cast<uintptr_t>(find_for_stub(function, call_site));
   } else if (!recall(key_of(call_site, function), &address)) {
     return find_for(function, call_site, object);
   }

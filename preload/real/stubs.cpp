@@ -61,10 +61,11 @@ bool is_loaded(const void* definition) {
 
 }  // namespace
 
-void* definition_of_stub(const void* call_site) {
+Stub stub_at(const void* call_site) {
   auto number =
       static_cast<uintptr_t>(static_cast<const char*>(call_site) - telinject_stubs) / kStubBytes;
-  return g_definitions[number].load(std::memory_order_acquire);
+  return {kFunctions[number / kStubsOfFunction],
+          g_definitions[number].load(std::memory_order_acquire)};
 }
 
 void* stub_for(LibraryFunction function, void* definition) {

@@ -28,7 +28,11 @@ inline bool is_stub(const void* call_site) {
          size;
 }
 
-// The definition of the stub that contains the address.
-void* definition_of_stub(const void* call_site);
+struct Stub {
+  LibraryFunction function;
+  void* definition;
+};
+// The one that contains the address.
+Stub stub_at(const void* call_site);
 
 }  // namespace telinject::program

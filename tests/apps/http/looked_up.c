@@ -56,6 +56,15 @@ static void plain(const char* port) {
   close_(fd);
 }
 
+/* Whose BIO_new goes on to BIO_new_ex, also a function that is wrapped, by a jump. */
+static void memory(void) {
+  void* libcrypto = need(dlopen("libcrypto.so.3", RTLD_LAZY | RTLD_LOCAL), "libcrypto");
+  LOOK_UP(libcrypto, void* (*)(void), BIO_s_mem);
+  LOOK_UP(libcrypto, void* (*)(void*), BIO_new);
+  LOOK_UP(libcrypto, void (*)(void*), BIO_free);
+  BIO_free_(need(BIO_new_(BIO_s_mem_()), "BIO_new"));
+}
+
 static void secure(const char* port, const char* authority) {
   void* libssl = need(dlopen("libssl.so.3", RTLD_LAZY | RTLD_LOCAL), "libssl");
   LOOK_UP(libssl, void* (*)(void), TLS_client_method);
@@ -84,6 +93,7 @@ int main(int count, char** words) {
   if (count < 4) return 9;
   if (strcmp(words[1], "symbols") == 0) {
     plain(words[2]);
+    memory();
     secure(words[3], words[4]);
     return 0;
   }
