@@ -72,6 +72,11 @@ simple("Perl LWP https", "Perl, OpenSSL",
        lambda base, site: ["env", f"PERL_LWP_SSL_CA_FILE={site.authority.ca}", "perl",
                            str(APPS / "clients/use_lwp.pl"), base], 3, "tls", injects=0)
 
+# What is asked is no repository, and the server says so: one exchange.
+SVN = ("svn", "ls", "--non-interactive", "--trust-server-cert-failures=unknown-ca,cn-mismatch")
+simple("svn ls", "serf, sockets", lambda base, site: [*SVN, base], 1, injects=0)
+simple("svn ls https", "serf, OpenSSL", lambda base, site: [*SVN, base], 1, "tls", injects=0)
+
 
 def own_server(name, layer, make):
     """A server of ours that logs "METHOD PATH STATUS" as it serves."""
