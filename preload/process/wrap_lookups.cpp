@@ -5,6 +5,7 @@
 // real function is entered by a jump. What it finds is what a linked reference would be bound to,
 // so it is ours where it should be. But who looks for a library's function to see whether the
 // library is there must not find our wrapper of a function that is nowhere.
+#include "arch/x86_64/jump_wrappers.h"
 #include "preload/process/deep_binding.h"
 #include "preload/real/export.h"
 #include "preload/real/resolve.h"
@@ -58,30 +59,13 @@ void* in_place_of(void* found, const char* name) {
   return wrapper != nullptr ? wrapped(*wrapper, found) : found;
 }
 
-}  // namespace
-
-}  // namespace telinject::program
-
-using namespace telinject::program;
-
-extern "C" __attribute__((visibility("hidden"))) void* telinject_real_dlsym(const char* name) {
-  return is_hollow(name) ? reinterpret_cast<void*>(&dlsym_behind_us) : real_or_none(kReal_dlsym);
-}
-
-extern "C" __attribute__((visibility("hidden"))) void* telinject_real_dlvsym(const char* name) {
-  return is_hollow(name) ? reinterpret_cast<void*>(&dlvsym_behind_us) : real_or_none(kReal_dlvsym);
-}
-
-extern "C" __attribute__((visibility("hidden"))) void* telinject_dlsym_by_handle(void* handle,
-                                                                                 const char* name) {
+void* dlsym_by_handle(void* handle, const char* name) {
   wrap_deep_bindings();
   void* found = reinterpret_cast<Dlsym>(real_or_none(kReal_dlsym))(handle, name);
   if (found != nullptr && is_hollow(name)) return dlsym_behind_us(nullptr, name);
   return in_place_of(found, name);
 }
-
-extern "C" __attribute__((visibility("hidden"))) void* telinject_dlvsym_by_handle(
-    void* handle, const char* name, const char* version) {
+void* dlvsym_by_handle(void* handle, const char* name, const char* version) {
   wrap_deep_bindings();
   void* found = reinterpret_cast<Dlvsym>(real_or_none(kReal_dlvsym))(handle, name, version);
   if (found != nullptr && is_hollow(name)) return dlvsym_behind_us(nullptr, name, version);
@@ -89,34 +73,30 @@ extern "C" __attribute__((visibility("hidden"))) void* telinject_dlvsym_by_handl
 }
 
 // RTLD_NEXT is -1, RTLD_DEFAULT is 0.
-#define LOOKUP_WRAPPER(name)                      \
-  TELINJECT_INTERPOSES(name);                     \
-  __asm__(                                        \
-      ".pushsection .text\n"                      \
-      ".globl " #name                             \
-      "\n"                                        \
-      ".type " #name ", @function\n" #name        \
-      ":\n"                                       \
-      "  .cfi_startproc\n"                        \
-      "  endbr64\n"                               \
-      "  lea 1(%rdi), %rax\n"                     \
-      "  cmp $1, %rax\n"                          \
-      "  ja telinject_" #name                     \
-      "_by_handle\n"                              \
-      "  push %rdi\n  .cfi_adjust_cfa_offset 8\n" \
-      "  push %rsi\n  .cfi_adjust_cfa_offset 8\n" \
-      "  push %rdx\n  .cfi_adjust_cfa_offset 8\n" \
-      "  mov %rsi, %rdi\n"                        \
-      "  call telinject_real_" #name              \
-      "\n"                                        \
-      "  pop %rdx\n  .cfi_adjust_cfa_offset -8\n" \
-      "  pop %rsi\n  .cfi_adjust_cfa_offset -8\n" \
-      "  pop %rdi\n  .cfi_adjust_cfa_offset -8\n" \
-      "  jmp *%rax\n"                             \
-      "  .cfi_endproc\n"                          \
-      ".size " #name ", .-" #name                 \
-      "\n"                                        \
-      ".popsection\n")
+bool is_handle(const void* handle) {
+  return reinterpret_cast<uintptr_t>(handle) + 1 > 1;
+}
 
-LOOKUP_WRAPPER(dlsym);
-LOOKUP_WRAPPER(dlvsym);
+}  // namespace
+
+}  // namespace telinject::program
+
+using namespace telinject::program;
+
+extern "C" __attribute__((visibility("hidden"))) void* telinject_before_dlsym(void* handle,
+                                                                              const char* name) {
+  if (is_handle(handle)) return reinterpret_cast<void*>(&dlsym_by_handle);
+  return is_hollow(name) ? reinterpret_cast<void*>(&dlsym_behind_us) : real_or_none(kReal_dlsym);
+}
+
+extern "C" __attribute__((visibility("hidden"))) void* telinject_before_dlvsym(void* handle,
+                                                                               const char* name) {
+  if (is_handle(handle)) return reinterpret_cast<void*>(&dlvsym_by_handle);
+  return is_hollow(name) ? reinterpret_cast<void*>(&dlvsym_behind_us) : real_or_none(kReal_dlvsym);
+}
+
+TELINJECT_INTERPOSES(dlsym);
+TELINJECT_ARCH_JUMP_ANY(dlsym);
+
+TELINJECT_INTERPOSES(dlvsym);
+TELINJECT_ARCH_JUMP_ANY(dlvsym);

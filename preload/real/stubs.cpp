@@ -2,40 +2,20 @@
 
 #include <atomic>
 
+#include "arch/x86_64/stubs.h"
 #include "preload/real/loaded_objects.h"
 
-// The stubs of a function are neighbours, of 32 bytes each. The frame keeps the stack aligned; all
-// arguments are in registers.
-#define TELINJECT_LIBRARY_WRAPPED(name)           \
-  "  .rept 4\n"                                   \
-  "  .balign 32, 0xcc\n"                          \
-  "  .cfi_startproc\n"                            \
-  "  endbr64\n"                                   \
-  "  sub $8, %rsp\n  .cfi_adjust_cfa_offset 8\n"  \
-  "  call " #name                                 \
-  "\n"                                            \
-  "  add $8, %rsp\n  .cfi_adjust_cfa_offset -8\n" \
-  "  ret\n"                                       \
-  "  .cfi_endproc\n"                              \
-  "  .endr\n"
-
-__asm__(
-    ".pushsection .text\n"
-    ".globl telinject_stubs, telinject_stubs_end\n"
-    ".hidden telinject_stubs, telinject_stubs_end\n"
-    ".balign 32, 0xcc\n"
-    "telinject_stubs:\n"
+#define TELINJECT_LIBRARY_WRAPPED(name) TELINJECT_ARCH_STUBS(name)
+__asm__(TELINJECT_ARCH_STUBS_BEGIN
 #include "preload/real/interposed.def"
-    ".balign 32, 0xcc\n"
-    "telinject_stubs_end:\n"
-    ".popsection\n");
+            TELINJECT_ARCH_STUBS_END);
 
 namespace telinject::program {
 
 namespace {
 
-constexpr uintptr_t kStubBytes = 32;
-static_assert(kStubsOfFunction == 4, "as many as the assembly makes");
+constexpr uintptr_t kStubBytes = TELINJECT_ARCH_STUB_BYTES;
+constexpr uint32_t kStubsOfFunction = TELINJECT_ARCH_STUBS_OF_FUNCTION;
 
 constexpr LibraryFunction kFunctions[] = {
 #define TELINJECT_LIBRARY_WRAPPED(name) kLibrary_##name,

@@ -12,10 +12,7 @@
 
 namespace telinject::program {
 
-// How many definitions of one function may have a stub at once.
-inline constexpr uint32_t kStubsOfFunction = 4;
-
-// Null if there is no stub left: as many definitions are loaded that have one.
+// Null if there is no stub left: as many definitions are loaded as a function has stubs.
 void* stub_for(LibraryFunction function, void* definition);
 
 // In assembly: the first stub, and the end of the last.
