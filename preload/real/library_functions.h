@@ -11,6 +11,8 @@
 // by a pointer, the caller is not known. If several libraries define the function then, the object
 // that the call is about (an SSL*, a handle) decides: earlier calls about it had a known caller.
 //
+// A program that looked the function up in one library calls a stub, which says which (stubs.h).
+//
 // Safety class: as resolve.h. The only lock is the loader's, of its list of objects, and only at
 // the first call from a call site; later calls take a few loads.
 #pragma once

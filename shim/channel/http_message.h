@@ -17,29 +17,15 @@
 
 #include <cstdint>
 
-#include "shim/channel/layout.h"
+#include "shim/channel/operation.h"
 
 namespace telinject {
 
 enum class HttpRole : uint8_t { kUnknown, kClient, kServer };
 enum class HttpLayer : uint8_t { kSocket, kOpenssl, kGnutls };
 
-// How a context (HttpContext) is to be understood.
-enum class HttpParent : uint8_t {
-  kNone,      // a trace of its own: trace_id() of the lane and `root_number`
-  kThread,    // the span that is open at this record's place in the lane (function or server span)
-  kIncoming,  // the request's own traceparent: `trace`
-  kHeaders,   // HTTP/2: to be decided by the drain: an incoming traceparent if there is one (of a
-              // server), else the thread's open span, else a trace of its own by `root_number`
-};
-
-struct HttpContext {
-  TraceContext trace;  // kIncoming: of the peer; else the trace that was found, span_id its parent
-  uint64_t root_number;  // of a trace that starts here
-  HttpParent parent;
-  uint8_t sampled;
-  uint8_t reserved[6];
-};
+using HttpParent = OperationParent;
+using HttpContext = OperationContext;
 
 // Facts about a connection; sent again when they change (what was not known is 0).
 struct HttpConnectionMessage {

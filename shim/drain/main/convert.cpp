@@ -71,7 +71,7 @@ bool convert_one(const std::string& path, Sink* sink, ConvertOptions* wanted) {
   options.summary = wanted->summary;
   const OutputChoice& choice = facts->goes_on.has_value() ? *facts->goes_on : wanted->choice;
   options.filter = filter_of(choice);
-  options.slow_http_ns = static_cast<int64_t>(choice.slow_http_ns);
+  options.operations.slow_http_ns = static_cast<int64_t>(choice.slow_http_ns);
   options.totals = std::move(wanted->totals);
   options.replay = true;
   options.output = wanted->output;

@@ -19,6 +19,7 @@
 #include <atomic>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -39,6 +40,7 @@
 #include "shim/drain/recording/recorder.h"
 #include "shim/drain/report/progress_bar.h"
 #include "shim/drain/spans/processor.h"
+#include "shim/http/digest.h"
 #include "shim/metadata/metadata_thread.h"
 #include "shim/sinks/sink.h"
 #include "shim/sinks/standard_error.h"
@@ -175,6 +177,14 @@ std::unique_ptr<RecordingWriter> open_recording(const std::string& folder, const
   return writer;
 }
 
+// One for each kind of operation.
+MessageRedactors redactors_of(const Settings& settings) {
+  MessageRedactors redactors;
+  redactors.push_back(std::make_unique<HttpDigester>(
+      HttpRedaction(settings.text[kRedactHeaders], settings.text[kRedactQuery])));
+  return redactors;
+}
+
 // Starts the threads beside the processor (or recorder), which `consume` runs here.
 void run_threads(const Session& session, const Settings& settings, bool under_telrun,
                  BatchQueue* queue, std::atomic<uint64_t>* progress, Control** control,
@@ -183,8 +193,7 @@ void run_threads(const Session& session, const Settings& settings, bool under_te
   // The collector's robust list belongs to its thread, so it is made there.
   std::atomic<bool> ready{false};
   std::thread collecting = start_thread([&] {
-    Collector own(queue, session.clock, session.waiting_bytes, progress,
-                  HttpRedaction(settings.text[kRedactHeaders], settings.text[kRedactQuery]));
+    Collector own(queue, session.clock, session.waiting_bytes, progress, redactors_of(settings));
     collector = &own;
     ready.store(true);
     ready.notify_one();
@@ -237,7 +246,7 @@ int run_drain(bool under_telrun) {
   options.summary = under_telrun && wants_summary(settings, terminal);
   OutputChoice choice = own_choice(settings);
   options.filter = filter_of(choice);
-  options.slow_http_ns = static_cast<int64_t>(choice.slow_http_ns);
+  options.operations.slow_http_ns = static_cast<int64_t>(choice.slow_http_ns);
   Workers workers = {.most = drain_threads(settings), .give_way = true};
   TotalsOf of = under_telrun ? TotalsOf::kTelrun : TotalsOf::kPreload;
   if (record.empty()) options.totals = open_totals(settings, directory, of);

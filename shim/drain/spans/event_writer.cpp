@@ -184,7 +184,7 @@ void EventWriter::exit(Thread* thread, const Frame& frame, int64_t end_ns, const
   for (auto& output : outputs_) output->end(event);
 }
 
-void EventWriter::start(Process* process, const HttpSpan& span, const Operation& operation) {
+void EventWriter::start(Process* process, const OperationSpan& span, const Operation& operation) {
   introduce(process, span.start_ns);
   SpanStart event;
   event.place = next_place(process, span.start_ns, span.trace, span.id, span.parent);
@@ -195,7 +195,7 @@ void EventWriter::start(Process* process, const HttpSpan& span, const Operation&
   for (auto& output : outputs_) output->start(event);
 }
 
-void EventWriter::end(Process* process, const HttpSpan& span, int64_t end_ns,
+void EventWriter::end(Process* process, const OperationSpan& span, int64_t end_ns,
                       const Operation& operation, Severity severity, const ErrorInfo* error) {
   introduce(process, end_ns);
   SpanEnd event;

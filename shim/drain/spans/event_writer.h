@@ -19,6 +19,7 @@
 #include "shim/drain/spans/process_model.h"
 #include "shim/drain/spans/shared_counters.h"
 #include "shim/events/event_output.h"
+#include "shim/events/operation_span.h"
 #include "shim/metadata/metadata_thread.h"
 
 namespace telinject::drain {
@@ -57,8 +58,8 @@ class EventWriter {
   // `note` and `error` may be null.
   void exit(Thread* thread, const Frame& frame, int64_t end_ns, const ExitNote* note,
             const ErrorInfo* error);
-  void start(Process* process, const HttpSpan& span, const Operation& operation);
-  void end(Process* process, const HttpSpan& span, int64_t end_ns, const Operation& operation,
+  void start(Process* process, const OperationSpan& span, const Operation& operation);
+  void end(Process* process, const OperationSpan& span, int64_t end_ns, const Operation& operation,
            Severity severity, const ErrorInfo* error);
   // All but process and sequence number are set.
   void note(Process* process, PointEvent* event);

@@ -109,7 +109,7 @@ void ProcessEnds::decide(Thread* thread, uint64_t now_ns, bool all) {
   } else if (all || now_ns + sooner >= thread->decide_by_ns) {
     // Its process lives on, or was never seen to end: a forked child that nobody waits for.
     bool alive = others || process->os_pid != 0;
-    if (!alive) http_->end_process(process, ExitKind::kUnknown, thread->end_ticks);
+    if (!alive) operations_->end_process(process, ExitKind::kUnknown, thread->end_ticks);
     finish_thread(thread, alive ? ExitKind::kThreadEnd : ExitKind::kUnknown);
   }
 }
@@ -126,7 +126,7 @@ void ProcessEnds::finish_thread(Thread* thread, ExitKind kind) {
   }
   thread->tree.close_all(kind, thread->end_ticks);
   exit_errors_->emit_main(thread, process->exit_status());
-  http_->forget(thread);
+  SpanPlacer::forget(thread);
   std::erase(undecided_, thread);
   if (!finish_coroutines(thread, kind)) return;
   std::erase_if(process->threads, [&](const auto& owned) { return owned.get() == thread; });
@@ -144,7 +144,7 @@ bool ProcessEnds::finish_coroutines(Thread* last, ExitKind kind) {
 }
 
 void ProcessEnds::finish_process(Process* process, ExitKind kind, uint64_t ticks) {
-  http_->end_process(process, kind, ticks);
+  operations_->end_process(process, kind, ticks);
   losses_->tell_forgotten(process, ticks);
   calls_->close_coroutines(process, kind, ticks);
   for (size_t i = process->threads.size(); i-- > 0;) {
@@ -188,7 +188,7 @@ void ProcessEnds::end_exiting(SegmentState* segment, uint64_t ticks) {
 }
 
 void ProcessEnds::end_exiting(Process* process, uint64_t ticks) {
-  http_->end_process(process, ExitKind::kProcessExit, ticks);
+  operations_->end_process(process, ExitKind::kProcessExit, ticks);
   for (auto& thread : process->threads) {
     bool alone = ended_alone(*thread);
     thread->tree.close_all(alone ? ExitKind::kThreadEnd : ExitKind::kProcessExit,

@@ -20,7 +20,7 @@
 #include "shim/drain/spans/decision_time.h"
 #include "shim/drain/spans/event_writer.h"
 #include "shim/drain/spans/exit_errors.h"
-#include "shim/drain/spans/http_spans.h"
+#include "shim/drain/spans/operation_kinds.h"
 #include "shim/drain/spans/process_model.h"
 #include "shim/drain/spans/process_table.h"
 
@@ -29,13 +29,14 @@ namespace telinject::drain {
 class ProcessEnds {
  public:
   ProcessEnds(const DecisionTime* time, ProcessTable* table, CallSpans* calls,
-              ExitErrors* exit_errors, CallLosses* losses, HttpSpans* http, EventWriter* events)
+              ExitErrors* exit_errors, CallLosses* losses, OperationKinds* operations,
+              EventWriter* events)
       : time_(time),
         table_(table),
         calls_(calls),
         exit_errors_(exit_errors),
         losses_(losses),
-        http_(http),
+        operations_(operations),
         events_(events) {}
 
   // As the process itself says.
@@ -74,7 +75,7 @@ class ProcessEnds {
   CallSpans* calls_;
   ExitErrors* exit_errors_;
   CallLosses* losses_;
-  HttpSpans* http_;
+  OperationKinds* operations_;
   EventWriter* events_;
   std::deque<Thread*> undecided_;
 };

@@ -18,6 +18,7 @@
 #include "shim/drain/records/message_assembler.h"
 #include "shim/drain/records/run_times.h"
 #include "shim/drain/spans/http_state.h"
+#include "shim/drain/spans/open_operations.h"
 #include "shim/drain/spans/thread_state.h"
 #include "shim/drain/tree/call_tree.h"
 #include "shim/drain/tree/flights.h"
@@ -54,7 +55,8 @@ struct Thread final : CallTree::Listener {
   }
   void set_name(std::string name);
 
-  // Without decide_by_ns, which is of this process's clock, and HTTP (process_table_state.cpp).
+  // Without decide_by_ns, which is of this process's clock, and the operations that it serves
+  // (process_table_state.cpp).
   template <typename Archive>
   void io(Archive& a) {
     a(info, tree, ended, ended_before_process, end_ticks, errors, losses, run_delay);
@@ -71,8 +73,8 @@ struct Thread final : CallTree::Listener {
   ErrorState errors;
   LossesTold losses;
   RunDelayTrack run_delay;
-  std::vector<OpenExchange*> servers;  // HTTP requests that came in on it and are open
-  OpenExchange* serving = nullptr;     // the one of them that its calls belong to
+  std::vector<OpenOperation*> servers;  // operations that it serves, and that are open
+  OpenOperation* serving = nullptr;     // the one of them that its calls belong to
 };
 
 // One process as long as it executes one program: after exec it is another.
@@ -102,10 +104,10 @@ struct Process {
   int exit_status() const;         // 0 if it is not known, or it did not exit
   std::optional<Crash> crash;
   std::vector<std::unique_ptr<Thread>> threads;
-  std::unique_ptr<HttpState> http;  // made at its first HTTP message
+  OperationStates operations;  // of each kind, made at its first message
 
-  // Without the threads, the stacks, the sequence and HTTP (process_table_state.cpp), and the
-  // sites, which are found again.
+  // Without the threads, the stacks, the sequence and the operations (process_table_state.cpp), and
+  // the sites, which are found again.
   template <typename Archive>
   void io(Archive& a) {
     a(id, pid, os_pid, code, counted, first, executed, exiting, exit_ticks, ended, end, said_status,

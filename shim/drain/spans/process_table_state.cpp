@@ -1,13 +1,14 @@
 // What a processor leaves to another of programs, processes and threads (processor_state.cpp).
 //
-// What is added to a process, a thread, a call tree or HTTP's state has to be in the io() of its
-// class, or here; the sizes below are a reminder.
+// What is added to a process, a thread, a call tree or the state of operations has to be in the
+// io() of its class, or here; the sizes below are a reminder.
 #include <algorithm>
 #include <memory>
 #include <set>
 #include <vector>
 
 #include "shim/drain/spans/archive.h"
+#include "shim/drain/spans/operation_kinds.h"
 #include "shim/drain/spans/process_table.h"
 
 namespace telinject::drain {
@@ -16,12 +17,13 @@ namespace {
 
 static_assert(is_as_known<sizeof(Frame), 176>());
 static_assert(is_as_known<sizeof(Thread), 784>());
-static_assert(is_as_known<sizeof(Process), 736>());
+static_assert(is_as_known<sizeof(Process), 752>());
 static_assert(is_as_known<sizeof(SegmentState), 160>());
-static_assert(is_as_known<sizeof(HttpState), 448>());
+static_assert(is_as_known<sizeof(HttpState), 456>());
 static_assert(is_as_known<sizeof(HttpTransfer), 224>());
 static_assert(is_as_known<sizeof(OpaqueTls), 280>());
-static_assert(is_as_known<sizeof(HttpExchange), 720>());
+static_assert(is_as_known<sizeof(OpenOperation), 144>());
+static_assert(is_as_known<sizeof(HttpExchange), 592>());
 static_assert(is_as_known<sizeof(HttpConnection), 152>());
 
 // A thread that has a lane goes when that ends, and not before.
@@ -58,41 +60,6 @@ void io_lanes(Archive& a, SegmentState* segment) {
     a.refer(lane.thread);
   }
   if (Archive::kReads && !lanes_make_sense(*segment)) a.fail();
-}
-
-// Exchanges that the thread serves. They say nothing of it themselves.
-template <typename Archive>
-void io_served(Archive& a, Thread* thread) {
-  uint64_t servers = a.count(thread->servers.size());
-  if (Archive::kReads) thread->servers.resize(servers);
-  for (OpenExchange*& exchange : thread->servers) {
-    a.refer(exchange);
-    if (!Archive::kReads) continue;
-    if (exchange == nullptr || exchange->process != thread->process ||
-        exchange->server_of != nullptr) {
-      return a.fail();
-    }
-    exchange->server_of = thread;
-  }
-  a.refer(thread->serving);
-  if (thread->serving != nullptr && thread->serving->server_of != thread) a.fail();
-}
-
-// Exchanges refer to their threads and transfers, which refer to them. That is said once.
-template <typename Archive>
-void io_http(Archive& a, SegmentState* segment) {
-  a(segment->http_connections);
-  for (auto& [id, process] : segment->processes) {
-    bool any = process->http != nullptr;
-    a(any);
-    if (!any) continue;
-    if (Archive::kReads) process->http = std::make_unique<HttpState>();
-    process->http->io_exchanges(a, process.get());
-  }
-  for (auto& [id, process] : segment->processes) {
-    if (process->http != nullptr) process->http->io_rest(a, process.get());
-    for (auto& thread : process->threads) io_served(a, thread.get());
-  }
 }
 
 }  // namespace
@@ -134,7 +101,7 @@ void ProcessTable::io_segment(Archive& a, SharedCounters* counters, SegmentState
   a(segment->os_pid, segment->executed, segment->notes);
   io_processes(a, counters, segment);
   io_lanes(a, segment);
-  io_http(a, segment);
+  OperationKinds::io_segment(a, segment);
 }
 
 template <typename Archive>

@@ -29,13 +29,14 @@ Processor::Processor(BatchQueue* queue, ClockKeeper* clock, EventOutputs outputs
       exceptions_(clock, &stacks_, &emitter_, &events_),
       exit_errors_(&stacks_, &events_),
       calls_(clock, &emitter_, &exceptions_, &exit_errors_, &losses_, &events_),
-      request_parents_(clock, &emitter_),
-      http_(&request_parents_, &events_, options_.slow_http_ns),
+      operation_parents_(clock, &emitter_),
+      placer_(&operation_parents_),
+      operations_(&placer_, &events_, options_.operations),
       table_(&modules_, &sites_, &calls_, &events_, {options_.replay, hooks_.watch}),
-      ends_(&time_, &table_, &calls_, &exit_errors_, &losses_, &http_, &events_),
+      ends_(&time_, &table_, &calls_, &exit_errors_, &losses_, &operations_, &events_),
       router_({clock, &table_, &ends_, &spawn_contexts_, &emitter_, &exceptions_, &exit_errors_,
-               &losses_, &time_away_, &http_, &events_}),
-      reports_(std::move(options_.totals), &sites_, &http_.totals(), &events_) {
+               &losses_, &time_away_, &operations_, &events_}),
+      reports_(std::move(options_.totals), &sites_, &operations_.http(), &events_) {
   events_.facts().file = options_.output;
   events_.facts().exact_totals = options_.exact_totals;
 }

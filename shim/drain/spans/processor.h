@@ -25,11 +25,11 @@
 #include "shim/drain/spans/exception_spans.h"
 #include "shim/drain/spans/exit_errors.h"
 #include "shim/drain/spans/final_reports.h"
-#include "shim/drain/spans/http_spans.h"
+#include "shim/drain/spans/operation_kinds.h"
+#include "shim/drain/spans/operation_parents.h"
 #include "shim/drain/spans/process_ends.h"
 #include "shim/drain/spans/process_table.h"
 #include "shim/drain/spans/record_router.h"
-#include "shim/drain/spans/request_parents.h"
 #include "shim/drain/spans/span_emitter.h"
 #include "shim/drain/spans/spawn_contexts.h"
 #include "shim/drain/spans/time_away.h"
@@ -51,7 +51,7 @@ class Processor {
     bool replay = false;        // of a recording: nothing of it is to be looked up on this machine
     bool exact_totals = false;  // of all calls, though a sample is written
     SpanFilter filter;
-    int64_t slow_http_ns = 1000000000;     // TELEMETRY_HTTP_SLOW
+    OperationOptions operations;
     std::unique_ptr<DocumentFile> totals;  // null: not wanted
     bool totals_when_flushed = false;      // nobody waits for more than a flush
     std::string output;  // the settings' word for the sink's file, for the summary's next command
@@ -129,8 +129,9 @@ class Processor {
   ExceptionSpans exceptions_;
   ExitErrors exit_errors_;
   CallSpans calls_;
-  RequestParents request_parents_;
-  HttpSpans http_;
+  OperationParents operation_parents_;
+  SpanPlacer placer_;
+  OperationKinds operations_;
   ProcessTable table_;
   ProcessEnds ends_;
   RecordRouter router_;

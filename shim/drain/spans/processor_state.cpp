@@ -13,7 +13,7 @@ namespace {
 
 // To be raised with each change of what is written.
 constexpr uint64_t kFormat =
-    8 + ((sizeof(SegmentKey) + sizeof(ParentContext) + sizeof(TraceContext)) << 8);
+    9 + ((sizeof(SegmentKey) + sizeof(ParentContext) + sizeof(TraceContext)) << 8);
 
 }  // namespace
 
@@ -23,7 +23,7 @@ void Processor::io(Archive& a) {
   a(format);
   if (format != kFormat) return a.fail();
   SharedCounters counters;
-  a(*clock_, time_, http_, modules_, sites_);
+  a(*clock_, time_, operations_, modules_, sites_);
   events_.io(a, &counters);
   table_.io(a, &counters);
   a(ends_);

@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "shim/channel/message.h"
-#include "shim/http/digest.h"
 
 namespace telinject::drain {
 
@@ -71,6 +70,7 @@ void RecordRouter::take_control(const LanePlace& at, const uint64_t* record) {
   Control control = {control_kind(record[1]), control_a(record[1]), control_b(record[2]), record[3],
                      lane->stream.position(), lane->stream.ticks()};
   if (control.kind == ControlKind::kMessage) {
+    if (auto whole = lane->stream.message()) return take_message(at, *whole, control.ticks);
     lane->messages.begin(control.a, control.b, control.position);
   } else if (control.kind == ControlKind::kMessageData) {
     if (auto whole = lane->messages.add(record)) take_message(at, *whole, control.ticks);
@@ -161,8 +161,8 @@ void RecordRouter::take_message(const LanePlace& at, const AssembledMessage& mes
     }
   } else if (thread == nullptr) {
     return;
-  } else if (is_http(message.type)) {
-    parts_.http->message(at.segment, at.number, thread, message, ticks);
+  } else if (is_operation(message.type)) {
+    parts_.operations->message({at.segment, thread, at.number, message.position, ticks}, message);
   } else {
     tell(thread, message, ticks);
   }

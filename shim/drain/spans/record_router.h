@@ -14,7 +14,7 @@
 #include "shim/drain/spans/event_writer.h"
 #include "shim/drain/spans/exception_spans.h"
 #include "shim/drain/spans/exit_errors.h"
-#include "shim/drain/spans/http_spans.h"
+#include "shim/drain/spans/operation_kinds.h"
 #include "shim/drain/spans/process_ends.h"
 #include "shim/drain/spans/process_model.h"
 #include "shim/drain/spans/process_table.h"
@@ -36,7 +36,7 @@ class RecordRouter {
     ExitErrors* exit_errors;
     CallLosses* losses;
     TimeAway* time_away;
-    HttpSpans* http;
+    OperationKinds* operations;
     EventWriter* events;
   };
   static constexpr uint64_t kAll = ~uint64_t{0};

@@ -193,23 +193,6 @@ void EventEncoder::function_exit(const EventPlace& place, int64_t duration_ns,
 
 namespace {
 
-struct OperationNames {
-  std::string_view start, end, category, correlation_prefix;
-};
-
-OperationNames names_of(SpanKind kind) {
-  switch (kind) {
-    case SpanKind::kFunction:
-      return {"function_entry", "function_exit", "code", "func_"};
-    case SpanKind::kHttpClient:
-    case SpanKind::kHttpServer:
-      return {"http_request", "http_response", "network", "http_"};
-    case SpanKind::kTlsConnection:
-      return {"", "tls_connection", "network", "tls_"};  // it only has an end
-  }
-  return {};
-}
-
 std::string_view severity_name(Severity severity) {
   switch (severity) {
     case Severity::kInfo:
@@ -297,7 +280,7 @@ void EventEncoder::write_rare(const EventPlace& place, int64_t duration_ns,
 void EventEncoder::start(const SpanStart& event, std::string_view thread,
                          const ProcessJson& process) {
   const Operation& operation = *event.operation;
-  OperationNames names = names_of(operation.kind);
+  const OperationNames& names = operation.names;
   begin_rare(names.start, Severity::kInfo, event.function);
   add_message(operation.message, operation.name, names.category, "start");
   add_attributes(operation.attributes, thread);
@@ -307,7 +290,7 @@ void EventEncoder::start(const SpanStart& event, std::string_view thread,
 
 void EventEncoder::end(const SpanEnd& event, std::string_view thread, const ProcessJson& process) {
   const Operation& operation = *event.operation;
-  OperationNames names = names_of(operation.kind);
+  const OperationNames& names = operation.names;
   begin_rare(names.end, event.severity, event.function);
   add_message(operation.message, operation.name, names.category, "end");
   add_attributes(operation.attributes, thread);

@@ -162,8 +162,12 @@ TEST_CASE("an operation has its message, typed attributes, headers and error") {
                                   {"curl.connect_ms", std::chrono::microseconds(12034)}};
   const NameValues headers = {{"Content-Type", "text/html"}, {"x", "\n"}};
   HttpResponseInfo response = {500, "text/html", &headers, 7};
-  Operation operation = {
-      SpanKind::kHttpClient, "GET", "GET http://a/ 500", attributes, nullptr, &response};
+  Operation operation = {{"http_request", "http_response", "network", "http_"},
+                         "GET",
+                         "GET http://a/ 500",
+                         attributes,
+                         nullptr,
+                         &response};
   ErrorInfo error = {"500", "HTTP 500 \"oops\""};
   FunctionInfo function = function_info("fetch<int>");
   SpanEnd end;
