@@ -5,6 +5,7 @@
 
 #include "hooks/http/at_work.h"
 #include "hooks/http/http1_messages.h"
+#include "hooks/http/open_descriptors.h"
 #include "hooks/http/pools.h"
 #include "hooks/http/unsampled_responses.h"
 #include "hooks/lane/state.h"
@@ -16,8 +17,6 @@ uint32_t g_descriptor_limit;
 std::atomic<uint32_t>* g_descriptors;
 
 namespace {
-
-constexpr int kInherited = 10;  // descriptors that are looked at when the process starts
 
 std::atomic<uint32_t> g_highest;  // descriptor that was ever put into the table
 
@@ -54,6 +53,13 @@ HttpRole role_of(uint32_t tag) {
   return tag == kConnected  ? HttpRole::kClient
          : tag == kAccepted ? HttpRole::kServer
                             : HttpRole::kUnknown;
+}
+
+bool is_stream_socket(int fd) {
+  int type = 0;
+  uint32_t size = sizeof type;
+  long asked = sys::call(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, sys::arg(&type), sys::arg(&size));
+  return !sys::failed(asked) && type == SOCK_STREAM;
 }
 
 // Puts a connection in place of a tag; the one that is there if another thread was faster.
@@ -122,18 +128,18 @@ void capture_http() {
   g_descriptors = reinterpret_cast<std::atomic<uint32_t>*>(table);
   g_descriptor_limit = kMaxDescriptors;
   // What a super-server or a parent has left open for us.
-  for (int fd = 0; fd < kInherited; fd++) {
-    int type = 0;
-    uint32_t size = sizeof type;
-    long asked =
-        sys::call(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, sys::arg(&type), sys::arg(&size));
-    if (!sys::failed(asked) && type == SOCK_STREAM) set(fd, kSocket, HttpEndReason::kReused);
-  }
+  each_open_descriptor(descriptor_arrived);
 }
 
 void descriptor_opened(int fd, DescriptorTag tag) {
   if (fd < 0 || g_descriptor_limit == 0 || !is_ours()) return;
   set(fd, tag, HttpEndReason::kReused);
+}
+
+void descriptor_arrived(int fd) {
+  if (fd < 0 || g_descriptor_limit == 0 || !is_ours()) return;
+  bool may_ask = g_process.restricted.load(std::memory_order_relaxed) == 0;
+  set(fd, may_ask && is_stream_socket(fd) ? kSocket : kNothing, HttpEndReason::kReused);
 }
 
 void descriptor_connected(int fd) {

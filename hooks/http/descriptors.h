@@ -38,6 +38,9 @@ void capture_http();
 
 // A new socket: what was there before is over (it was closed where we could not see it).
 void descriptor_opened(int fd, DescriptorTag tag);
+// One that was opened elsewhere: by another process, or by the program before this one. What it is
+// is asked of the kernel.
+void descriptor_arrived(int fd);
 void descriptor_connected(int fd);
 void descriptor_closed(int fd);
 void descriptors_closed(uint32_t first, uint32_t last);

@@ -92,6 +92,16 @@ bool request_begins(Connection& connection, Direction& direction, Way way, const
   return true;
 }
 
+// A response to a request that passed where we did not look: before this process had the
+// connection. What comes next has nothing to do with it. (What a client receives may be here before
+// we know of its request; what a server sends cannot.)
+bool is_of_unseen_request(const Connection& connection) {
+  return connection.role.load(std::memory_order_relaxed) == HttpRole::kServer &&
+         connection.asked == 0 && connection.answered == 0 &&
+         connection.open.load(std::memory_order_acquire) == 0 &&
+         connection.bare.load(std::memory_order_relaxed) == 0;
+}
+
 bool response_begins(Connection& connection, Direction& direction, Way way, const Block& block,
                      const Moment& now) {
   uint32_t number = connection.answered + 1;
@@ -180,6 +190,8 @@ bool head_complete(Connection& connection, Direction& direction, Way way, Block 
   if (connection.role.load() != role) return false;
   if (block.size > 0 && !block.truncated && block.data[block.size - 1] == '\r') block.size--;
   direction.stage = Stage::kBody;
+  direction.bare = !request && is_of_unseen_request(connection);
+  if (direction.bare) return true;
   return request ? request_begins(connection, direction, way, block, now)
                  : response_begins(connection, direction, way, block, now);
 }

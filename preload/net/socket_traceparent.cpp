@@ -7,6 +7,7 @@
 
 #include "hooks/http/descriptors.h"
 #include "hooks/http/http1_head.h"
+#include "hooks/http/pools.h"
 #include "hooks/http/request_context.h"
 #include "hooks/http/tracestate.h"
 #include "preload/net/socket_call.h"
@@ -23,7 +24,9 @@ constexpr size_t kNameBytes = sizeof kName - 1;
 // Both lines.
 constexpr size_t kMaxLines =
     kNameBytes + sizeof IssuedId{}.traceparent + 2 + kTracestateNameBytes + kMaxTracestate + 2;
-constexpr size_t kMaxParts = 16;
+// Parts of a message; beyond kPartsHere their list, with two more, is of the pool of blocks.
+constexpr size_t kPartsHere = 16;
+constexpr size_t kMaxParts = kMaxBlockBytes / sizeof(iovec) - 2;
 constexpr int kUnderstood = MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE;
 
 // A client's socket, at a place where a request may begin.
@@ -87,48 +90,120 @@ size_t write_lines(char lines[kMaxLines], const IssuedId& id, const Block& block
   return size;
 }
 
+// A block of the pool, once it is needed.
+class PoolBlock {
+ public:
+  PoolBlock() = default;
+  ~PoolBlock() { free_block(bytes_); }
+  PoolBlock(const PoolBlock&) = delete;
+  PoolBlock& operator=(const PoolBlock&) = delete;
+  // Null if there is none left.
+  uint8_t* get() {
+    if (bytes_ == nullptr) bytes_ = new_block();
+    return bytes_;
+  }
+
+ private:
+  uint8_t* bytes_ = nullptr;
+};
+
+// What is to be sent.
+struct Message {
+  const iovec* parts;
+  size_t count;
+};
+
+// What it begins with, in one piece, as far as it fits. Null if there is no memory.
+const uint8_t* join(const Message& message, PoolBlock* memory, size_t* size) {
+  uint8_t* joined = memory->get();
+  if (joined == nullptr) return nullptr;
+  *size = 0;
+  for (size_t i = 0; i < message.count && *size < kMaxBlockBytes; i++) {
+    size_t room = kMaxBlockBytes - *size;
+    size_t bytes = message.parts[i].iov_len < room ? message.parts[i].iov_len : room;
+    if (bytes > 0) __builtin_memcpy(joined + *size, message.parts[i].iov_base, bytes);
+    *size += bytes;
+  }
+  return joined;
+}
+
+// The header block that the message begins with: where it lies, or, if it is in several parts, put
+// together in `memory`. Null if it does not begin with one, or with one that is left alone.
+const uint8_t* find_head(const Message& message, PoolBlock* memory, Http1Head* head) {
+  const auto* data = static_cast<const uint8_t*>(message.parts[0].iov_base);
+  bool found = read_http1_head(data, message.parts[0].iov_len, HTTP_REQUEST, head);
+  if (!found && message.count > 1) {
+    size_t size;
+    data = join(message, memory, &size);
+    found = data != nullptr && read_http1_head(data, size, HTTP_REQUEST, head);
+  }
+  bool fits = found && head->size <= kMaxBlockBytes && !head->may_have_traceparent;
+  return fits ? data : nullptr;
+}
+
+// The message with `lines` behind its first `before` bytes, in `parts`; returns how many these are.
+size_t insert(const Message& message, size_t before, const iovec& lines, iovec* parts) {
+  size_t count = 0;
+  bool inserted = false;
+  for (size_t i = 0; i < message.count; i++) {
+    iovec part = message.parts[i];
+    if (!inserted && part.iov_len >= before) {
+      parts[count++] = {part.iov_base, before};
+      parts[count++] = lines;
+      part = {static_cast<char*>(part.iov_base) + before, part.iov_len - before};
+      inserted = true;
+    }
+    if (!inserted) before -= part.iov_len;
+    parts[count++] = part;
+  }
+  return count;
+}
+
+// Sends it and looks at what passed. Returns how many bytes of the program's own that were; as the
+// call does, if none.
+ssize_t send_with_lines(int fd, const msghdr& message, int flags, size_t before, const iovec& lines,
+                        const IssuedId& id) {
+  uint64_t began = read_ticks();
+  ssize_t sent = real<ssize_t (*)(int, const msghdr*, int)>(kReal_sendmsg)(fd, &message, flags);
+  auto passed = static_cast<size_t>(sent > 0 ? sent : 0);
+  size_t with_lines = before + lines.iov_len;
+  if (passed > before && passed < with_lines) {
+    const char* rest = static_cast<const char*>(lines.iov_base) + (passed - before);
+    passed += send_rest(fd, rest, with_lines - passed);
+  }
+  bool made = passed >= with_lines;
+  end_issued_id(id, made);
+  if (passed == 0) {
+    if (sent < 0) call_failed(fd, Way::kSent);
+    return sent;
+  }
+  descriptor_traffic_vector(fd, Way::kSent, message.msg_iov, message.msg_iovlen, passed, began);
+  return static_cast<ssize_t>(made ? passed - lines.iov_len : passed < before ? passed : before);
+}
+
 }  // namespace
 
 bool send_with_traceparent(int fd, const iovec* parts, size_t count, int flags, ssize_t* result) {
   if (count == 0 || count > kMaxParts || (flags & ~kUnderstood) != 0) return false;
   if (!is_between_requests(fd)) return false;
-  const auto* data = static_cast<const uint8_t*>(parts[0].iov_base);
+  PoolBlock head_memory, parts_memory;
   Http1Head head;
-  if (!read_http1_head(data, parts[0].iov_len, HTTP_REQUEST, &head)) return false;
-  if (head.may_have_traceparent || head.size > kMaxBlockBytes || !takes_whole(fd, flags)) {
-    return false;
-  }
-  uint64_t began = read_ticks();
+  const uint8_t* data = find_head({parts, count}, &head_memory, &head);
+  if (data == nullptr || !takes_whole(fd, flags)) return false;
+  iovec here[kPartsHere + 2];
+  auto* all = count <= kPartsHere ? here : reinterpret_cast<iovec*>(parts_memory.get());
   IssuedId id;
-  if (!issue_id(nullptr, 0, reinterpret_cast<uintptr_t>(__builtin_frame_address(0)), &id)) {
+  if (all == nullptr ||
+      !issue_id(nullptr, 0, reinterpret_cast<uintptr_t>(__builtin_frame_address(0)), &id)) {
     return false;
   }
   char lines[kMaxLines];
-  Block block = {data, static_cast<uint32_t>(head.size), false};
-  size_t more = write_lines(lines, id, block);
+  size_t bytes = write_lines(lines, id, {data, static_cast<uint32_t>(head.size), false});
   size_t before = head.size - (data[head.size - 2] == '\r' ? 2 : 1);
-  iovec all[kMaxParts + 2];
-  all[0] = {parts[0].iov_base, before};
-  all[1] = {lines, more};
-  all[2] = {const_cast<uint8_t*>(data) + before, parts[0].iov_len - before};
-  for (size_t i = 1; i < count; i++) all[i + 2] = parts[i];
   msghdr message = {};
   message.msg_iov = all;
-  message.msg_iovlen = count + 2;
-  ssize_t sent = real<ssize_t (*)(int, const msghdr*, int)>(kReal_sendmsg)(fd, &message, flags);
-  auto passed = static_cast<size_t>(sent > 0 ? sent : 0);
-  if (passed > before && passed < before + more) {
-    passed += send_rest(fd, lines + (passed - before), before + more - passed);
-  }
-  bool made = passed >= before + more;
-  end_issued_id(id, made);
-  if (passed == 0) {
-    if (sent < 0) call_failed(fd, Way::kSent);
-    *result = sent;
-    return true;
-  }
-  descriptor_traffic_vector(fd, Way::kSent, all, count + 2, passed, began);
-  *result = static_cast<ssize_t>(made ? passed - more : passed < before ? passed : before);
+  message.msg_iovlen = insert({parts, count}, before, {lines, bytes}, all);
+  *result = send_with_lines(fd, message, flags, before, {lines, bytes}, id);
   return true;
 }
 

@@ -16,7 +16,7 @@ inline bool sends_traceparents() {
 
 // If so: true if a request begins in these parts and was sent with a traceparent; then *result and
 // errno are the call's, as if the line were not there, and what passed has been looked at. A
-// request is left alone that has one already, whose header block is not all in the first part, or
+// request is left alone that has one already, whose header block is not all in these parts, or
 // whose line the socket might take in pieces (it does not block and has something to send already).
 //
 // Async-signal-safe; blocks no longer than the call itself would.

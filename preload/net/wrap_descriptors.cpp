@@ -1,4 +1,5 @@
-// What descriptors are: sockets that are made, connected, accepted, duplicated, closed.
+// What descriptors are: sockets that are made, connected, accepted, duplicated, taken from another
+// process, closed.
 //
 // Async-signal-safe where the functions themselves are; errno is theirs. In the child of vfork they
 // change nothing of ours (descriptors.cpp).
@@ -123,4 +124,13 @@ TELINJECT_WRAPPER(int, fcntl, int fd, int command, long argument) {
 
 TELINJECT_WRAPPER(int, fcntl64, int fd, int command, long argument) {
   return duplicate_with(kReal_fcntl64, fd, command, argument);
+}
+
+TELINJECT_WRAPPER(int, pidfd_getfd, int process, int fd, unsigned flags) {
+  auto function = real<int (*)(int, int, unsigned)>(kReal_pidfd_getfd);
+  // From glibc 2.36 on.
+  int result = function != nullptr ? function(process, fd, flags)
+                                   : returned(sys::call(SYS_pidfd_getfd, process, fd, flags));
+  descriptor_arrived(result);
+  return result;
 }

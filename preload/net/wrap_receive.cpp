@@ -1,5 +1,6 @@
 // Receiving: what came is looked at when the call has returned. Async-signal-safe; errno is the
-// call's. Where a descriptor carries no HTTP they jump to the real functions.
+// call's. Where a descriptor carries no HTTP they jump to the real functions; but a message may
+// bring descriptors (SCM_RIGHTS), whatever it came by.
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -60,6 +61,30 @@ const void* where(const void* data, int flags) {
   if (result <= 0) return received(fd, nullptr, parts.size(), result);
   descriptor_traffic_vector(fd, Way::kReceived, parts.data, parts.count,
                             static_cast<uint64_t>(result), 0);
+}
+
+[[gnu::noinline]] void descriptors_arrived(const char* control, size_t left) {
+  while (left >= sizeof(cmsghdr)) {
+    cmsghdr head;
+    __builtin_memcpy(&head, control, sizeof head);
+    if (head.cmsg_len < sizeof head || head.cmsg_len > left) return;
+    bool brings = head.cmsg_level == SOL_SOCKET && head.cmsg_type == SCM_RIGHTS;
+    for (size_t at = sizeof head; brings && at + sizeof(int) <= head.cmsg_len; at += sizeof(int)) {
+      int fd;
+      __builtin_memcpy(&fd, control + at, sizeof fd);
+      descriptor_arrived(fd);
+    }
+    size_t bytes = (head.cmsg_len + sizeof(size_t) - 1) & ~(sizeof(size_t) - 1);
+    if (bytes >= left) return;
+    control += bytes;
+    left -= bytes;
+  }
+}
+
+// Of a message that was received. Those that a look (MSG_PEEK) brings are open, too.
+inline void descriptors_arrived(const msghdr& message) {
+  if (TELINJECT_LIKELY(message.msg_controllen == 0) || g_descriptor_limit == 0) return;
+  descriptors_arrived(static_cast<const char*>(message.msg_control), message.msg_controllen);
 }
 
 [[gnu::noinline]] ssize_t looked_at_read(int fd, void* data, size_t size) {
@@ -127,6 +152,7 @@ const void* where(const void* data, int flags) {
   descriptor_awaited(fd);
   ssize_t result = function(fd, message, flags);
   if (is_looked_at(flags)) received(fd, {message->msg_iov, message->msg_iovlen}, result);
+  if (result >= 0) descriptors_arrived(*message);
   return result;
 }
 
@@ -139,6 +165,7 @@ const void* where(const void* data, int flags) {
     const msghdr& message = messages[i].msg_hdr;
     received(fd, {message.msg_iov, message.msg_iovlen}, messages[i].msg_len);
   }
+  for (int i = 0; i < result; i++) descriptors_arrived(messages[i].msg_hdr);
   if (result < 0) call_failed(fd, Way::kReceived);
   return result;
 }
@@ -199,13 +226,19 @@ TELINJECT_WRAPPER(ssize_t, __recvfrom_chk, int fd, void* data, size_t size, size
 
 TELINJECT_WRAPPER(ssize_t, recvmsg, int fd, msghdr* message, int flags) {
   auto function = known<ssize_t (*)(int, msghdr*, int)>(kReal_recvmsg);
-  if (function != nullptr && passes_by(fd)) return function(fd, message, flags);
-  return looked_at_recvmsg(fd, message, flags);
+  if (function == nullptr || !passes_by(fd)) return looked_at_recvmsg(fd, message, flags);
+  ssize_t result = function(fd, message, flags);
+  if (result >= 0) descriptors_arrived(*message);
+  return result;
 }
 
 TELINJECT_WRAPPER(int, recvmmsg, int fd, mmsghdr* messages, unsigned count, int flags,
                   void* timeout) {
   auto function = known<int (*)(int, mmsghdr*, unsigned, int, void*)>(kReal_recvmmsg);
-  if (function != nullptr && passes_by(fd)) return function(fd, messages, count, flags, timeout);
-  return looked_at_recvmmsg(fd, messages, count, flags, timeout);
+  if (function == nullptr || !passes_by(fd)) {
+    return looked_at_recvmmsg(fd, messages, count, flags, timeout);
+  }
+  int result = function(fd, messages, count, flags, timeout);
+  for (int i = 0; i < result; i++) descriptors_arrived(messages[i].msg_hdr);
+  return result;
 }

@@ -6,6 +6,7 @@
 #include "arch/x86_64/jump_wrappers.h"
 #include "hooks/calls/slow_path.h"
 #include "hooks/lane/services.h"
+#include "preload/process/deep_binding.h"
 #include "preload/real/export.h"
 #include "preload/real/library_functions.h"
 #include "preload/real/resolve.h"
@@ -41,8 +42,10 @@ using namespace telinject::program;
 extern "C" __attribute__((visibility("hidden"))) void* telinject_before_dlopen(uintptr_t sp,
                                                                                const char* path,
                                                                                int flags) {
-  constexpr int kGlobal = 0x100;  // RTLD_GLOBAL
+  constexpr int kGlobal = 0x100, kDeepBind = 8;  // RTLD_GLOBAL, RTLD_DEEPBIND
   forget_library_functions();
+  wrap_deep_bindings();
+  if ((flags & kDeepBind) != 0) note_deep_binding();
   if ((flags & kGlobal) != 0 && path != nullptr) note_global_library(path);
   expect_modules(sp);
   return real_address(kReal_dlopen);
@@ -60,6 +63,7 @@ TELINJECT_INTERPOSES(dlmopen);
 TELINJECT_ARCH_JUMP_3(dlmopen);
 
 TELINJECT_WRAPPER(int, dlclose, void* handle) {
+  wrap_deep_bindings();
   read_modules();
   int result = real<int (*)(void*)>(kReal_dlclose)(handle);
   forget_library_functions();

@@ -113,5 +113,7 @@ TELINJECT_WRAPPER(long, syscall, long number, long a, long b, long c, long d, lo
   Restriction restriction(wish);
   using Function = long (*)(long, long, long, long, long, long, long);
   long result = real<Function>(kReal_syscall)(number, a, b, c, d, e, f);
+  // Libcs before 2.36 have no function for it.
+  if (number == SYS_pidfd_getfd) descriptor_arrived(static_cast<int>(result));
   return restriction.result(result, number == SYS_seccomp ? b : 0);
 }

@@ -4,6 +4,7 @@
 
 #include "hooks/lane/state.h"
 #include "preload/real/loaded_objects.h"
+#include "preload/real/stubs.h"
 #include "preload/real/symbol_table.h"
 
 namespace telinject::program {
@@ -191,13 +192,39 @@ void* find_for(LibraryFunction function, const void* call_site, const void* obje
   return search.found;
 }
 
+// A stub has called. If it is another function's, then what that stub leads to has gone on to us by
+// a jump, and calls this function: of its own library, most likely.
+void* find_for_stub(LibraryFunction function, const void* call_site) {
+  Stub stub = stub_at(call_site);
+  if (stub.function == function) return stub.definition;
+  void* found = sibling_function(function, stub.definition);
+  if (found != nullptr) return found;
+  Search search;
+  search_for(function, stub.definition, &search);
+  return search.found;
+}
+
 }  // namespace
 
 void* library_function(LibraryFunction function, const void* call_site, const void* object) {
   uint64_t address;
-  if (!recall(key_of(call_site, function), &address)) return find_for(function, call_site, object);
+  if (TELINJECT_UNLIKELY(is_stub(call_site))) {
+    address = reinterpret_cast<uintptr_t>(find_for_stub(function, call_site));
+  } else if (!recall(key_of(call_site, function), &address)) {
+    return find_for(function, call_site, object);
+  }
   if (TELINJECT_UNLIKELY(g_several.load(std::memory_order_relaxed))) note_owner(object, address);
   return reinterpret_cast<void*>(address);
+}
+
+bool is_defined(LibraryFunction function) {
+  bool defined = false;
+  uint32_t hash = gnu_hash(kNames[function]);
+  each_loaded_object([&](const dl_phdr_info& object, uint32_t) {
+    defined = !is_us(object) && SymbolTable(object).find(kNames[function], hash) != nullptr;
+    return defined;
+  });
+  return defined;
 }
 
 void* sibling_function(LibraryFunction function, const void* relative) {

@@ -11,6 +11,8 @@
 // by a pointer, the caller is not known. If several libraries define the function then, the object
 // that the call is about (an SSL*, a handle) decides: earlier calls about it had a known caller.
 //
+// A program that looked the function up in one library calls a stub, which says which (stubs.h).
+//
 // Safety class: as resolve.h. The only lock is the loader's, of its list of objects, and only at
 // the first call from a call site; later calls take a few loads.
 #pragma once
@@ -28,6 +30,9 @@ enum LibraryFunction : uint32_t {
 // What the code at `call_site` (a return address) would call if we were not there, for `object`.
 // Null only if no loaded object defines such a function.
 void* library_function(LibraryFunction function, const void* call_site, const void* object);
+
+// True if a loaded object, other than this library, defines such a function.
+bool is_defined(LibraryFunction function);
 
 // The function of the library that holds `relative`, one of its functions; null if that has none.
 void* sibling_function(LibraryFunction function, const void* relative);

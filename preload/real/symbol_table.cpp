@@ -27,12 +27,6 @@ const ElfW(Dyn) * dynamic_section(const dl_phdr_info& object) {
 
 }  // namespace
 
-uint32_t gnu_hash(const char* name) {
-  uint32_t hash = 5381;
-  for (const char* p = name; *p != 0; p++) hash = hash * 33 + static_cast<unsigned char>(*p);
-  return hash;
-}
-
 bool contains_address(const dl_phdr_info& object, uintptr_t address) {
   for (int i = 0; i < object.dlpi_phnum; i++) {
     const ElfW(Phdr)& header = object.dlpi_phdr[i];
@@ -196,11 +190,9 @@ bool SymbolTable::refers_to(const char* name, SymbolReference* reference) const 
 }
 
 bool SymbolTable::needs(const char* other) const {
-  if (!present()) return false;
-  for (const ElfW(Dyn)* entry = dynamic_; entry->d_tag != DT_NULL; entry++) {
-    if (entry->d_tag == DT_NEEDED && text_equal(string(entry->d_un.d_val), other)) return true;
-  }
-  return false;
+  bool found = false;
+  each_need([&](const char* name) { found = found || text_equal(name, other); });
+  return found;
 }
 
 const char* SymbolTable::soname() const {

@@ -29,21 +29,24 @@ class HttpTotals {
   void add(std::string_view method, std::string_view url, int64_t duration_ns, bool failed);
   // Messages that could not be read, or belong to no request that was seen.
   void add_unread() { unread_++; }
+  // A TLS connection that was not decrypted.
+  void add_opaque() { opaque_++; }
 
   uint64_t requests() const { return requests_; }
   uint64_t failed() const { return failed_; }
   uint64_t unread() const { return unread_; }
+  uint64_t opaque() const { return opaque_; }
   // Those that took longest, the slowest first.
   std::vector<Path> slowest(size_t count) const;
 
   template <typename Archive>
   void io(Archive& a) {
-    a(requests_, failed_, unread_, paths_);
+    a(requests_, failed_, unread_, opaque_, paths_);
     if (paths_.size() > kMaxPaths) a.fail();
   }
 
  private:
-  uint64_t requests_ = 0, failed_ = 0, unread_ = 0;
+  uint64_t requests_ = 0, failed_ = 0, unread_ = 0, opaque_ = 0;
   absl::flat_hash_map<std::string, Path> paths_;
 };
 

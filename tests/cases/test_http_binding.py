@@ -129,6 +129,63 @@ def test_deepbind(shop):
     assert said == ["plugin.so: 2 2"]
 
 
+def test_looked_up_in_many_libraries(shop):
+    """Each by its handle; more of them than there are entries for one function."""
+    libraries = [shop.provider(number) for number in range(1, 8)]
+    words = [word for library in libraries for word in ("local", library)]
+    words += [word for library in libraries * 2 for word in ("symbol", library, "same", library)]
+    said = shop.says(shop.program(libraries[3]), "call", *words, "call")
+    assert said[1:-1] == [line for number in [*range(1, 8)] * 2 for line in (f"symbol: {number}", "same: 1")]
+    assert said[0] == said[-1] == "own: 4 4"
+
+
+def test_looked_up_in_one_library_after_another(shop):
+    """Whose entries are used again when they are unloaded."""
+    libraries = [shop.provider(number) for number in range(1, 7)]
+    words = []
+    for library in libraries * 2:
+        words += ["local", library, "symbol", library, "close", library]
+    said = shop.says(shop.program(), *words)
+    assert said == [f"symbol: {number}" for number in [*range(1, 7)] * 2]
+
+
+def test_looked_up_by_version(shop):
+    one, two = shop.provider(1, "V1"), shop.provider(2, "V2")
+    said = shop.says(shop.program(), "global", one, "local", two, "version", one, "V1", "version", two, "V2",
+                     "version", two, "V1", "symbol", two)
+    assert said == ["version: 1", "version: 2", "version: none", "symbol: 2"]
+
+
+def test_looked_up_behind_a_plugin(shop):
+    """RTLD_NEXT is behind who asks: a function that is wrapped once more, by a library."""
+    source = shop.folder / "wraps.c"
+    source.write_text("""
+        #define _GNU_SOURCE
+        #include <dlfcn.h>
+        int SSL_shutdown(void* ssl) {
+          int (*next)(void*) = (int (*)(void*))dlsym(RTLD_NEXT, "SSL_shutdown");
+          return next == 0 ? -1 : 10 + next(ssl);
+        }
+        """)
+    one = shop.provider(1)
+    wraps = shop.compile(shop.folder / "libwraps.so", "-shared", source, "-Wl,-soname,libwraps.so", one,
+                         f"-Wl,-rpath,{shop.folder}")
+    assert shop.says(shop.program(wraps, one), "call") == ["own: 11 1"]
+    plugin = shop.plugin("plugin", wraps, one)
+    said = shop.says(shop.program(), "local", plugin, "run", plugin, "symbol", plugin)
+    assert said == ["plugin.so: 11 1", "symbol: 11"]
+
+
+@pytest.mark.parametrize("first, second", VERSIONS)
+def test_deepbind_and_another_library(shop, first, second):
+    """Two libraries that are bound to others than the program, and one that is not."""
+    one, two, three = shop.provider(1, first), shop.provider(2, second), shop.provider(3)
+    a, b = shop.plugin("a", two), shop.plugin("b", three)
+    said = shop.says(shop.program(one), "deep", a, "run", a, "deep", b, "run", b, "run", a, "call", "local",
+                     shop.plugin("c", one), "run", shop.folder / "c.so")
+    assert said == ["a.so: 2 2", "b.so: 3 3", "a.so: 2 2", "own: 1 1", "c.so: 1 1"]
+
+
 def test_one_library_after_another(shop):
     """Unloaded; another one is loaded, most likely at the same addresses."""
     a, b = shop.plugin("a", shop.provider(1)), shop.plugin("b", shop.provider(2))
@@ -185,3 +242,29 @@ def test_no_library_is_there(shop):
     program = shop.compile(shop.folder / "asks", source)
     said = shop.says(program)
     assert len(said) == 13 and all(line.endswith(" 0 0") for line in said)
+
+
+def test_no_library_is_there_that_has_the_function(shop):
+    """A program that looks for a function that we wrap is told the truth, too, and why."""
+    source = shop.folder / "looks.c"
+    source.write_text("""
+        #define _GNU_SOURCE
+        #include <dlfcn.h>
+        #include <stdio.h>
+        static void look(const char* name) {
+          void* handles[] = {RTLD_DEFAULT, RTLD_NEXT, dlopen(NULL, RTLD_NOW), dlopen("libm.so.6", RTLD_NOW)};
+          for (int i = 0; i < 4; i++) {
+            int found = dlsym(handles[i], name) != 0;
+            int error = dlerror() != 0;
+            int version = dlvsym(handles[i], name, "V") != 0;
+            printf("%s %d %d %d %d\\n", name, found, error, version, dlerror() != 0);
+          }
+        }
+        int main(void) {
+          look("SSL_read"), look("BIO_new"), look("gnutls_handshake"), look("curl_easy_perform");
+          look("nghttp2_submit_request");
+          return 0;
+        }
+        """)
+    said = shop.says(shop.compile(shop.folder / "looks", source))
+    assert len(said) == 20 and all(line.endswith(" 0 1 0 1") for line in said)

@@ -130,6 +130,22 @@ def test_killed_in_the_middle(serve, tmp_path, answered):
     assert ("status_code" in event["http"]["response"]) == answered
 
 
+def test_summary_of_tls_that_is_not_decrypted(tmp_path):
+    """A socket that a ClientHello goes out on, by no library that we know."""
+    hello = b"\x01\x00\x00\x2b\x03\x03" + bytes(32) + b"\x00\x00\x02\x13\x01\x01\x00\x00\x00"
+    record = b"\x16\x03\x01" + struct.pack(">H", len(hello)) + hello
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        script = "import socket\nfor i in range(2):\n" \
+            f"    s = socket.create_connection(('127.0.0.1', {listener.getsockname()[1]}))\n" \
+            f"    s.sendall({record!r})\n    s.close()"
+        done = run(["/usr/bin/python3", "-c", script], tmp_path / "events.jsonl",
+                   settings={"TELEMETRY_SUMMARY": "always"})
+    assert [event["event_type"] for event in done.events()] == ["tls_connection"] * 2
+    text = done.stderr.decode()
+    assert "2 connections that were not decrypted: HTTP on them was missed" in text
+    assert "linked statically, or is neither OpenSSL nor GnuTLS" in text
+
+
 def test_summary(serve, tmp_path):
     good, bad = serve(reply()), serve(reply(b"", "500 Internal Server Error"))
     script = f"curl -q -sS {good.url}/one?a=b {good.url}/one?a=c; curl -q -sS {bad.url}/two"

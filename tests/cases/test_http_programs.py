@@ -3,8 +3,7 @@
 import tempfile
 
 import pytest
-from teltest.web.client_catalog import CLIENTS
-from teltest.web.server_catalog import SERVERS
+from teltest.web.catalog import CLIENTS, SERVERS
 from teltest.web.site import Site
 
 CLIENT_ROWS = (
@@ -14,11 +13,15 @@ CLIENT_ROWS = (
     "git clone https",
     "python3 urllib https", "python3 requests https", "python3 asyncio TLS (memory BIO)", "pycurl https",
     "aria2c https",
-    "nghttp", "ab -k", "apt-get", "redis-benchmark", "node fetch https")
+    "nghttp", "ab -k", "apt-get", "redis-benchmark", "node fetch https",
+    "Boost.Beast", "cpp-httplib https", "POCO https", "cpprestsdk https", "Qt 6 https", "Qt 6 h2",
+    "libsoup https", "OpenSSL's BIO https", "PHP curl", "PHP curl https", "PHP curl h2", "PHP streams https",
+    "Ruby Net::HTTP https", "Perl LWP https")
 SERVER_ROWS = (
     "nginx", "nginx https", "nginx h2", "nginx, reverse proxy", "nginx, PUT", "apache2", "lighttpd",
     "haproxy",
-    "python3 -m http.server", "C++ server, threads", "C++ server, threads, https", "redis-server")
+    "python3 -m http.server", "C++ server, threads", "C++ server, threads, https", "redis-server",
+    "libmicrohttpd https", "cpp-httplib server", "POCO server", "gunicorn", "uWSGI", "stunnel")
 
 
 @pytest.fixture(scope="module")

@@ -54,6 +54,39 @@ for path in b"ab":
     answer()""", 2),
     "sendmsg, body in other parts": (
         "s.sendmsg([b'POST /a HTTP/1.1\\r\\nContent-Length: 6\\r\\n\\r\\n', b'abc', b'def']); answer()", 1),
+    "sendmsg, the head in pieces": (
+        "s.sendmsg([b'GET', b' /a', b' HTTP/1.1\\r\\n', b'', b'Host: x\\r\\n', b'\\r\\n']); answer()", 1),
+    "sendmsg, cut in the line's end": (
+        "s.sendmsg([b'POST /a HTTP/1.1\\r\\nContent-Length: 6\\r\\n\\r', b'\\nab', b'cdef']); answer()", 1),
+    "writev, byte by byte": ("""
+import os
+text = b"PUT /a HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 3\\r\\n\\r\\nabc"
+print(os.writev(s.fileno(), [bytes([byte]) for byte in text]))
+answer()""", 1),
+    "sendmsg, very many pieces": ("""
+text = b"POST /a HTTP/1.1\\r\\nContent-Length: 900\\r\\n\\r\\n" + b"x" * 900
+print(s.sendmsg([bytes([byte]) for byte in text]))
+answer()""", 1),
+    "its own, in pieces": ("s.sendmsg([b'GET /a HTTP/1.1\\r\\nTrace', b'parent: 00-" + "-".join(OWN)
+                           + "-01\\r\\n', b'\\r\\n']); answer()", 0),
+    "pieces, little room, without blocking": ("""
+s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+s.setblocking(False)
+body = bytes(range(256)) * 4096
+length = b"P/1.1\\r\\nContent-Length: %d\\r\\n" % len(body)
+pieces = [b"POST /a HTT", length, b"\\r\\n", body[:1000], body[1000:]]
+while pieces:
+    select.select([], [s], [])
+    sent = s.sendmsg(pieces)
+    while pieces and sent >= len(pieces[0]):
+        sent -= len(pieces.pop(0))
+    if pieces:
+        pieces[0] = pieces[0][sent:]
+answer()""", 1),
+    "half of the head": ("""
+print(s.sendmsg([b"GET /a HTTP/1.1\\r\\n", b"Host: x\\r\\n"]))
+s.send(b"\\r\\n")
+answer()""", 0),
     "write": ("import os; os.write(s.fileno(), b'GET /a HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'); answer()", 1),
     "without blocking": (
         "s.setblocking(False); s.send(b'GET /a HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'); answer()", 1),

@@ -90,6 +90,15 @@ std::string http_lines(const HttpTotals& http, int64_t waited_ns) {
   return text;
 }
 
+// Why HTTP may be missing.
+std::string opaque_line(const HttpTotals& http) {
+  if (http.opaque() == 0) return "";
+  return absl::StrCat("  tls        ", grouped(http.opaque()),
+                      http.opaque() == 1 ? " connection that was" : " connections that were",
+                      " not decrypted: HTTP on them was missed. The TLS library is\n"
+                      "             linked statically, or is neither OpenSSL nor GnuTLS\n");
+}
+
 // How to read the file, by its name.
 std::string reader_of(const std::string& file) {
   if (absl::EndsWith(file, ".zst")) return absl::StrCat("zstdcat ", file, " | ");
@@ -107,21 +116,22 @@ std::string summary_text(const SummaryFacts& facts, const Losses& losses,
     return absl::StrCat("telrun: ", grouped(http.requests()),
                         http.requests() == 1 ? " HTTP request" : " HTTP requests", " in ",
                         facts.processes, facts.processes == 1 ? " process" : " processes", "\n",
-                        http_lines(http, 0), loss_lines(losses), waited_line(facts),
-                        preempted_line(facts), "  data       ", facts.destination, ", ",
-                        grouped(facts.events), " events, ", size_text(facts.bytes), "\n");
+                        http_lines(http, 0), opaque_line(http), loss_lines(losses),
+                        waited_line(facts), preempted_line(facts), "  data       ",
+                        facts.destination, ", ", grouped(facts.events), " events, ",
+                        size_text(facts.bytes), "\n");
   }
   if (calls == 0) {
-    return absl::StrCat("telrun: no function was seen\n", why_untraced(facts));
+    return absl::StrCat("telrun: no function was seen\n", opaque_line(http), why_untraced(facts));
   }
   int64_t waited = 0;
   for (const FunctionTotals& function : totals) add_ns(&waited, function.http_ns);
   double pair = measure_pair_cost_ns();
-  std::string text =
-      absl::StrCat("telrun: ", grouped(facts.spans), facts.spans == 1 ? " span" : " spans", " in ",
-                   facts.processes, facts.processes == 1 ? " process" : " processes", "\n",
-                   filtered_line(facts), http_lines(http, waited), loss_lines(losses),
-                   waited_line(facts), preempted_line(facts), run_line(facts.run));
+  std::string text = absl::StrCat(
+      "telrun: ", grouped(facts.spans), facts.spans == 1 ? " span" : " spans", " in ",
+      facts.processes, facts.processes == 1 ? " process" : " processes", "\n", filtered_line(facts),
+      http_lines(http, waited), opaque_line(http), loss_lines(losses), waited_line(facts),
+      preempted_line(facts), run_line(facts.run));
   absl::StrAppend(&text, "  overhead   about ", duration_text(pair * static_cast<double>(calls)),
                   absl::StrFormat(" of processor time (%.0f ns a call)\n", pair));
   absl::StrAppend(&text, "  data       ", facts.destination, ", ", grouped(facts.events),

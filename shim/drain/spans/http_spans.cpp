@@ -348,6 +348,7 @@ void HttpSpans::write_tls(Process* process, OpaqueTls* connection) {
   if (!connection->sampled) return;
   const OperationSpan& span = connection->span;
   int64_t end_ns = placer_->end_of(span, connection->end_ticks);
+  totals_.add_opaque();
   const Operation& end = made_.tls(connection->facts, connection->sent_bytes,
                                    connection->received_bytes, end_ns - span.start_ns);
   events_->end(process, span, end_ns, end, Severity::kInfo, nullptr);

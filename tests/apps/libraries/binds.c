@@ -2,7 +2,9 @@
 //   call            through the program's own reference (if it was built with one)
 //   local LIBRARY   dlopen, RTLD_LOCAL; global LIBRARY: RTLD_GLOBAL; deep LIBRARY: RTLD_DEEPBIND
 //   run LIBRARY     calls its `run` and `run_curl`; close LIBRARY: dlclose
-//   symbol LIBRARY  what dlsym finds in it; next, default: what it finds there
+//   symbol LIBRARY  what dlsym finds in it; version LIBRARY VERSION: what dlvsym finds in it; next,
+//                   default: what it finds there; same LIBRARY: whether it finds the same again
+#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,13 +27,16 @@ static void** handle_of(const char* name) {
   return NULL;
 }
 
-static void ask(const char* how, void* handle) {
-  int (*function)(void*) = (int (*)(void*))dlsym(handle, "SSL_shutdown");
+static void tell(const char* how, int (*function)(void*)) {
   if (function == NULL) {
     printf("%s: none\n", how);
   } else {
     printf("%s: %d\n", how, function(NULL));
   }
+}
+
+static void ask(const char* how, void* handle) {
+  tell(how, (int (*)(void*))dlsym(handle, "SSL_shutdown"));
 }
 
 static void open_library(const char* name, int flags) {
@@ -72,6 +77,13 @@ int main(int count, char** words) {
     if (strcmp(word, "run") == 0) run(name);
     if (strcmp(word, "close") == 0) dlclose(*handle_of(name));
     if (strcmp(word, "symbol") == 0) ask("symbol", *handle_of(name));
+    if (strcmp(word, "version") == 0) {
+      tell("version", (int (*)(void*))dlvsym(*handle_of(name), "SSL_shutdown", words[++i]));
+    }
+    if (strcmp(word, "same") == 0) {
+      void* first = dlsym(*handle_of(name), "SSL_shutdown");
+      printf("same: %d\n", first == dlsym(*handle_of(name), "SSL_shutdown"));
+    }
   }
   return 0;
 }

@@ -1,5 +1,6 @@
 """All rows, by name, in the order of the table."""
 
+from teltest.web import library_catalog  # noqa: F401 (adds its rows)
 from teltest.web.client_catalog import CLIENTS
 from teltest.web.server_catalog import SERVERS
 

@@ -146,7 +146,7 @@ def nginx_proxy(site, name):
 PROXIED = 3
 
 
-def _process(site, name, layer, command, log, load=mixed, expected=MIXED, ready=None, **options):
+def process_row(site, name, layer, command, log, load=mixed, expected=MIXED, ready=None, **options):
     """A server of one command with a port."""
     def start(prefix, environment):
         port, = free_ports(1)
@@ -159,7 +159,7 @@ def _process(site, name, layer, command, log, load=mixed, expected=MIXED, ready=
                       lambda: log(folder), expected, **rest)
 
 
-def _common_log(path):
+def common_log(path):
     """[(method, path, status)] of a log in the common format."""
     return [(method, uri, int(status)) for method, uri, status in
             re.findall(r'"([A-Z]+) (\S+) HTTP/[0-9.]+" (\d{3})', path.read_text())]
@@ -190,8 +190,8 @@ MaxRequestWorkers 25
 GracefulShutdownTimeout 1
 """)
         return ["/usr/sbin/apache2", "-DFOREGROUND", "-f", str(folder / "apache.conf")]
-    return _process(site, name, "sockets (event MPM, writev, sendfile)", command,
-                    lambda folder: _common_log(folder / "access.log"), remote=MIXED_REMOTE)
+    return process_row(site, name, "sockets (event MPM, writev, sendfile)", command,
+                       lambda folder: common_log(folder / "access.log"), remote=MIXED_REMOTE)
 
 
 @server("lighttpd")
@@ -208,9 +208,9 @@ accesslog.format = "\\"%r\\" %s"
 mimetype.assign = ( ".txt" => "text/plain" )
 """)
         return ["/usr/sbin/lighttpd", "-D", "-f", str(folder / "lighttpd.conf")]
-    return _process(site, name, "sockets (writev, sendfile)", command,
-                    lambda folder: _common_log(folder / "access.log"), remote=MIXED_REMOTE,
-                    stop=signal.SIGINT)
+    return process_row(site, name, "sockets (writev, sendfile)", command,
+                       lambda folder: common_log(folder / "access.log"), remote=MIXED_REMOTE,
+                       stop=signal.SIGINT)
 
 
 @server("haproxy")
@@ -237,16 +237,16 @@ backend back
     def log(folder):
         return [(entry["request_method"], entry["request_uri"], int(entry["status"]))
                 for entry in site.nginx.settled(MIXED)]
-    return _process(site, name, "sockets (splice)", command, log, clients=MIXED, remote=MIXED_REMOTE,
-                    check=server_and_client_are_one_trace, stop=signal.SIGTERM)
+    return process_row(site, name, "sockets (splice)", command, log, clients=MIXED, remote=MIXED_REMOTE,
+                       check=server_and_client_are_one_trace, stop=signal.SIGTERM)
 
 
 @server("python3 -m http.server")
 def http_server(site, name):
-    return _process(site, name, "sockets", lambda folder, port: [
+    return process_row(site, name, "sockets", lambda folder, port: [
         "/usr/bin/python3", "-u", "-m", "http.server", "--bind", "127.0.0.1", "--protocol", "HTTP/1.1", "-d",
-        str(site.nginx.root), str(port)], lambda folder: _common_log(folder / "output.log"),
-                    remote=MIXED_REMOTE)
+        str(site.nginx.root), str(port)], lambda folder: common_log(folder / "output.log"),
+                       remote=MIXED_REMOTE)
 
 
 @server("nghttpd")
@@ -257,22 +257,23 @@ def nghttpd(site, name):
 
     def log(folder):
         return len(re.findall(r"recv \(stream_id=\d+\) :method: ", (folder / "output.log").read_text()))
-    return _process(site, name, "nghttp2, OpenSSL", command, log, remote=MIXED_REMOTE, tap=False,
-                    load=lambda base: mixed(base.replace("http:", "https:"), "--http2"))
+    return process_row(site, name, "nghttp2, OpenSSL", command, log, remote=MIXED_REMOTE, tap=False,
+                       load=lambda base: mixed(base.replace("http:", "https:"), "--http2"))
 
 
 @server("node http server")
 def node(site, name):
-    return _process(site, name, "sockets", lambda folder, port: ["node", str(APPS / "server.mjs"), str(port)],
-                    lambda folder: _common_log(folder / "output.log"), remote=MIXED_REMOTE,
-                    stop=signal.SIGTERM)
+    return process_row(site, name, "sockets",
+                       lambda folder, port: ["node", str(APPS / "server.mjs"), str(port)],
+                       lambda folder: common_log(folder / "output.log"), remote=MIXED_REMOTE,
+                       stop=signal.SIGTERM)
 
 
 def cpp_server():
     return build("server", [APPS / "server.cpp"], "gcc", ("-O1",), ("-pthread", "-lssl", "-lcrypto"))
 
 
-def _words(path):
+def words_log(path):
     return [(method, uri, int(status)) for method, uri, status in re.findall(r"(?m)^([A-Z]+) (\S+) (\d{3})$",
                                                                               path.read_text())]
 
@@ -298,17 +299,18 @@ def _handlers_below(row, found):
 
 @server("C++ server, threads")
 def cpp(site, name):
-    return _process(site, name, "sockets, instrumented", lambda folder, port: [str(cpp_server()), str(port)],
-                    lambda folder: _words(folder / "output.log"), load=_forty, expected=42, remote=2,
-                    check=_handlers_below)
+    return process_row(site, name, "sockets, instrumented",
+                       lambda folder, port: [str(cpp_server()), str(port)],
+                       lambda folder: words_log(folder / "output.log"), load=_forty, expected=42, remote=2,
+                       check=_handlers_below)
 
 
 @server("C++ server, threads, https")
 def cpp_tls(site, name):
-    return _process(site, name, "OpenSSL, instrumented", lambda folder, port: [
+    return process_row(site, name, "OpenSSL, instrumented", lambda folder, port: [
         str(cpp_server()), str(port), str(site.authority.certificate), str(site.authority.key)],
-                    lambda folder: _words(folder / "output.log"), expected=42, remote=2, tap=False,
-                    load=lambda base: _forty(base.replace("http:", "https:")), check=_handlers_below)
+                       lambda folder: words_log(folder / "output.log"), expected=42, remote=2, tap=False,
+                       load=lambda base: _forty(base.replace("http:", "https:")), check=_handlers_below)
 
 
 @server("redis-server")
