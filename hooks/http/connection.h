@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "hooks/http/chunks.h"
 #include "hooks/http/traffic.h"
 #include "hooks/lane/state.h"
 #include "shim/channel/http_message.h"
@@ -65,7 +66,7 @@ struct Block {
 };
 
 // Where in HTTP/1 a direction is.
-enum class Stage : uint8_t { kBetween, kHead, kBody, kTrailers };
+enum class Stage : uint8_t { kBetween, kStart, kHead, kBody, kTrailers };
 
 struct StreamBytes {
   std::atomic<uint32_t> stream;  // 0: free
@@ -96,6 +97,11 @@ struct FrameReader {
   bool settled;  // SETTINGS has passed, as it must first
 };
 
+// Of what a connection begins with, so many bytes say what it is (preamble.h).
+inline constexpr size_t kOpeningBytes = 11;
+// In place of their number: what passes stands before HTTP or TLS.
+inline constexpr uint8_t kInPreamble = 0xff;
+
 struct Direction {
   http_parser parser;
   uint64_t start_ticks;  // of the message's or block's first byte; 0: not read yet
@@ -103,15 +109,13 @@ struct Direction {
   uint64_t call_ticks;   // when the call began that sends now; 0: not known
   uint32_t exchange;     // whose message this is
   Stage stage;
-  uint8_t event;  // what the parser stopped for
-  bool in_chunk;  // the data of a chunk comes next
-  bool interim;   // the message is a 1xx
-  bool counted;   // its body is, without the parser
-  bool bare;      // the message is a request without an exchange (unread_answers.h)
-  bool unread;    // an answer to one of these passes
-  bool astray;    // since then something has passed that begins no answer, though one is due
+  ChunkStep chunk;
+  bool interim;  // the message is a 1xx
+  bool bare;     // the message is a request without an exchange (unread_answers.h)
+  bool unread;   // an answer to one of these passes
+  bool astray;   // since then something has passed that begins no answer, though one is due
   uint8_t undecided_bytes;
-  uint8_t undecided[9];  // the first bytes, while they are too few to say what they are
+  uint8_t undecided[kOpeningBytes];  // the first bytes, while they are too few to say what they are
   Gathering gathering;
 };
 
@@ -142,11 +146,36 @@ enum ConnectionState : uint32_t {
   kGiveUp = 8,   // two threads met in one direction: not looked at any more
 };
 
+// Of a header block that the parser reads (http1_start.h, http1.cpp).
+struct HeadReader {
+  uint64_t length;  // what Content-Length says, if there is one
+  bool has_length;
+  uint8_t method_bytes;
+  uint8_t method[8];  // its beginning
+};
+
+// What stands before HTTP or TLS on a connection (preamble.h).
+enum class PreambleKind : uint8_t { kNone, kProxy1, kProxy2, kSocks4, kSocks5 };
+
+struct Preamble {
+  PreambleKind kind;
+  Way asks;         // the direction that begins it
+  uint8_t step[2];  // by Way: pieces that have passed
+  // Whom a proxy before a server speaks for, and whom one before a client is asked to connect to.
+  AddressForm client_form, target_form;
+  uint8_t client_bytes, target_bytes;
+  uint16_t client_port, target_port;
+  uint8_t client[40];
+  uint8_t target[kMaxServerName];
+};
+
 // What an exchange does not touch if it is alone: many connections take little of the caches.
 struct ConnectionRest {
   Exchange exchanges[kPipeline - 1];  // those after the first that is open
   FrameReader frames[2];              // HTTP/2, by Way
-  HttpContext context;                // of an opaque TLS connection
+  HeadReader heads[2];                // HTTP/1, by Way
+  Preamble preamble;
+  HttpContext context;  // of an opaque TLS connection
   char server_name[kMaxServerName];
   char alpn[kMaxProtocol];
 };

@@ -166,9 +166,7 @@ void begin_message(Connection& connection, Direction& direction, Way way) {
   direction.parser.type = static_cast<uint8_t>(type) & 3;
   direction.start_ticks = direction.call_ticks;
   direction.bytes = 0;
-  direction.in_chunk = false;
   direction.interim = false;
-  direction.counted = false;
   direction.stage = Stage::kHead;
 }
 

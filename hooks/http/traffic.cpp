@@ -228,14 +228,18 @@ TlsScope::~TlsScope() {
   t_descriptor_wanted = outer_wanted_;
 }
 
-void adopt_descriptor(int fd, bool proxied) {
+void adopt_descriptor(int fd, const Connection* before) {
   Connection* connection = t_tls_scope;
   if (connection->descriptor < 0) {
     connection->descriptor = fd;
     connection->announced = false;
     t_descriptor_wanted = false;
   }
-  if (proxied) connection->proxied = true;
+  if (before == nullptr) return;
+  if (before->proxied) connection->proxied = true;
+  if (before->rest->preamble.kind == PreambleKind::kNone) return;
+  connection->rest->preamble = before->rest->preamble;
+  connection->announced = false;
 }
 
 bool tls_without_descriptor(int fd) {

@@ -41,6 +41,13 @@ struct HttpContext {
   uint8_t reserved[6];
 };
 
+// How an address stands in a message.
+enum class AddressForm : uint8_t {
+  kNone,
+  kText,    // a name, or an address as text
+  kBinary,  // IPv4 or IPv6, by its size
+};
+
 // Facts about a connection; sent again when they change (what was not known is 0).
 struct HttpConnectionMessage {
   uint64_t connection;  // unique in its segment, forked children included
@@ -53,9 +60,14 @@ struct HttpConnectionMessage {
   uint16_t peer_path_bytes;        // AF_UNIX
   uint16_t server_name_bytes;      // SNI
   uint16_t protocol_bytes;         // ALPN, as "h2"
-  uint16_t reserved[2];
+  uint16_t client_port, target_port;
   uint8_t peer_address[16], local_address[16];
-  // followed by the path, the server name, the protocol
+  // Whom a proxy before this server speaks for (PROXY protocol), and whom one before this client
+  // was asked to connect to (SOCKS).
+  AddressForm client_form, target_form;
+  uint8_t client_bytes, target_bytes;
+  uint32_t reserved;
+  // followed by the path, the server name, the protocol, the client, the target
 };
 
 enum HttpFlags : uint16_t {
