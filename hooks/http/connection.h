@@ -31,8 +31,9 @@ enum class Protocol : uint8_t {
   kUnknown,  // nothing or too little has passed
   kHttp1,
   kHttp2,
-  kTls,    // not decrypted here
-  kOther,  // nothing that is looked at
+  kTls,      // not decrypted here
+  kGivenUp,  // HTTP that is not read any more (given_up.h)
+  kOther,    // nothing that is looked at
 };
 
 // When something passed; of what is not recorded, nobody asks, and the clock is not read.
@@ -110,10 +111,11 @@ struct Direction {
   uint32_t exchange;     // whose message this is
   Stage stage;
   ChunkStep chunk;
-  bool interim;  // the message is a 1xx
-  bool bare;     // the message is a request without an exchange (unread_answers.h)
-  bool unread;   // an answer to one of these passes
-  bool astray;   // since then something has passed that begins no answer, though one is due
+  bool interim;   // the message is a 1xx
+  bool bare;      // the message is a request without an exchange (unread_answers.h)
+  bool unread;    // an answer to one of these passes
+  bool to_http2;  // the message is a 101 to HTTP/2
+  bool astray;    // since then something has passed that begins no answer, though one is due
   uint8_t undecided_bytes;
   uint8_t undecided[kOpeningBytes];  // the first bytes, while they are too few to say what they are
   Gathering gathering;
@@ -128,6 +130,7 @@ enum ExchangeFlags : uint32_t {
   kHeadRequest = 16,     // its response has no body
   kConnectRequest = 32,  // a 2xx makes a tunnel
   kUpgraded = 64,
+  kToHttp2 = 128,  // with kUpgraded: it is answered in HTTP/2, on stream 1
 };
 
 struct Exchange {
@@ -169,12 +172,19 @@ struct Preamble {
   uint8_t target[kMaxServerName];
 };
 
+// Of a connection that is given up (given_up.h).
+struct GivenUp {
+  std::atomic<uint8_t> answered;  // the last bytes were the server's
+  bool http2;
+};
+
 // What an exchange does not touch if it is alone: many connections take little of the caches.
 struct ConnectionRest {
   Exchange exchanges[kPipeline - 1];  // those after the first that is open
   FrameReader frames[2];              // HTTP/2, by Way
   HeadReader heads[2];                // HTTP/1, by Way
   Preamble preamble;
+  GivenUp given_up;
   HttpContext context;  // of an opaque TLS connection
   char server_name[kMaxServerName];
   char alpn[kMaxProtocol];

@@ -1,5 +1,6 @@
 #include "hooks/http/framing.h"
 
+#include "hooks/http/given_up.h"
 #include "hooks/http/pools.h"
 #include "hooks/http/preamble.h"
 #include "hooks/http/unsampled_responses.h"
@@ -17,6 +18,9 @@ size_t frame_as(Connection& connection, Protocol protocol, Way way, const uint8_
       return frame_http2(connection, way, data, size, now);
     case Protocol::kTls:
       return frame_tls(connection, way, data, size, now);
+    case Protocol::kGivenUp:
+      count_given_up(connection, way, data, size);
+      break;
     case Protocol::kUnknown:
     case Protocol::kOther:
       break;
@@ -101,7 +105,9 @@ void frame_bytes(Connection& connection, Way way, const uint8_t* data, size_t si
     Protocol protocol = connection.protocol.load(std::memory_order_relaxed);
     if (protocol == Protocol::kOther) return;
     size_t taken = 0;
-    if (protocol == Protocol::kUnknown) {
+    if (protocol == Protocol::kHttp1 && direction.undecided_bytes == 0) {
+      taken = frame_http1(connection, way, data, size, now);
+    } else if (protocol == Protocol::kUnknown) {
       taken = frame_first(connection, way, data, size, now);
     } else if (direction.undecided_bytes == kInPreamble) {
       taken = frame_preamble(connection, way, data, size, now);
@@ -131,6 +137,8 @@ void frame_unseen(Connection& connection, Way way, uint64_t size, const Moment& 
     case Protocol::kTls:
       direction.bytes += size;
       return;
+    case Protocol::kGivenUp:
+      return count_given_up(connection, way, nullptr, size);
     case Protocol::kUnknown:
     case Protocol::kOther:
       connection.protocol.store(Protocol::kOther);
@@ -150,15 +158,30 @@ void frame_closed(Connection& connection, HttpEndReason reason, int error, const
       return close_http2(connection, reason, error, now);
     case Protocol::kTls:
       return close_tls(connection, now);
+    case Protocol::kGivenUp:
     case Protocol::kUnknown:
     case Protocol::kOther:
       return;
   }
 }
 
+namespace {
+
+// Header blocks, of whichever side.
+bool has_passed_http2(const Connection& connection) {
+  return connection.rest->frames[0].sequence + connection.rest->frames[1].sequence != 0;
+}
+
+}  // namespace
+
 void give_up(Connection& connection, const Moment& now) {
+  Protocol before = connection.protocol.load();
+  if (before == Protocol::kGivenUp) return;
+  bool spoke_http = connection.asked != 0 || connection.answered != 0 ||
+                    (before == Protocol::kHttp2 && has_passed_http2(connection));
   frame_closed(connection, HttpEndReason::kUnparsed, 0, now);
-  connection.protocol.store(Protocol::kOther);
+  connection.rest->given_up.http2 = before == Protocol::kHttp2;
+  connection.protocol.store(spoke_http ? Protocol::kGivenUp : Protocol::kOther);
 }
 
 void switch_protocol(Connection& connection, Protocol protocol) {

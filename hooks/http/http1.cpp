@@ -5,11 +5,13 @@
 // input. It is stopped behind the header block; bodies are only counted (chunks.h where they are in
 // chunks), by what the parser's fields say.
 #include "hooks/http/framing.h"
+#include "hooks/http/given_up.h"
 #include "hooks/http/http1_head.h"
 #include "hooks/http/http1_messages.h"
 #include "hooks/http/http1_start.h"
 #include "hooks/http/parser_guard.h"
 #include "hooks/http/pools.h"
+#include "hooks/http/report.h"
 
 namespace telinject::program {
 
@@ -26,8 +28,8 @@ struct Passing {
   const uint8_t* at;
   const uint8_t* end;
   const uint8_t* mark;  // where the block that is being gathered goes on
+  bool unread = false;  // a header block is there that does not fit
   bool upgraded = false;
-  bool to_http2 = false;
 
   size_t left() const { return static_cast<size_t>(end - at); }
   // What was gathered of the block, and what of it has passed since.
@@ -66,7 +68,7 @@ constexpr http_parser_settings kSettings1 = {
     nullptr, nullptr, nullptr, on_field_name, nullptr, on_headers_complete,
     nullptr, nullptr, nullptr, nullptr};
 
-// Does the header block offer HTTP/2 in clear text ("Upgrade: h2c")?
+// Does the header block agree to HTTP/2 in clear text ("Upgrade: h2c")?
 bool upgrades_to_http2(const Block& block) {
   constexpr char kField[] = "upgrade:";
   constexpr size_t kLength = sizeof kField - 1;
@@ -147,14 +149,41 @@ bool take_chunks(Passing* passing) {
 // ---- header blocks
 
 // As if the parser had read this head.
-void set_parser(http_parser* parser, const Http1Head& head) {
+void set_parser(http_parser* parser, const Http1Head& head, bool bodiless) {
   parser->type = static_cast<uint8_t>(head.type) & 3;
   parser->method = static_cast<uint8_t>(head.method);
   parser->status_code = head.status;
-  parser->content_length = head.content_length;
+  parser->content_length = head.chunked ? 0 : head.content_length;
   parser->uses_transfer_encoding = head.chunked ? 1 : 0;
-  parser->flags = static_cast<uint8_t>((head.chunked ? F_CHUNKED : 0) |
-                                       (head.content_length != kNoLength ? F_CONTENTLENGTH : 0));
+  parser->flags =
+      static_cast<uint8_t>((head.chunked ? F_CHUNKED : 0) | (bodiless ? F_SKIPBODY : 0) |
+                           (head.content_length != kNoLength ? F_CONTENTLENGTH : 0));
+}
+
+// A message begins here. The usual header block, in one piece: *taken bytes, 0 if the parser is
+// needed. False: what passes makes no sense.
+bool take_usual_head(Connection& connection, Direction& direction, Way way, const uint8_t* data,
+                     size_t size, const Moment& now, size_t* taken) {
+  *taken = 0;
+  Http1Head head;
+  auto type = static_cast<http_parser_type>(direction.parser.type);
+  if (size > kMaxBlockBytes) size = kMaxBlockBytes;
+  if (!read_http1_head(data, size, type, &head)) return true;
+  bool response = head.type == HTTP_RESPONSE;
+  uint32_t flags = response ? flags_to_answer(connection) : 0;
+  if (response && is_upgrade(head.status, flags)) return true;
+  bool bodiless = response && is_bodiless(head.status, flags);
+  set_parser(&direction.parser, head, bodiless);
+  direction.chunk = {};
+  *taken = head.size;
+  Block block = {data, static_cast<uint32_t>(head.size - 1), false, !head.may_have_traceparent,
+                 !head.may_upgrade};
+  if (!head_complete(connection, direction, way, block, now)) return false;
+  bool ends = head.chunked ? bodiless
+                           : bodiless || head.content_length == 0 ||
+                                 (!response && head.content_length == kNoLength);
+  if (ends) message_complete(connection, direction, now);
+  return true;
 }
 
 // The header block is there. False: what passes makes no sense.
@@ -163,28 +192,14 @@ bool take_block(Passing* passing, const Block& block, bool bodiless) {
   Direction& direction = passing->direction;
   begin_body(&direction.parser, bodiless);
   direction.chunk = {};
-  if (!head_complete(connection, direction, passing->way, block, passing->now)) return false;
+  if (!head_complete(connection, direction, passing->way, block, passing->now)) {
+    passing->unread = true;
+    return false;
+  }
   if (!has_no_body(direction.parser)) return true;
   passing->upgraded = is_upgraded(connection, direction);
   message_complete(connection, direction, passing->now);
   return true;
-}
-
-// The usual header block, in one piece. False: what passes makes no sense. Where the parser is
-// needed nothing is taken.
-bool take_usual_head(Passing* passing) {
-  Http1Head head;
-  auto type = static_cast<http_parser_type>(passing->direction.parser.type);
-  size_t size = passing->left() < kMaxBlockBytes ? passing->left() : kMaxBlockBytes;
-  if (!read_http1_head(passing->at, size, type, &head)) return true;
-  bool response = head.type == HTTP_RESPONSE;
-  uint32_t flags = response ? flags_to_answer(passing->connection) : 0;
-  if (response && is_upgrade(head.status, flags)) return true;
-  set_parser(&passing->direction.parser, head);
-  Block block = {passing->at, static_cast<uint32_t>(head.size - 1), false,
-                 !head.may_have_traceparent, !head.may_upgrade};
-  passing->at += head.size;
-  return take_block(passing, block, response && is_bodiless(head.status, flags));
 }
 
 // "Content-Length: 3, 3" is the same as two fields (RFC 9110, section 5.3). The parser has stopped
@@ -217,10 +232,16 @@ bool take_head(Passing* passing) {
   bool response = parser.type == HTTP_RESPONSE;
   uint32_t status = parser.status_code;
   bool bodiless = response && is_bodiless(status, flags_to_answer(passing->connection));
-  passing->to_http2 = response && status == 101 && upgrades_to_http2(block);
+  direction.to_http2 = response && status == 101 && upgrades_to_http2(block);
   bool sound = take_block(passing, block, bodiless);
   drop_gathered(&direction.gathering);
   return sound;
+}
+
+// The parser is needed.
+void begin_start_line(Connection& connection, Way way) {
+  direction_of(connection, way).stage = Stage::kStart;
+  connection.rest->heads[static_cast<int>(way)] = {};
 }
 
 // The start line, as far as the parser does not read it.
@@ -230,42 +251,50 @@ bool take_start(Passing* passing) {
   return line != StartLine::kNoHttp;
 }
 
-// Up to the next message. False: what passes makes no sense.
-bool take_between(Passing* passing) {
-  while (passing->at < passing->end && (*passing->at == '\r' || *passing->at == '\n')) {
-    passing->at++;
-  }
-  if (passing->at == passing->end) return true;
-  begin_message(passing->connection, passing->direction, passing->way);
-  passing->mark = passing->at;
-  bool sound = take_usual_head(passing);
-  if (!sound || passing->at != passing->mark) return sound;
-  passing->direction.stage = Stage::kStart;
-  passing->connection.rest->heads[static_cast<int>(passing->way)] = {};
-  return true;
-}
-
+// What is not usual. False: what passes makes no sense.
 bool take_part(Passing* passing) {
-  Direction& direction = passing->direction;
-  switch (direction.stage) {
-    case Stage::kBetween:
-      return take_between(passing);
+  switch (passing->direction.stage) {
     case Stage::kStart:
       return take_start(passing);
     case Stage::kHead:
       return take_head(passing);
     case Stage::kBody:
-      if (is_chunked(direction.parser)) return take_chunks(passing);
-      passing->at += take_body(passing->connection, direction, passing->left(), passing->now);
-      return true;
     case Stage::kTrailers:
       return take_chunks(passing);
+    case Stage::kBetween:
+      break;
   }
   return false;
 }
 
-bool is_gathered(Stage stage) {
-  return stage == Stage::kStart || stage == Stage::kHead || stage == Stage::kTrailers;
+// Of a request whose header block makes no sense, or does not fit (`whole`: it is there), nobody
+// will be told: it counts as unread. Even as the first it is HTTP.
+void give_up_here(Connection& connection, Way way, bool whole, const Moment& now) {
+  const Direction& direction = direction_of(connection, way);
+  bool known = whole || (direction.stage == Stage::kHead && direction.parser.http_major == 1);
+  if (known && direction.parser.type == HTTP_REQUEST) {
+    report_unread_exchange();
+    if (connection.asked == 0 && connection.answered == 0) {
+      connection.asked = 1;
+      connection.role.store(way == Way::kSent ? HttpRole::kClient : HttpRole::kServer);
+    }
+  }
+  give_up(connection, now);
+}
+
+// Where it is read on. The protocol may be another one then.
+[[gnu::noinline]] const uint8_t* take_unusual(Connection& connection, Way way, const uint8_t* at,
+                                              const uint8_t* end, const uint8_t** mark,
+                                              const Moment& now) {
+  Direction& direction = direction_of(connection, way);
+  Passing passing = {connection, direction, way, now, at, end, *mark};
+  if (!take_part(&passing)) {
+    give_up_here(connection, way, passing.unread, now);
+    return end;
+  }
+  *mark = passing.mark;
+  if (passing.upgraded) upgrade(connection, direction.to_http2, now);
+  return passing.at;
 }
 
 }  // namespace
@@ -273,22 +302,39 @@ bool is_gathered(Stage stage) {
 size_t frame_http1(Connection& connection, Way way, const uint8_t* data, size_t size,
                    const Moment& now) {
   Direction& direction = direction_of(connection, way);
-  Passing passing = {connection, direction, way, now, data, data + size, data};
-  while (passing.at < passing.end) {
-    if (!take_part(&passing)) {
-      give_up(connection, now);
-      return size;
-    }
-    if (passing.upgraded) {
-      upgrade(connection, passing.to_http2, now);
-      return static_cast<size_t>(passing.at - data);
+  const uint8_t* end = data + size;
+  const uint8_t* at = data;
+  const uint8_t* mark = data;
+  while (at < end) {
+    auto left = static_cast<size_t>(end - at);
+    if (direction.stage == Stage::kBetween) {
+      if (*at == '\r' || *at == '\n') {
+        at++;
+        continue;
+      }
+      begin_message(connection, direction, way);
+      mark = at;
+      size_t head = 0;
+      if (!take_usual_head(connection, direction, way, at, left, now, &head)) {
+        give_up_here(connection, way, head != 0, now);
+        return size;
+      }
+      at += head;
+      if (head == 0) begin_start_line(connection, way);
+    } else if (direction.stage == Stage::kBody && !is_chunked(direction.parser)) {
+      at += take_body(connection, direction, left, now);
+    } else {
+      at = take_unusual(connection, way, at, end, &mark, now);
+      if (connection.protocol.load(std::memory_order_relaxed) != Protocol::kHttp1) {
+        return static_cast<size_t>(at - data);
+      }
     }
   }
-  if (is_gathered(direction.stage)) {
+  if (direction.stage != Stage::kBetween && direction.stage != Stage::kBody) {
     if (direction.start_ticks == 0) direction.start_ticks = now;
-    gather(&direction.gathering, passing.mark, static_cast<size_t>(passing.end - passing.mark));
+    gather(&direction.gathering, mark, static_cast<size_t>(end - mark));
   }
-  return size;
+  return static_cast<size_t>(at - data);
 }
 
 // A body whose bytes the program never had in hand (sendfile, splice).

@@ -46,6 +46,7 @@ Opening opening_of_line_end(const uint8_t* bytes, size_t size) {
 Opening opening_of_p(const uint8_t* bytes, size_t size) {
   constexpr char kPreface[] = "PRI ";
   constexpr size_t kPrefaceSize = sizeof kPreface - 1;
+  if (size > 1 && bytes[1] != 'R') return {Protocol::kHttp1};
   size_t same = common(bytes, size, kPreface, kPrefaceSize);
   if (same == kPrefaceSize) return {Protocol::kHttp2};
   if (same == size) return {};

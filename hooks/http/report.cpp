@@ -255,6 +255,10 @@ void report_end(Connection& connection, HttpEndMessage* end) {
   write(MessageType::kHttpEnd, end, sizeof *end, nullptr, 0);
 }
 
+void report_unread_exchange() {
+  count_loss(LossReason::kHttpUnparsed);
+}
+
 void unrecorded_over(Lane* lane) {
   uint32_t open = __atomic_load_n(&lane->served.open, __ATOMIC_RELAXED);
   while (open > 0 && !exclusive::compare_exchange(&lane->served.open, &open, open - 1)) {

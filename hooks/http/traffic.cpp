@@ -80,8 +80,10 @@ class AtWork {
       if (!entered_) leave();
       return;
     }
-    if ((exclusive::fetch_or(&connection.state, kGiveUp) & kGiveUp) == 0)
+    bool first = (exclusive::fetch_or(&connection.state, kGiveUp) & kGiveUp) == 0;
+    if (first && connection.protocol.load() != Protocol::kGivenUp) {
       count_loss(LossReason::kQueueFull);
+    }
   }
   ~AtWork() {
     if (entered_) leave();
@@ -96,6 +98,7 @@ class AtWork {
     if ((state & kGiveUp) != 0 && connection_.protocol.load() != Protocol::kOther &&
         (state & (kReceiveBusy | kSendBusy)) == bit_) {
       give_up(connection_, read_ticks());
+      exclusive::fetch_and(&connection_.state, ~uint32_t{kGiveUp});
     }
     state = exclusive::fetch_and(&connection_.state, ~bit_) & ~bit_;
     if ((state & kClosing) != 0 && (state & (kReceiveBusy | kSendBusy)) == 0) {

@@ -129,8 +129,9 @@ enum class HttpEndReason : uint8_t {
 };
 
 // The last byte of an exchange, both ways; or, of HTTP/2, of one direction of a stream if `half`.
-// With neither exchange nor stream it is the connection's own: of HTTP/2 that of all streams that
-// are open still; of HTTP/1 `half` is set, for its exchanges have ends of their own.
+// With both, an HTTP/1 request goes on as that stream: its answer will come in HTTP/2 (Upgrade:
+// h2c). With neither exchange nor stream it is the connection's own: of HTTP/2 that of all streams
+// that are open still; of HTTP/1 `half` is set, for its exchanges have ends of their own.
 struct HttpEndMessage {
   uint64_t connection;
   uint64_t ticks;       // of the last byte of the response (or of what ended it)

@@ -223,6 +223,7 @@ void HttpSpans::end(const Place& at, const AssembledMessage& message) {
     at.segment->http_connections.erase(head->connection);
     return;
   }
+  if (head->exchange != 0 && head->stream != 0) return go_on_as_stream(at, *head);
   uint64_t number = head->stream != 0 ? kStreamKey | head->stream : head->exchange;
   if (head->stream == 0) end_before(process, head->connection, number, ticks);
   HttpState::Key key = {head->connection, number};
@@ -250,6 +251,34 @@ void HttpSpans::end(const Place& at, const AssembledMessage& message) {
     http.error = head->error;
   }
   finish_if_over(process, exchange);
+}
+
+// Of what is not recorded, nobody will be told either when its answer comes.
+void HttpSpans::go_on_as_stream(const Place& at, const HttpEndMessage& head) {
+  Process* process = at.thread->process;
+  HttpState& state = *process->http;
+  end_before(process, head.connection, head.exchange, at.start(head.ticks));
+  HttpState::Key key = {head.connection, kStreamKey | head.stream};
+  auto found = state.open.find({head.connection, head.exchange});
+  if (found == state.open.end()) {
+    HttpExchange& unseen = exchange_of(process, key)->http;
+    unseen.http2 = unseen.request_known = true;
+    unseen.sampled = false;
+    return;
+  }
+  if (state.open.contains(key)) return;
+  std::unique_ptr<OpenExchange> exchange = std::move(found->second);
+  state.open.erase(found);
+  stop_serving(exchange.get());
+  HttpExchange& http = exchange->http;
+  http.number = key.second;
+  http.http2 = true;
+  http.version = "2";
+  // All of the request has passed.
+  (http.role == HttpRole::kServer ? http.received_ended : http.sent_ended) = true;
+  http.sent_bytes = head.sent_bytes;
+  http.received_bytes = head.received_bytes;
+  state.open.emplace(key, std::move(exchange));
 }
 
 // Exchanges of HTTP/1 end in their order: whose end did not come before the next one's found no
@@ -328,7 +357,9 @@ void HttpSpans::write_response(Process* process, HttpExchange* exchange) {
   }
   int64_t duration = end_ns - span.start_ns;
   const Operation& response = made_.response(*exchange, duration, first_byte_ns, slow_ns_);
-  totals_.add(exchange->method, exchange->url.without_query(), duration, made_.error() != nullptr);
+  totals_.add({exchange->role == HttpRole::kServer, exchange->method, exchange->url.authority(),
+               exchange->url.without_query(), exchange->status,
+               made_.error() != nullptr ? made_.error()->type : "", duration});
   events_->end(process, span, end_ns, response, made_.severity(), made_.error());
 }
 

@@ -403,11 +403,11 @@ void Processor::close_segment(const Notice& notice) {
 void Processor::write_totals() {
   if (options_.totals == nullptr) return;
   const std::deque<FunctionTotals>& all = sites_.totals();
-  bool counted = events_.losses().total() > 0 ||
+  bool counted = events_.losses().total() > 0 || http_.totals().requests() > 0 ||
                  std::any_of(all.begin(), all.end(), [](auto& f) { return f.calls > 0; });
   std::string problem;
-  if (options_.totals->write(totals_json(events_.facts(), events_.losses(), all), counted,
-                             &problem))
+  if (options_.totals->write(totals_json(events_.facts(), events_.losses(), all, http_.totals()),
+                             counted, &problem))
     return;
   complain("cannot write totals to ", problem);
   options_.totals = nullptr;

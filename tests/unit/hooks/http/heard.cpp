@@ -161,6 +161,10 @@ void report_end(Connection&, HttpEndMessage* end) {
   add(line);
 }
 
+void report_unread_exchange() {
+  add("! an exchange that is not read");
+}
+
 void exchange_over(Connection&, const Exchange&) {}
 void unrecorded_over(Lane*) {}
 
