@@ -3,6 +3,7 @@
 import tempfile
 
 import pytest
+from teltest.web.catalog import ALL
 from teltest.web.client_catalog import CLIENTS
 from teltest.web.server_catalog import SERVERS
 from teltest.web.site import Site
@@ -14,11 +15,15 @@ CLIENT_ROWS = (
     "git clone https",
     "python3 urllib https", "python3 requests https", "python3 asyncio TLS (memory BIO)", "pycurl https",
     "aria2c https",
-    "nghttp", "ab -k", "apt-get", "redis-benchmark", "node fetch https")
+    "nghttp", "ab -k", "apt-get", "redis-benchmark", "node fetch https",
+    "curl --socks5", "curl --socks5-hostname, password", "curl --socks5-hostname https",
+    "curl --socks4 (dante)", "curl --http2, nghttp -u (Upgrade: h2c)")
 SERVER_ROWS = (
     "nginx", "nginx https", "nginx h2", "nginx, reverse proxy", "nginx, PUT", "apache2", "lighttpd",
     "haproxy",
-    "python3 -m http.server", "C++ server, threads", "C++ server, threads, https", "redis-server")
+    "python3 -m http.server", "C++ server, threads", "C++ server, threads, https", "redis-server",
+    "microsocks", "nginx, PROXY protocol", "python3 server, PROXY protocol", "haproxy, send-proxy",
+    "apache2, Upgrade: h2c", "varnish, PURGE and BAN")
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +39,12 @@ def passes(row):
 
 @pytest.mark.parametrize("name", CLIENT_ROWS)
 def test_client(site, name):
-    passes(CLIENTS[name](site))
+    passes(ALL[name](site))
 
 
 @pytest.mark.parametrize("name", SERVER_ROWS)
 def test_server(site, name):
-    passes(SERVERS[name](site))
+    passes(ALL[name](site))
 
 
 def test_rows_can_fail(site):

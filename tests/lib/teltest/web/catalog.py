@@ -1,6 +1,7 @@
 """All rows, by name, in the order of the table."""
 
 from teltest.web.client_catalog import CLIENTS
+from teltest.web.proxy_catalog import PROXY_CLIENTS, PROXY_SERVERS
 from teltest.web.server_catalog import SERVERS
 
-ALL = CLIENTS | SERVERS
+ALL = CLIENTS | PROXY_CLIENTS | SERVERS | PROXY_SERVERS
