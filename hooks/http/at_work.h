@@ -31,5 +31,7 @@ void adopt_descriptor(int fd, const Connection* before);
 // A TLS record on a descriptor, and no TLS library at work: true, and adopted, if this thread's
 // last TLS connection has no descriptor yet (it reads and writes memory).
 bool tls_without_descriptor(int fd);
+// Likewise where `before` has passed on the descriptor: a CONNECT of ours, a preamble.
+bool tls_without_descriptor(const Connection& before);
 
 }  // namespace telinject::program

@@ -1,5 +1,6 @@
 #include "hooks/http/framing.h"
 
+#include "hooks/http/at_work.h"
 #include "hooks/http/given_up.h"
 #include "hooks/http/pools.h"
 #include "hooks/http/preamble.h"
@@ -30,7 +31,10 @@ size_t frame_as(Connection& connection, Protocol protocol, Way way, const uint8_
 
 void decide(Connection& connection, Way way, Protocol found) {
   // Of a connection that is decrypted already, or whose library is being watched, TLS is not meant.
-  if (found == Protocol::kTls && connection.tls != nullptr) found = Protocol::kOther;
+  if (found == Protocol::kTls &&
+      (connection.tls != nullptr || tls_without_descriptor(connection))) {
+    found = Protocol::kOther;
+  }
   if (found == Protocol::kHttp2 && connection.role.load() == HttpRole::kUnknown) {
     bool preface = direction_of(connection, way).undecided[0] == 'P';
     connection.role.store((way == Way::kSent) == preface ? HttpRole::kClient : HttpRole::kServer);

@@ -231,6 +231,18 @@ TlsScope::~TlsScope() {
   t_descriptor_wanted = outer_wanted_;
 }
 
+namespace {
+
+// What passed on its descriptor before.
+void know_before(Connection* connection, const Connection& before) {
+  if (before.proxied) connection->proxied = true;
+  if (before.rest->preamble.kind == PreambleKind::kNone) return;
+  connection->rest->preamble = before.rest->preamble;
+  connection->announced = false;
+}
+
+}  // namespace
+
 void adopt_descriptor(int fd, const Connection* before) {
   Connection* connection = t_tls_scope;
   if (connection->descriptor < 0) {
@@ -238,11 +250,7 @@ void adopt_descriptor(int fd, const Connection* before) {
     connection->announced = false;
     t_descriptor_wanted = false;
   }
-  if (before == nullptr) return;
-  if (before->proxied) connection->proxied = true;
-  if (before->rest->preamble.kind == PreambleKind::kNone) return;
-  connection->rest->preamble = before->rest->preamble;
-  connection->announced = false;
+  if (before != nullptr) know_before(connection, *before);
 }
 
 bool tls_without_descriptor(int fd) {
@@ -252,6 +260,13 @@ bool tls_without_descriptor(int fd) {
   }
   connection->descriptor = fd;
   t_tls_in_memory = nullptr;
+  return true;
+}
+
+bool tls_without_descriptor(const Connection& before) {
+  Connection* connection = t_tls_in_memory;
+  if (before.descriptor < 0 || !tls_without_descriptor(before.descriptor)) return false;
+  know_before(connection, before);
   return true;
 }
 

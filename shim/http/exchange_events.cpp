@@ -146,6 +146,7 @@ const Operation& ExchangeEvents::tls(const TlsFacts& facts, uint64_t sent_bytes,
   add_text("server.address", facts.server_name);
   add("network.protocol.name", "tls");
   add_peer(facts.peer);
+  add_ends(facts.peer, facts.server);
   add_text("telinject.tls.offered_version", facts.offered_version);
   add_text("telinject.tls.offered_protocols", facts.offered_protocols);
   add("span.kind", side(facts.server));

@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 from teltest.run import APPS, run
+from teltest.web.authority import Authority
 
 PYTHON = "/usr/bin/python3"
 OK = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n"
@@ -131,6 +132,20 @@ def test_socks_4a_and_a_password_that_nobody_sees(tmp_path):
         assert event["attributes"]["telinject.http.proxy_target"] == "shop.example:8080"
         assert event["attributes"]["telinject.http.proxied"] is True
     assert word not in result.events_path.read_text()
+
+
+def test_the_proxy_protocol_before_tls_in_memory(tmp_path):
+    authority = Authority(tmp_path / "authority")
+    result = run([PYTHON, APPS / "http/start_tls.py", authority.certificate, authority.key],
+                 tmp_path / "events")
+    assert (result.status, result.stdout, result.stderr) == (0, b"", b"")
+    assert exchanges(result) == both_sides(("GET", "/1", 200), ("GET", "/2", 200))
+    assert not [event for event in http_events(result) if event["event_type"].startswith("tls_")]
+    for event in http_events(result):
+        attributes = event["attributes"]
+        server = attributes["span.kind"] == "server"
+        assert attributes.get("client.address") == ("192.0.2.9" if server else None)
+        assert attributes["network.peer.address"] == "127.0.0.1"
 
 
 def test_a_connection_that_is_given_up_is_counted_on(tmp_path):
