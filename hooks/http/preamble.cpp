@@ -334,7 +334,9 @@ size_t frame_preamble(Connection& connection, Way way, const uint8_t* data, size
   size_t before = direction.gathering.bytes != nullptr ? direction.gathering.size : 0;
   Block block = gathered(&direction.gathering, data, size);
   Piece piece = read_piece(&preamble, way, block.data, block.size);
-  if (!piece.sound || (piece.size == 0 && block.truncated)) {
+  // A second proxy is asked before the first has answered: what was gathered means something else.
+  bool less = piece.size != 0 && piece.size <= before;
+  if (!piece.sound || less || (piece.size == 0 && block.truncated)) {
     direction.undecided_bytes = 0;
     wipe(&direction.gathering);
     give_up(connection, now);

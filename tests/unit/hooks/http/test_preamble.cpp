@@ -230,6 +230,14 @@ TEST_CASE("preamble: what is refused, and what only begins like one") {
   }
 }
 
+TEST_CASE("preamble: a second proxy is asked before the first has answered") {
+  const std::string methods = bytes({5, 1, 0}), to = bytes({5, 1, 0, 1, 1, 2, 3, 4, 0, 80});
+  Wire wire(HttpRole::kClient);
+  wire.sent(methods + to).received(bytes({5, 0})).received(bytes({5, 0, 0, 1, 0, 0}));
+  wire.sent(methods + to).received(bytes({0}));
+  CHECK(wire.connection().protocol.load() == Protocol::kOther);
+}
+
 TEST_CASE("preamble: a SOCKS server passes on what it does not serve") {
   g_lines.clear();
   Wire wire(HttpRole::kServer);
