@@ -112,7 +112,7 @@ struct Direction {
   Stage stage;
   ChunkStep chunk;
   bool interim;   // the message is a 1xx
-  bool bare;      // the message is a request without an exchange (unread_answers.h)
+  bool bare;      // the message is a request without an exchange (unsampled_responses.h)
   bool unread;    // an answer to one of these passes
   bool to_http2;  // the message is a 101 to HTTP/2
   bool astray;    // since then something has passed that begins no answer, though one is due

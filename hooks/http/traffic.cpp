@@ -74,13 +74,13 @@ class AtWork {
       if (lane_of_thread(here()) == nullptr) return;
       take_over(connection);
     }
-    uint32_t state = exclusive::fetch_or(&connection.state, bit_);
+    uint32_t state = single_thread_atomics::fetch_or(&connection.state, bit_);
     if ((state & bit_) == 0) {
       entered_ = (state & (kClosing | kGiveUp)) == 0;
       if (!entered_) leave();
       return;
     }
-    bool first = (exclusive::fetch_or(&connection.state, kGiveUp) & kGiveUp) == 0;
+    bool first = (single_thread_atomics::fetch_or(&connection.state, kGiveUp) & kGiveUp) == 0;
     if (first && connection.protocol.load() != Protocol::kGivenUp) {
       count_loss(LossReason::kQueueFull);
     }
@@ -98,9 +98,9 @@ class AtWork {
     if ((state & kGiveUp) != 0 && connection_.protocol.load() != Protocol::kOther &&
         (state & (kReceiveBusy | kSendBusy)) == bit_) {
       give_up(connection_, read_ticks());
-      exclusive::fetch_and(&connection_.state, ~uint32_t{kGiveUp});
+      single_thread_atomics::fetch_and(&connection_.state, ~uint32_t{kGiveUp});
     }
-    state = exclusive::fetch_and(&connection_.state, ~bit_) & ~bit_;
+    state = single_thread_atomics::fetch_and(&connection_.state, ~bit_) & ~bit_;
     if ((state & kClosing) != 0 && (state & (kReceiveBusy | kSendBusy)) == 0) {
       finish(&connection_, HttpEndReason::kClosed);
     }
@@ -118,7 +118,7 @@ void end_connection(Connection* connection, HttpEndReason reason) {
     free_connection(connection);
     return;
   }
-  uint32_t state = exclusive::fetch_or(&connection->state, kClosing);
+  uint32_t state = single_thread_atomics::fetch_or(&connection->state, kClosing);
   if ((state & (kClosing | kReceiveBusy | kSendBusy)) == 0) finish(connection, reason);
 }
 

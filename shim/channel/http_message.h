@@ -7,9 +7,9 @@
 // lanes, and so in any order, but for a kHttpConnection, which is written before its connection's
 // first exchange.
 //
-// Of HTTP/2 the header blocks come as they are on the wire (kHttpHeaders), all of them and whatever
-// was sampled, for HPACK needs every one in the order of `sequence`. Their exchanges are made by
-// the drain.
+// HTTP/2: header blocks are sent as they are on the wire (kHttpHeaders), all of them, sampled or
+// not, because HPACK needs every block in the order of `sequence`. The drain makes the exchanges of
+// them.
 //
 // Ids. A request's span id is span_id() of its message's place, unless its header block carries a
 // traceparent that a transfer of this process issued (kHttpTransfer): then that one is its id.
@@ -17,29 +17,15 @@
 
 #include <cstdint>
 
-#include "shim/channel/layout.h"
+#include "shim/channel/operation.h"
 
 namespace telinject {
 
 enum class HttpRole : uint8_t { kUnknown, kClient, kServer };
 enum class HttpLayer : uint8_t { kSocket, kOpenssl, kGnutls };
 
-// How a context (HttpContext) is to be understood.
-enum class HttpParent : uint8_t {
-  kNone,      // a trace of its own: trace_id() of the lane and `root_number`
-  kThread,    // the span that is open at this record's place in the lane (function or server span)
-  kIncoming,  // the request's own traceparent: `trace`
-  kHeaders,   // HTTP/2: to be decided by the drain: an incoming traceparent if there is one (of a
-              // server), else the thread's open span, else a trace of its own by `root_number`
-};
-
-struct HttpContext {
-  TraceContext trace;  // kIncoming: of the peer; else the trace that was found, span_id its parent
-  uint64_t root_number;  // of a trace that starts here
-  HttpParent parent;
-  uint8_t sampled;
-  uint8_t reserved[6];
-};
+using HttpParent = OperationParent;
+using HttpContext = OperationContext;
 
 // How an address stands in a message.
 enum class AddressForm : uint8_t {

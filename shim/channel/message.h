@@ -19,7 +19,8 @@ enum class MessageType : uint16_t {
   kModuleGone = 4,  // ModuleGoneMessage
   kThrow = 5,       // ThrowMessage, stack, type, text
   kCrash = 6,       // CrashMessage, stack
-  // http_message.h
+  // From here on messages of operations, which leave the drain's collector only as a redactor has
+  // made them (shim/messages/message_redactor.h). http_message.h:
   kHttpConnection = 16,   // HttpConnectionMessage
   kHttpRequest = 17,      // HttpRequestMessage
   kHttpResponse = 18,     // HttpResponseMessage
@@ -29,6 +30,10 @@ enum class MessageType : uint16_t {
   kHttpTransferEnd = 22,  // HttpTransferEndMessage
   kTlsConnection = 23,    // TlsConnectionMessage
 };
+
+constexpr bool is_operation(MessageType type) {
+  return type >= MessageType::kHttpConnection;
+}
 
 // First message of each owner of a lane.
 struct ThreadMessage {

@@ -86,7 +86,7 @@ struct ErrorInfo {
 using AttributeValue =
     std::variant<std::string_view, int64_t, uint64_t, bool, std::chrono::microseconds>;
 struct Attribute {
-  std::string_view name;
+  std::string_view name;  // one of ours: letters, digits, dots, underscores
   AttributeValue value;
 };
 using Attributes = std::span<const Attribute>;
@@ -94,8 +94,12 @@ using Attributes = std::span<const Attribute>;
 // Headers, in their order.
 using NameValues = std::vector<std::pair<std::string, std::string>>;
 
-// What kind of a span it is: a call, or an operation that a program makes.
-enum class SpanKind : uint8_t { kFunction, kHttpClient, kHttpServer, kTlsConnection };
+// What the events of a kind of operation are called. Texts that live as long as the program.
+struct OperationNames {
+  std::string_view start, end;          // event types: "http_request"; one may be empty: no event
+  std::string_view category;            // "network"
+  std::string_view correlation_prefix;  // "http_"
+};
 
 struct HttpRequestInfo {
   std::string_view method, url, user_agent;
@@ -111,7 +115,7 @@ struct HttpResponseInfo {
 
 // What an event of an operation says besides: an HTTP request, a TLS connection.
 struct Operation {
-  SpanKind kind = SpanKind::kHttpClient;
+  OperationNames names;
   std::string_view name;     // "GET"
   std::string_view message;  // a line for people
   Attributes attributes;

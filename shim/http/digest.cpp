@@ -16,7 +16,7 @@ constexpr size_t kMaxUrlBytes = 4096;
 constexpr size_t kMaxErrorBytes = 512;
 
 template <typename Head>
-std::optional<Head> head_of(const HttpMessage& message) {
+std::optional<Head> head_of(const LaneMessage& message) {
   if (message.bytes.size() < sizeof(Head)) return std::nullopt;
   Head head;
   std::memcpy(&head, message.bytes.data(), sizeof head);
@@ -24,14 +24,14 @@ std::optional<Head> head_of(const HttpMessage& message) {
 }
 
 // At most `size` bytes of what follows the head, from `at` on.
-std::string_view tail(const HttpMessage& message, size_t head, size_t at, size_t size) {
+std::string_view tail(const LaneMessage& message, size_t head, size_t at, size_t size) {
   std::string_view rest(message.bytes);
   rest.remove_prefix(std::min(head + at, rest.size()));
   return rest.substr(0, size);
 }
 
 template <typename Head>
-void replace(HttpMessage* message, const Head& head, std::string_view content) {
+void replace(LaneMessage* message, const Head& head, std::string_view content) {
   message->bytes.assign(reinterpret_cast<const char*>(&head), sizeof head);
   message->bytes.append(content);
 }
@@ -102,7 +102,7 @@ std::string HttpDigester::redacted_url(std::string_view url) {
   return out;
 }
 
-bool HttpDigester::request(HttpMessage* message) {
+bool HttpDigester::request(LaneMessage* message) {
   auto head = head_of<HttpRequestMessage>(*message);
   if (!head.has_value()) return false;
   bool cut = (head->flags & kHttpTruncated) != 0;
@@ -124,7 +124,7 @@ bool HttpDigester::request(HttpMessage* message) {
   return true;
 }
 
-bool HttpDigester::response(HttpMessage* message) {
+bool HttpDigester::response(LaneMessage* message) {
   auto head = head_of<HttpResponseMessage>(*message);
   if (!head.has_value()) return false;
   bool cut = (head->flags & kHttpTruncated) != 0;
@@ -145,24 +145,34 @@ bool HttpDigester::response(HttpMessage* message) {
   return true;
 }
 
-HttpDigester::Direction* HttpDigester::direction_of(const HttpMessage& message,
-                                                    const HttpHeadersMessage& head) {
-  std::unique_ptr<Connection>& slot = connections_[{message.segment, head.connection}];
-  if (slot == nullptr) {
-    slot = std::make_unique<Connection>();
-    slot->last_use = ++uses_;
-    if (connections_.size() > kMaxConnections) {
-      connections_.erase(std::min_element(
-          connections_.begin(), connections_.end(),
-          [](const auto& a, const auto& b) { return a.second->last_use < b.second->last_use; }));
+// What waits in it can no longer be read.
+void HttpDigester::drop(Connections::iterator connection, std::vector<LaneMessage>* out) {
+  lose(&connection->second->sent, out);
+  lose(&connection->second->received, out);
+  connections_.erase(connection);
+}
+
+HttpDigester::Direction* HttpDigester::direction_of(const LaneMessage& message,
+                                                    const HttpHeadersMessage& head,
+                                                    std::vector<LaneMessage>* out) {
+  Key key = {message.segment, head.connection};
+  auto found = connections_.find(key);
+  if (found == connections_.end()) {
+    if (connections_.size() >= kMaxConnections) {
+      drop(std::min_element(connections_.begin(), connections_.end(),
+                            [](const auto& a, const auto& b) {
+                              return a.second->last_use < b.second->last_use;
+                            }),
+           out);
     }
+    found = connections_.emplace(key, std::make_unique<Connection>()).first;
   }
-  Connection* connection = connections_.at({message.segment, head.connection}).get();
+  Connection* connection = found->second.get();
   connection->last_use = ++uses_;
   return (head.flags & kHttpFromPeer) != 0 ? &connection->received : &connection->sent;
 }
 
-void HttpDigester::decode(HttpMessage* message, Direction* direction) {
+void HttpDigester::decode(LaneMessage* message, Direction* direction) {
   auto head = head_of<HttpHeadersMessage>(*message);
   std::string_view block = tail(*message, sizeof *head, 0, head->block_bytes);
   // The fields' texts are the decoder's, and gone with the next step.
@@ -211,29 +221,48 @@ void HttpDigester::decode(HttpMessage* message, Direction* direction) {
   replace(message, *head, content);
 }
 
-bool HttpDigester::headers(HttpMessage message, std::vector<HttpMessage>* out) {
-  auto head = head_of<HttpHeadersMessage>(message);
-  if (!head.has_value()) return false;
-  head->flags = static_cast<uint16_t>(head->flags & ~(kHttpDigest | kHttpUndecoded));
-  std::memcpy(message.bytes.data(), &*head, sizeof *head);
-  Direction* direction = direction_of(message, *head);
-  auto pass_on = [&](HttpMessage next) {
-    decode(&next, direction);
-    out->push_back(std::move(next));
-  };
-  direction->held_bytes += message.bytes.size();
-  auto tell = [&](HttpMessage next) {
-    direction->held_bytes -= next.bytes.size();
-    pass_on(std::move(next));
-  };
-  if (direction->held_bytes > kMaxHeldBytes) direction->order.lose();
-  // It is told, whether it can be read or not.
-  if (!direction->order.take(head->sequence, &message, tell)) tell(std::move(message));
-  if (direction->order.lost()) direction->order.give_up(tell);
-  return true;
+void HttpDigester::tell(LaneMessage message, Direction* direction, std::vector<LaneMessage>* out) {
+  direction->held_bytes -= message.bytes.size();
+  decode(&message, direction);
+  out->push_back(std::move(message));
 }
 
-bool HttpDigester::transfer(HttpMessage* message) {
+// A block of it is missing for good: those that wait are told all the same.
+void HttpDigester::lose(Direction* direction, std::vector<LaneMessage>* out) {
+  direction->order.lose();
+  direction->order.give_up([&](LaneMessage held) { tell(std::move(held), direction, out); });
+}
+
+bool HttpDigester::headers(LaneMessage message, std::vector<LaneMessage>* out) {
+  auto head = head_of<HttpHeadersMessage>(message);
+  if (!head.has_value()) return true;
+  head->flags = static_cast<uint16_t>(head->flags & ~(kHttpDigest | kHttpUndecoded));
+  std::memcpy(message.bytes.data(), &*head, sizeof *head);
+  Direction* direction = direction_of(message, *head, out);
+  direction->held_bytes += message.bytes.size();
+  if (direction->held_bytes > kMaxHeldBytes) direction->order.lose();
+  bool told = false;
+  auto tell_next = [&](LaneMessage next) {
+    told = true;  // it comes first: the others waited for it
+    tell(std::move(next), direction, out);
+  };
+  if (!direction->order.take(head->sequence, &message, tell_next)) tell_next(std::move(message));
+  if (direction->order.lost()) lose(direction, out);
+  return told;
+}
+
+void HttpDigester::give_up(uint32_t segment, uint32_t lane, std::vector<LaneMessage>* out) {
+  for (auto& [key, connection] : connections_) {
+    if (key.first != segment) continue;
+    for (Direction* direction : {&connection->sent, &connection->received}) {
+      bool waits =
+          direction->order.holds([&](const LaneMessage& message) { return message.lane == lane; });
+      if (waits) lose(direction, out);
+    }
+  }
+}
+
+bool HttpDigester::transfer(LaneMessage* message) {
   auto head = head_of<HttpTransferMessage>(*message);
   if (!head.has_value()) return false;
   std::string url = redacted_url(tail(*message, sizeof *head, 0, head->url_bytes));
@@ -243,7 +272,7 @@ bool HttpDigester::transfer(HttpMessage* message) {
   return true;
 }
 
-bool HttpDigester::transfer_end(HttpMessage* message) {
+bool HttpDigester::transfer_end(LaneMessage* message) {
   auto head = head_of<HttpTransferEndMessage>(*message);
   if (!head.has_value()) return false;
   size_t at = 0;
@@ -267,7 +296,7 @@ bool HttpDigester::transfer_end(HttpMessage* message) {
   return true;
 }
 
-bool HttpDigester::tls(HttpMessage* message) {
+bool HttpDigester::tls(LaneMessage* message) {
   auto head = head_of<TlsConnectionMessage>(*message);
   if (!head.has_value()) return false;
   ClientHello hello;
@@ -284,36 +313,37 @@ bool HttpDigester::tls(HttpMessage* message) {
   return true;
 }
 
-void HttpDigester::take(HttpMessage message, std::vector<HttpMessage>* out) {
+bool HttpDigester::take(LaneMessage message, std::vector<LaneMessage>* out) {
   switch (message.type) {
     case MessageType::kHttpHeaders:
-      headers(std::move(message), out);
-      return;
+      return headers(std::move(message), out);
     case MessageType::kHttpRequest:
-      if (!request(&message)) return;
+      if (!request(&message)) return true;
       break;
     case MessageType::kHttpResponse:
-      if (!response(&message)) return;
+      if (!response(&message)) return true;
       break;
     case MessageType::kHttpTransfer:
-      if (!transfer(&message)) return;
+      if (!transfer(&message)) return true;
       break;
     case MessageType::kHttpTransferEnd:
-      if (!transfer_end(&message)) return;
+      if (!transfer_end(&message)) return true;
       break;
     case MessageType::kTlsConnection:
-      if (!tls(&message)) return;
+      if (!tls(&message)) return true;
       break;
     case MessageType::kHttpEnd:
       if (auto end = head_of<HttpEndMessage>(message);
           end.has_value() && end->exchange == 0 && end->stream == 0) {
-        connections_.erase({message.segment, end->connection});
+        auto found = connections_.find({message.segment, end->connection});
+        if (found != connections_.end()) drop(found, out);
       }
       break;
     default:
       break;
   }
   out->push_back(std::move(message));
+  return true;
 }
 
 void HttpDigester::forget(uint32_t segment) {

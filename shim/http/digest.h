@@ -25,40 +25,33 @@
 #include "shim/http/header_block.h"
 #include "shim/http/hpack.h"
 #include "shim/http/redaction.h"
+#include "shim/messages/message_redactor.h"
 
 namespace telinject {
 
 // Besides HttpFlags. No program can set them: they are taken off what it sent.
 enum HttpDigestFlags : uint16_t { kHttpDigest = 0x4000, kHttpUndecoded = 0x8000 };
 
-// A message and its place: of a segment, by a number of the caller's.
-struct HttpMessage {
-  uint32_t segment = 0, lane = 0;
-  uint64_t position = 0, ticks = 0;
-  MessageType type = {};
-  std::string bytes;
-};
-
 constexpr bool is_http(MessageType type) {
   return type >= MessageType::kHttpConnection && type <= MessageType::kTlsConnection;
 }
 
-class HttpDigester {
+class HttpDigester final : public MessageRedactor {
  public:
   // HTTP/2 connections whose compression is followed, at most: of more, those that have been quiet
   // longest are given up.
   static constexpr size_t kMaxConnections = 1024;
   // Blocks of one direction that wait for one before them: this and what is being decoded.
-  static constexpr size_t kMaxHeldBytes = 64 << 10;
+  static constexpr size_t kMaxHeldBytes = 1 << 20;
 
   explicit HttpDigester(HttpRedaction redaction = HttpRedaction())
       : redaction_(std::move(redaction)) {}
 
-  // Appends what is to go on instead: nothing as long as a block before this one is missing; then
-  // all that waited for it.
-  void take(HttpMessage message, std::vector<HttpMessage>* out);
-  // The segment is over.
-  void forget(uint32_t segment);
+  bool takes(MessageType type) const override { return is_http(type); }
+  // A block waits as long as one before it is missing.
+  bool take(LaneMessage message, std::vector<LaneMessage>* out) override;
+  void give_up(uint32_t segment, uint32_t lane, std::vector<LaneMessage>* out) override;
+  void forget(uint32_t segment) override;
 
   size_t connections() const { return connections_.size(); }
 
@@ -66,23 +59,28 @@ class HttpDigester {
   using Key = std::pair<uint32_t, uint64_t>;
   struct Direction {
     HpackDecoder decoder;
-    BlockOrder<HttpMessage> order;
+    BlockOrder<LaneMessage> order;
     size_t held_bytes = 0;
   };
   struct Connection {
     Direction sent, received;
     uint64_t last_use = 0;
   };
+  using Connections = absl::flat_hash_map<Key, std::unique_ptr<Connection>>;
 
-  // Each false if the message makes no sense.
-  bool request(HttpMessage* message);
-  bool response(HttpMessage* message);
-  bool headers(HttpMessage message, std::vector<HttpMessage>* out);
-  void decode(HttpMessage* message, Direction* direction);
-  bool transfer(HttpMessage* message);
-  bool transfer_end(HttpMessage* message);
-  bool tls(HttpMessage* message);
-  Direction* direction_of(const HttpMessage& message, const HttpHeadersMessage& head);
+  // Each false if the message makes no sense; headers() as take().
+  bool request(LaneMessage* message);
+  bool response(LaneMessage* message);
+  bool headers(LaneMessage message, std::vector<LaneMessage>* out);
+  void decode(LaneMessage* message, Direction* direction);
+  void tell(LaneMessage message, Direction* direction, std::vector<LaneMessage>* out);
+  void lose(Direction* direction, std::vector<LaneMessage>* out);
+  void drop(Connections::iterator connection, std::vector<LaneMessage>* out);
+  bool transfer(LaneMessage* message);
+  bool transfer_end(LaneMessage* message);
+  bool tls(LaneMessage* message);
+  Direction* direction_of(const LaneMessage& message, const HttpHeadersMessage& head,
+                          std::vector<LaneMessage>* out);
   void add_fields(const std::vector<HttpField>& fields, FieldWriter* out);
   void add_value(std::string_view name, std::string_view value);
   std::string redacted_url(std::string_view url);
@@ -91,7 +89,7 @@ class HttpDigester {
   HeaderBlockParser parser_;
   HeaderBlock block_;
   std::string value_, scratch_;
-  absl::flat_hash_map<Key, std::unique_ptr<Connection>> connections_;
+  Connections connections_;
   uint64_t uses_ = 0;
 };
 

@@ -78,23 +78,6 @@ struct CurlFacts {
   int64_t redirects = 0, connects = -1, result = -1;
 };
 
-// Ids of a span, and what its events carry besides.
-struct HttpSpan {
-  TraceId trace = {};
-  uint64_t id = 0, parent = 0;
-  uint64_t start_ticks = 0;
-  int64_t start_ns = 0;
-  ThreadInfo thread;                       // as it was called then
-  const FunctionInfo* function = nullptr;  // that the request was made in; null: none is known
-
-  template <typename Archive>
-  void io(Archive& a) {
-    a(trace, id, parent, start_ticks, start_ns, thread);
-    a.refer(function);
-    if (start_ns < 0) a.fail();
-  }
-};
-
 // How an exchange ended, for its attribute and its error.
 enum class HttpEnd : uint8_t {
   kOpen,
@@ -118,8 +101,6 @@ struct HttpExchange {
   uint64_t number = 0;  // within the connection: the exchange's, or the stream's
   bool http2 = false;
   HttpRole role = HttpRole::kUnknown;
-  bool sampled = true;
-  HttpSpan span;
 
   bool request_known = false, request_written = false, truncated = false;
   std::string method;
@@ -142,10 +123,6 @@ struct HttpExchange {
   uint64_t sent_bytes = 0, received_bytes = 0;
   int32_t error = 0;
 
-  // The call that made the request, and its thread: it waits for the response. 0: none is known.
-  uint64_t asked_by_call = 0;
-  int asked_by_thread = 0;
-
   uint64_t transfer = 0;  // of libcurl that it belongs to
   uint32_t resend = 0;    // which of its exchanges, from 0
   CurlFacts curl;
@@ -158,13 +135,12 @@ struct HttpExchange {
 
   template <typename Archive>
   void io(Archive& a) {
-    a(connection, number, http2, role, sampled, span);
+    a(connection, number, http2, role);
     a(request_known, request_written, truncated, method, url, request_headers, user_agent, version,
       peer, request_body_bytes);
     a(response_known, status, response_headers, content_type, first_byte_ticks);
     a(end, sent_ended, received_ended, end_ticks, sent_bytes, received_bytes, error);
     a(transfer, resend, curl, transfer_error, transfer_error_text);
-    a(asked_by_call, asked_by_thread);
     if (role > HttpRole::kServer || end > HttpEnd::kUnknown) a.fail();
   }
 };

@@ -11,6 +11,8 @@ namespace telinject {
 
 namespace {
 
+constexpr OperationNames kExchange = {"http_request", "http_response", "network", "http_"};
+constexpr OperationNames kOpaqueTls = {"", "tls_connection", "network", "tls_"};
 constexpr size_t kMaxMessageUrlBytes = 200;
 constexpr size_t kMaxErrorCharacters = 200;
 
@@ -68,10 +70,6 @@ std::string hundredths_of_ms(int64_t ns) {
 std::string operation_text(const HttpExchange& exchange) {
   return absl::StrCat(exchange.method, " ",
                       std::string(cut(exchange.url.without_query(), kMaxMessageUrlBytes)));
-}
-
-SpanKind kind_of(bool server) {
-  return server ? SpanKind::kHttpServer : SpanKind::kHttpClient;
 }
 
 std::string_view side(bool server) {
@@ -152,7 +150,7 @@ const Operation& ExchangeEvents::tls(const TlsFacts& facts, uint64_t sent_bytes,
   add("span.kind", side(facts.server));
   add("telinject.tls.sent_bytes", sent_bytes);
   add("telinject.tls.received_bytes", received_bytes);
-  operation_ = {SpanKind::kTlsConnection, "TLS", message_, attributes_};
+  operation_ = {kOpaqueTls, "TLS", message_, attributes_};
   return operation_;
 }
 
@@ -163,8 +161,7 @@ const Operation& ExchangeEvents::request(const HttpExchange& exchange) {
   request_ = {exchange.method, exchange.url.text, exchange.user_agent, &exchange.request_headers,
               exchange.request_body_bytes >= 0 ? static_cast<uint64_t>(exchange.request_body_bytes)
                                                : exchange.request_bytes()};
-  operation_ = {kind_of(exchange.role == HttpRole::kServer), exchange.method, message_, attributes_,
-                &request_};
+  operation_ = {kExchange, exchange.method, message_, attributes_, &request_};
   return operation_;
 }
 
@@ -251,12 +248,7 @@ const Operation& ExchangeEvents::response(const HttpExchange& exchange, int64_t 
   bool known = exchange.response_known;
   response_ = {exchange.status, known ? std::string_view(exchange.content_type) : "unknown",
                known ? &exchange.response_headers : &kNone, exchange.response_bytes()};
-  operation_ = {kind_of(exchange.role == HttpRole::kServer),
-                exchange.method,
-                message_,
-                attributes_,
-                nullptr,
-                &response_};
+  operation_ = {kExchange, exchange.method, message_, attributes_, nullptr, &response_};
   return operation_;
 }
 

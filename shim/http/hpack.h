@@ -1,6 +1,7 @@
 // HTTP/2's header compression, by libnghttp2, and the order that it needs.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -52,7 +53,7 @@ class HpackDecoder {
 template <typename Block>
 class BlockOrder {
  public:
-  static constexpr size_t kMostHeld = 64;
+  static constexpr size_t kMostHeld = 256;
 
   // Calls visit(block) for each one whose turn it is; visit may call lose(). False once one is
   // missing for good: `block` was not taken then.
@@ -77,6 +78,12 @@ class BlockOrder {
       visit(std::move(node.mapped()));
     }
     return true;
+  }
+  // True if visit(block) is for one of those that wait.
+  template <typename Visit>
+  bool holds(Visit&& visit) const {
+    return std::any_of(held_.begin(), held_.end(),
+                       [&](const auto& each) { return visit(each.second); });
   }
   bool lost() const { return lost_; }
   void lose() { lost_ = true; }

@@ -12,11 +12,11 @@ void digest(HttpDigester* digester, MessageType type, std::string block, uint16_
   Head head = {};
   head.flags = flags;
   head.header_bytes = static_cast<uint16_t>(block.size());
-  HttpMessage message;
+  LaneMessage message;
   message.type = type;
   message.bytes.assign(reinterpret_cast<const char*>(&head), sizeof head);
   message.bytes += block;
-  std::vector<HttpMessage> out;
+  std::vector<LaneMessage> out;
   digester->take(std::move(message), &out);
   fuzz::require(out.size() <= 1);
   if (out.empty()) return;

@@ -15,15 +15,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     head.flags = input.byte();
     std::string block = input.bytes(input.byte());
     head.block_bytes = static_cast<uint16_t>(block.size());
-    HttpMessage message;
+    LaneMessage message;
     message.type = MessageType::kHttpHeaders;
     message.bytes.assign(reinterpret_cast<const char*>(&head), sizeof head);
     message.bytes += block;
-    std::vector<HttpMessage> out;
+    std::vector<LaneMessage> out;
     digester.take(std::move(message), &out);
     taken++;
     told += out.size();
-    for (const HttpMessage& each : out) {
+    for (const LaneMessage& each : out) {
       std::string_view fields = std::string_view(each.bytes).substr(sizeof head);
       fuzz::require(fields.size() <= kMaxFieldsBytes);
       HttpField field;

@@ -12,8 +12,8 @@
 #include <cerrno>
 #include <utility>
 
-#include "shim/drain/base/complain.h"
-#include "shim/drain/base/monotonic.h"
+#include "shim/channel/clock.h"
+#include "shim/drain/base/warn.h"
 #include "shim/drain/records/clock_map.h"
 
 namespace telinject::drain {
@@ -38,13 +38,13 @@ constexpr uint64_t kMappingCheckNs = 20 * kMillisecond;
 }  // namespace
 
 Collector::Collector(BatchQueue* queue, ClockKind clock, uint64_t waiting_bytes,
-                     const std::atomic<uint64_t>* progress, HttpRedaction redaction)
+                     const std::atomic<uint64_t>* progress, MessageRedactors redactors)
     : queue_(queue),
       clock_(clock),
       waiting_bytes_(waiting_bytes),
       progress_(progress),
       switches_(clock),
-      http_(std::move(redaction), &memory_),
+      messages_(std::move(redactors), &memory_),
       run_delay_(clock) {}
 
 Collector::~Collector() = default;
@@ -115,8 +115,8 @@ void Collector::run() {
     if (auto samples = run_delay_.take(); !samples.empty()) {
       batch.notices.emplace_back(Notice::Kind::kRunDelay).run_delay = std::move(samples);
     }
-    http_.digest(&batch);
-    if (bytes != 0 || !batch.notices.empty()) queue_->push(std::move(batch));
+    messages_.pass(&batch, round_ns_);
+    if (bytes != 0 || !batch.runs.empty() || !batch.notices.empty()) queue_->push(std::move(batch));
     beat();
     share_memory();
     trim_pools();
@@ -367,8 +367,8 @@ bool Collector::close_if_over(SegmentId id, OpenSegment* segment, Batch* batch, 
 
 // The system had no room to map it once more: what was in it is lost, how much cannot be told.
 bool Collector::abandon(SegmentId id, OpenSegment* segment, Batch* batch) {
-  complain("cannot map the records of process ", segment->os_pid, " again (", strerror(errno),
-           "): its last calls are lost. Allow more memory");
+  warn("cannot map the records of process ", segment->os_pid, " again (", strerror(errno),
+       "): its last calls are lost. Allow more memory");
   for (auto& [lane, open_lane] : segment->lanes) {
     Notice ended(Notice::Kind::kLaneEnded);
     ended.segment = id;

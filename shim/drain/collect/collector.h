@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "shim/drain/collect/context_switches.h"
-#include "shim/drain/collect/http_records.h"
+#include "shim/drain/collect/message_gate.h"
 #include "shim/drain/collect/run_delay.h"
 #include "shim/drain/queue/batch_queue.h"
 #include "shim/drain/records/lane_reader.h"
@@ -40,10 +40,10 @@ class Collector {
   // To be made and run by one thread: its robust list belongs to that. `progress` is bumped by the
   // processor with each batch: while the queue is full and it stands still, the heart does not
   // beat, so that no program waits for a sink that hangs.
-  // `redaction` is of what HTTP messages say: it is done here, before anything can come to a disk.
+  // `redactors`: of messages of operations. It is done here, before anything can come to a disk.
   // `waiting_bytes`: what records may take that wait, in lanes and queue together.
   Collector(BatchQueue* queue, ClockKind clock, uint64_t waiting_bytes,
-            const std::atomic<uint64_t>* progress, HttpRedaction redaction = HttpRedaction());
+            const std::atomic<uint64_t>* progress, MessageRedactors redactors);
   ~Collector();
 
   // From any thread; wakes the collector. For kSegmentOpened returns the segment's number, which is
@@ -114,7 +114,7 @@ class Collector {
   RecordMemory memory_;
   RecordPacker packer_;
   ContextSwitches switches_;
-  HttpRecords http_;
+  MessageGate messages_;
   RunDelaySampler run_delay_;
   RobustList robust_list_{SegmentView::kWordDistance};
   std::map<SegmentId, OpenSegment> segments_;

@@ -28,7 +28,7 @@ bool BatchQueue::spool(Waiting* waiting) {
   for (const LaneRun& each : waiting->batch.runs) {
     const RecordBytes& bytes = each.run.bytes;
     std::span<const std::byte> packed = {bytes.data(), bytes.size()};
-    if (each.run.unpacked_bytes == 0) {
+    if (each.run.unpacked_bytes == 0 && !each.run.message.has_value()) {
       packer_.pack(bytes.data(), bytes.size());
       packed = packer_.packed();
     }
@@ -37,7 +37,7 @@ bool BatchQueue::spool(Waiting* waiting) {
   }
   if (!spool_->write(packed_, &waiting->offset)) return false;
   for (LaneRun& each : waiting->batch.runs) {
-    each.run.unpacked_bytes = each.run.size();
+    if (!each.run.message.has_value()) each.run.unpacked_bytes = each.run.size();
     each.run.bytes = {};
   }
   waiting->run_bytes = std::move(run_bytes);
@@ -65,7 +65,7 @@ void BatchQueue::push(Batch batch) {
   filled_.notify_one();
 }
 
-// Of what could not be read the end is missing.
+// If something cannot be read, the end of the records is missing, or the message.
 void BatchQueue::fetch(Waiting* waiting) {
   uint64_t offset = waiting->offset;
   for (size_t i = 0; i < waiting->run_bytes.size(); i++) {
@@ -74,7 +74,8 @@ void BatchQueue::fetch(Waiting* waiting) {
     RecordBytes bytes = memory_.reserve(size, &place);
     size_t there = spool_->read(offset, size, place);
     memset(place + there, 0, size - there);
-    waiting->batch.runs[i].run.bytes = std::move(bytes);
+    Run& run = waiting->batch.runs[i].run;
+    run.bytes = there < size && run.message.has_value() ? RecordBytes() : std::move(bytes);
     offset += size;
   }
 }

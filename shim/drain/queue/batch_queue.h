@@ -25,8 +25,8 @@ namespace telinject::drain {
 // Names a segment within the drain; never reused.
 using SegmentId = uint32_t;
 
-// Records of one lane, or, where is_shadow_lane(), what the drain itself says of it
-// (context_switches.h).
+// Records of one lane, or a message of it; or, where is_shadow_lane(), what the drain itself says
+// of it (context_switches.h).
 struct LaneRun {
   SegmentId segment;
   uint32_t lane;

@@ -1,11 +1,11 @@
 // A recording: all that a processor needs, in a file, for later or for another machine.
 //
-//   "TELREC3\n", then frames: { u32 kind, u32 0, u64 bytes } and that many bytes
+//   "TELREC4\n", then frames: { u32 kind, u32 0, u64 bytes } and that many bytes
 //     kFacts    JSON, first: what the drain knew of where it ran; again when it knows more
 //     kAnchor   ClockAnchor: two before the first batch, one ten milliseconds later, then one a
 //               second
 //     kBatch    a batch (batch_queue.h): numbers, texts, and the records themselves, packed
-//               (record_packing.h)
+//               (record_packing.h), messages of operations in one piece
 //     kState    before the first batch: the state of the processor that has made events of what
 //               came before (processor_state.cpp); this goes on from there
 //     kLost     u64: calls for which there was no room
@@ -106,6 +106,8 @@ class RecordingReader {
   // `there`: as many of its bytes are in the file. If not all are, those records that are, and no
   // notice.
   std::optional<Batch> read_batch(uint64_t offset, uint64_t bytes, uint64_t there);
+  bool read_records(uint64_t size, uint64_t packed, uint64_t* at, uint64_t end_there, Run* run);
+  bool read_message(uint64_t size, uint64_t packed, uint64_t* at, uint64_t end_there, Run* run);
   void give_up(const char* what);
   void miss_end();
 

@@ -6,7 +6,7 @@
 
 namespace telinject::drain::recording {
 
-constexpr char kMagic[] = "TELREC3\n";
+constexpr char kMagic[] = "TELREC4\n";
 constexpr size_t kMagicBytes = sizeof kMagic - 1;
 constexpr size_t kMagicOfAnyVersion = 6;  // bytes
 

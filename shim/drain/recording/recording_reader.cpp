@@ -12,6 +12,7 @@
 #include "shim/channel/record.h"
 #include "shim/drain/recording/recording.h"
 #include "shim/drain/recording/recording_format.h"
+#include "shim/drain/records/message_assembler.h"
 
 namespace telinject::drain {
 
@@ -243,6 +244,36 @@ std::vector<ClockAnchor> RecordingReader::first_anchors() {
   return anchors;
 }
 
+// The bytes of a run, from `*at` on, of which those before `end_there` are in the file. False if
+// they make no sense.
+bool RecordingReader::read_records(uint64_t size, uint64_t packed, uint64_t* at, uint64_t end_there,
+                                   Run* run) {
+  if (size % kUnitBytes != 0) return false;
+  uint64_t take = std::min(packed, end_there - *at);
+  if (packed_.size() < take) packed_.resize(take);
+  if (!read(*at, packed_.data(), take)) return false;
+  *at += take;
+  std::byte* place;
+  RecordBytes room = memory_.reserve(size, &place);
+  size_t unpacked = unpacker_.unpack({packed_.data(), take}, packed, place, size);
+  if (take == packed && unpacked != size) return false;
+  run->bytes = room.part(0, unpacked);
+  return true;
+}
+
+// The same of a message; of one that is not all there nothing is read.
+bool RecordingReader::read_message(uint64_t size, uint64_t packed, uint64_t* at, uint64_t end_there,
+                                   Run* run) {
+  if (size > kMaxAssembledBytes || packed != size) return false;
+  uint64_t take = std::min(size, end_there - *at);
+  std::byte* place;
+  RecordBytes room = memory_.reserve(size, &place);
+  if (!read(*at, place, take)) return false;
+  *at += take;
+  if (take == size) run->bytes = std::move(room);
+  return true;
+}
+
 std::optional<Batch> RecordingReader::read_batch(uint64_t offset, uint64_t bytes, uint64_t there) {
   uint64_t meta_bytes;
   if (std::min(bytes, there) < sizeof meta_bytes || !read(offset, &meta_bytes, sizeof meta_bytes)) {
@@ -264,21 +295,18 @@ std::optional<Batch> RecordingReader::read_batch(uint64_t offset, uint64_t bytes
     run.segment = in.get<SegmentId>();
     run.lane = in.get<uint32_t>();
     run.run.position = in.get<uint64_t>();
+    auto type = in.get<MessageType>();
+    auto ticks = in.get<uint64_t>();
     auto size = in.get<uint64_t>(), packed = in.get<uint64_t>();
-    if (size > RecordMemory::kMaxBytes || size % kUnitBytes != 0 ||
-        packed > std::min<uint64_t>(end - at, size)) {
+    if (size > RecordMemory::kMaxBytes || packed > std::min<uint64_t>(end - at, size)) {
       return std::nullopt;
     }
-    uint64_t take = std::min(packed, end_there - at);
-    if (packed_.size() < take) packed_.resize(take);
-    if (!read(at, packed_.data(), take)) return std::nullopt;
-    at += take;
-    std::byte* place;
-    RecordBytes room = memory_.reserve(size, &place);
-    size_t unpacked = unpacker_.unpack({packed_.data(), take}, packed, place, size);
-    if (take == packed && unpacked != size) return std::nullopt;
-    run.run.bytes = room.part(0, unpacked);
-    batch.bytes += unpacked;
+    if (type != MessageType()) run.run.message = {type, ticks};
+    bool sound = run.run.message.has_value() ? read_message(size, packed, &at, end_there, &run.run)
+                                             : read_records(size, packed, &at, end_there, &run.run);
+    if (!sound) return std::nullopt;
+    if (run.run.message.has_value() && run.run.bytes.size() == 0) continue;
+    batch.bytes += run.run.bytes.size();
     batch.runs.push_back(std::move(run));
   }
   for (uint32_t i = 0; i < notices && in.good() && there == bytes; i++) {

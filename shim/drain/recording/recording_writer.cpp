@@ -172,13 +172,17 @@ bool RecordingWriter::batch(const Batch& batch) {
   for (const LaneRun& each : batch.runs) {
     Run run = each.run;
     size_t size = run.size();
-    if (run.unpacked_bytes == 0 && size > 0) {
+    if (run.unpacked_bytes == 0 && size > 0 && !run.message.has_value()) {
       packer_.pack(run.bytes.data(), size);
       run.bytes = memory_.copy(packer_.packed().data(), packer_.packed().size());
     }
     meta.put(each.segment);
     meta.put(each.lane);
     meta.put(run.position);
+    // Type 0: records.
+    WholeMessage message = run.message.value_or(WholeMessage());
+    meta.put(message.type);
+    meta.put(message.ticks);
     meta.put(static_cast<uint64_t>(size));
     meta.put(static_cast<uint64_t>(run.bytes.size()));
     packed.push_back(run.bytes);

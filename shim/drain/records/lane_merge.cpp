@@ -4,25 +4,32 @@
 
 namespace telinject::drain {
 
-const uint64_t* LaneStream::peek() {
-  while (!runs_.empty()) {
-    const Run& run = runs_.front();
-    if (offset_ + kUnitBytes > run.bytes.size()) {
-      runs_.pop_front();
-      offset_ = 0;
-      continue;
-    }
+// Without holes that were filled, and halves whose other half was never written. Null: the first
+// run has no more.
+const uint64_t* LaneStream::next_record() {
+  const Run& run = runs_.front();
+  if (run.message.has_value()) {
+    message_record_ = {
+        run.message->ticks & kTicksMask,
+        control_word(ControlKind::kMessage, static_cast<uint64_t>(run.message->type)),
+        run.bytes.size() | kSecondUnit, 0};
+    return message_record_.data();
+  }
+  while (offset_ + kUnitBytes <= run.bytes.size()) {
     const auto* record = reinterpret_cast<const uint64_t*>(run.bytes.data() + offset_);
-    // Filled holes, and halves whose other half was never written.
     if (*record == kVoid || is_second_unit(*record)) {
       offset_ += kUnitBytes;
-      continue;
+    } else {
+      return offset_ + record_bytes(*record) > run.bytes.size() ? nullptr : record;
     }
-    if (offset_ + record_bytes(*record) > run.bytes.size()) {
-      runs_.pop_front();
-      offset_ = 0;
-      continue;
-    }
+  }
+  return nullptr;
+}
+
+const uint64_t* LaneStream::peek() {
+  for (; !runs_.empty(); runs_.pop_front(), offset_ = 0) {
+    const uint64_t* record = next_record();
+    if (record == nullptr) continue;
     uint64_t ticks = (*record - ticks_ahead_) & kTicksMask;
     if (ticks > ticks_) ticks_ = ticks;
     return record;
@@ -30,11 +37,20 @@ const uint64_t* LaneStream::peek() {
   return nullptr;
 }
 
+std::optional<AssembledMessage> LaneStream::message() const {
+  if (runs_.empty() || !runs_.front().message.has_value()) return std::nullopt;
+  const Run& run = runs_.front();
+  const auto* bytes = reinterpret_cast<const char*>(run.bytes.data());
+  return AssembledMessage{run.message->type, std::string(bytes, run.bytes.size()), run.position};
+}
+
 std::vector<Run> LaneStream::rest() {
   std::vector<Run> rest;
   for (; !runs_.empty(); runs_.pop_front(), offset_ = 0) {
     Run& run = runs_.front();
-    if (offset_ < run.bytes.size()) {
+    if (run.message.has_value()) {
+      rest.push_back(std::move(run));
+    } else if (offset_ < run.bytes.size()) {
       size_t left = run.bytes.size() - offset_;
       rest.push_back({run.position + offset_, run.bytes.part(offset_, left), run.messages});
     }
@@ -54,6 +70,10 @@ uint64_t count_entries(const Run& run) {
 }
 
 void LaneStream::next() {
+  if (runs_.front().message.has_value()) {
+    runs_.pop_front();
+    return;
+  }
   const auto* record = reinterpret_cast<const uint64_t*>(runs_.front().bytes.data() + offset_);
   offset_ += record_bytes(*record);
 }

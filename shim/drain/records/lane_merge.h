@@ -6,11 +6,14 @@
 // yet.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <vector>
 
 #include "shim/drain/records/lane_reader.h"
+#include "shim/drain/records/message_assembler.h"
 
 namespace telinject::drain {
 
@@ -22,8 +25,11 @@ class LaneStream {
     ticks_ahead_ = ticks_ahead;
   }
 
-  // The next record, or null; its place and (monotonic) time.
+  // The next record, or null; its place and (monotonic) time. In place of a message in one piece:
+  // the kMessage record that it would begin with.
   const uint64_t* peek();
+  // The message, if that is next.
+  std::optional<AssembledMessage> message() const;
   uint64_t position() const { return runs_.front().position + offset_; }
   uint64_t ticks() const { return ticks_; }
   void next();
@@ -37,10 +43,13 @@ class LaneStream {
   }
 
  private:
+  const uint64_t* next_record();
+
   std::deque<Run> runs_;
   size_t offset_ = 0;
   uint64_t ticks_ = 0;
-  uint64_t ticks_ahead_ = 0;  // given with each run
+  uint64_t ticks_ahead_ = 0;                     // given with each run
+  std::array<uint64_t, 4> message_record_ = {};  // what peek() shows of a message
 };
 
 // Calls that are entered in it.

@@ -4,8 +4,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "shim/channel/message.h"
 #include "shim/drain/records/chunk_pool.h"
 #include "shim/drain/records/record_memory.h"
 #include "shim/drain/records/record_packing.h"
@@ -13,13 +15,21 @@
 
 namespace telinject::drain {
 
-// Whole records that lie one behind the other in a lane.
+// A message in one piece, as the collector passes it on (collect/message_gate.h).
+struct WholeMessage {
+  MessageType type = {};
+  uint64_t ticks = 0;
+};
+
+// Whole records that lie one behind the other in a lane; or a message.
 struct Run {
   uint64_t position = 0;  // of the first record; the others follow
   RecordBytes bytes;
   bool messages = false;  // some of them are of messages
   // 0: `bytes` are the records; else they are packed (record_packing.h), so many bytes of them.
   size_t unpacked_bytes = 0;
+  // If there is one, `bytes` are its content, of any size. Never packed.
+  std::optional<WholeMessage> message = std::nullopt;
 
   size_t size() const { return unpacked_bytes != 0 ? unpacked_bytes : bytes.size(); }
 };

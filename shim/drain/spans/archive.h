@@ -25,10 +25,20 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/config.h"
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 
 namespace telinject::drain {
+
+// A reminder for whoever adds something to a class, with the libraries that the sizes are known of.
+template <size_t actual, size_t known>
+constexpr bool is_as_known() {
+#if defined(__GLIBCXX__) && defined(__x86_64__) && ABSL_LTS_RELEASE_VERSION == 20220623
+  static_assert(actual == known, "something was added to it: is it in its io()?");
+#endif
+  return true;
+}
 
 template <typename Self>
 class Archive {
@@ -147,6 +157,11 @@ class ArchiveWriter : public Archive<ArchiveWriter> {
     uint32_t number = static_cast<uint32_t>(numbers_.size()) + 1;
     numbers_.emplace(pointer, number);
   }
+  // Also as a Base, which is its first one.
+  template <typename Base, typename T>
+  void enroll_as(T* pointer) {
+    enroll(static_cast<Base*>(pointer));
+  }
   template <typename T>
   void refer(T*& pointer) {
     auto found = numbers_.find(pointer);
@@ -190,7 +205,11 @@ class ArchiveReader : public Archive<ArchiveReader> {
 
   template <typename T>
   void enroll(T* pointer) {
-    pointers_.emplace_back(const_cast<std::remove_const_t<T>*>(pointer), kind<T>());
+    pointers_.push_back({const_cast<std::remove_const_t<T>*>(pointer), kind<T>()});
+  }
+  template <typename Base, typename T>
+  void enroll_as(T* pointer) {
+    pointers_.push_back({pointer, kind<T>(), static_cast<Base*>(pointer), kind<Base>()});
   }
   template <typename T>
   void refer(T*& pointer) {
@@ -198,8 +217,13 @@ class ArchiveReader : public Archive<ArchiveReader> {
     raw(&number, sizeof number);
     pointer = nullptr;
     if (number == 0) return;
-    if (number > pointers_.size() || pointers_[number - 1].second != kind<T>()) return fail();
-    pointer = static_cast<std::remove_const_t<T>*>(pointers_[number - 1].first);
+    if (number > pointers_.size()) return fail();
+    const Enrolled& found = pointers_[number - 1];
+    void* there = found.kind == kind<T>()        ? found.pointer
+                  : found.base_kind == kind<T>() ? found.base
+                                                 : nullptr;
+    if (there == nullptr) return fail();
+    pointer = static_cast<std::remove_const_t<T>*>(there);
   }
 
  private:
@@ -216,7 +240,13 @@ class ArchiveReader : public Archive<ArchiveReader> {
 
   std::string_view text_;
   bool good_ = true;
-  std::vector<std::pair<void*, const void*>> pointers_;
+  struct Enrolled {
+    void* pointer;
+    const void* kind;
+    void* base = nullptr;
+    const void* base_kind = nullptr;
+  };
+  std::vector<Enrolled> pointers_;
 };
 
 }  // namespace telinject::drain

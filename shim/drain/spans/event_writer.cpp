@@ -7,11 +7,14 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "shim/drain/base/complain.h"
+#include "shim/drain/base/warn.h"
 #include "shim/drain/naming/sites.h"
+#include "shim/drain/spans/archive.h"
 #include "shim/events/redact_arguments.h"
 
 namespace telinject::drain {
+
+static_assert(is_as_known<sizeof(SummaryFacts), 296>());
 
 class EventWriter::NotePlaces final : public EventOutput::Places {
  public:
@@ -181,7 +184,7 @@ void EventWriter::exit(Thread* thread, const Frame& frame, int64_t end_ns, const
   for (auto& output : outputs_) output->end(event);
 }
 
-void EventWriter::start(Process* process, const HttpSpan& span, const Operation& operation) {
+void EventWriter::start(Process* process, const OperationSpan& span, const Operation& operation) {
   introduce(process, span.start_ns);
   SpanStart event;
   event.place = next_place(process, span.start_ns, span.trace, span.id, span.parent);
@@ -192,7 +195,7 @@ void EventWriter::start(Process* process, const HttpSpan& span, const Operation&
   for (auto& output : outputs_) output->start(event);
 }
 
-void EventWriter::end(Process* process, const HttpSpan& span, int64_t end_ns,
+void EventWriter::end(Process* process, const OperationSpan& span, int64_t end_ns,
                       const Operation& operation, Severity severity, const ErrorInfo* error) {
   introduce(process, end_ns);
   SpanEnd event;
@@ -255,8 +258,8 @@ void EventWriter::count_lost() {
     uint64_t lost = output->take_lost();
     if (lost == 0) continue;
     if (lost_in_sink_ == 0 && !output->hopeless()) {
-      complain("cannot write events to ", output->describe(),
-               "; those that do not fit are counted and left out");
+      warn("cannot write events to ", output->describe(),
+           "; those that do not fit are counted and left out");
     }
     lost_in_sink_ += lost;
     facts_.events -= std::min(facts_.events, lost);

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "shim/drain/naming/sites.h"
-#include "shim/http/digest.h"
 #include "shim/http/fields.h"
 
 namespace telinject::drain {
@@ -32,13 +30,13 @@ HttpConnection& known_connection(SegmentState* segment, uint64_t number) {
   return all[number];
 }
 
+HttpState& state_of(Process* process) {
+  return process->operations.get<HttpState>();
+}
+
 }  // namespace
 
-void HttpSpans::message(SegmentState* segment, uint32_t lane, Thread* thread,
-                        const AssembledMessage& message, uint64_t ticks) {
-  std::unique_ptr<HttpState>& http = thread->process->http;
-  if (http == nullptr) http = std::make_unique<HttpState>();
-  Place at = {segment, thread, lane, message.position, ticks};
+void HttpSpans::message(const Place& at, const AssembledMessage& message) {
   switch (message.type) {
     case MessageType::kHttpConnection:
       connection(at, message);
@@ -76,25 +74,21 @@ void HttpSpans::connection(const Place& at, const AssembledMessage& message) {
 
 // Made now if it is not known: its messages come in any order.
 OpenExchange* HttpSpans::exchange_of(Process* process, HttpState::Key key) {
-  HttpState& http = *process->http;
-  auto found = http.open.find(key);
-  if (found != http.open.end()) return found->second.get();
-  if (http.open.size() >= kMaxOpenExchanges) {
-    OpenExchange* oldest = http.by_age.front();
+  HttpState& http = state_of(process);
+  if (OpenExchange* known = http.open.find(key)) return known;
+  if (http.open.full()) {
+    OpenExchange* oldest = http.open.oldest();
     if (oldest->http.end == HttpEnd::kOpen) {
       oldest->http.end = HttpEnd::kUnknown;
-      oldest->http.end_ticks = oldest->http.span.start_ticks;
+      oldest->http.end_ticks = oldest->span.start_ticks;
     }
     finish(process, oldest);
   }
   auto made = std::make_unique<OpenExchange>();
-  OpenExchange* exchange = made.get();
-  exchange->process = process;
-  exchange->http.connection = key.first;
-  exchange->http.number = key.second;
-  exchange->age = http.by_age.insert(http.by_age.end(), exchange);
-  http.open.emplace(key, std::move(made));
-  return exchange;
+  made->process = process;
+  made->http.connection = key.first;
+  made->http.number = key.second;
+  return http.open.add(std::move(made));
 }
 
 void HttpSpans::begin(const Place& at, OpenExchange* exchange, const HttpContext& context,
@@ -107,16 +101,16 @@ void HttpSpans::begin(const Place& at, OpenExchange* exchange, const HttpContext
     drop(at.thread->process, exchange);
     return;
   }
-  http.span = span_at(at, context, at.start(start_ticks));
+  exchange->span = placer_->place(at, context, at.start(start_ticks));
   place_request(at, exchange, context, fields, transfer);
   bool server = http.role == HttpRole::kServer;
-  if (!server) ask(at.thread, &http);
-  if (http.sampled) {
+  if (!server) placer_->ask(at.thread, exchange);
+  if (exchange->sampled) {
     http.peer = HttpPeer(connection);
-    if (server || http.request_body_bytes >= 0) write_request(at.thread->process, &http);
+    if (server || http.request_body_bytes >= 0) write_request(exchange);
   }
   // What is called for a request that is not sampled is not written either.
-  if (server) serve(at.thread, exchange, alone, at.ticks);
+  if (server) SpanPlacer::serve(at.thread, exchange, alone, at.ticks);
   finish_if_over(at.thread->process, exchange);
 }
 
@@ -161,7 +155,7 @@ void HttpSpans::headers(const Place& at, const AssembledMessage& message) {
   if ((head->flags & kHttpPush) != 0) return;  // what nobody asked for is no request
   Process* process = at.thread->process;
   HttpState::Key key = {head->connection, kStreamKey | head->stream};
-  if (process->http->is_over(key)) return;
+  if (state_of(process).is_over(key)) return;
   OpenExchange* exchange = exchange_of(process, key);
   HttpExchange& http = exchange->http;
   http.http2 = true;
@@ -178,7 +172,7 @@ void HttpSpans::headers(const Place& at, const AssembledMessage& message) {
                  connection.role != (from_peer ? HttpRole::kClient : HttpRole::kServer);
     if (opens) {
       http.request_known = true;
-      http.sampled = false;
+      exchange->sampled = false;
     } else {
       http.response_known = true;
     }
@@ -203,15 +197,15 @@ void HttpSpans::end(const Place& at, const AssembledMessage& message) {
   auto head = message.head<HttpEndMessage>();
   if (!head.has_value()) return;
   Process* process = at.thread->process;
-  HttpState& state = *process->http;
+  HttpState& state = state_of(process);
   uint64_t ticks = at.start(head->ticks);
   if (head->exchange == 0 && head->stream == 0) {
     // The connection itself.
     std::vector<OpenExchange*> left;
-    for (OpenExchange* exchange : state.by_age) {
-      if (head->half != 0) break;
-      if (exchange->http.connection == head->connection) left.push_back(exchange);
-    }
+    state.open.each([&](OpenExchange* exchange) {
+      bool ends = head->half == 0 && exchange->http.connection == head->connection;
+      if (ends) left.push_back(exchange);
+    });
     for (OpenExchange* exchange : left) {
       if (exchange->http.end == HttpEnd::kOpen) {
         exchange->http.end = http_end(head->reason);
@@ -256,39 +250,35 @@ void HttpSpans::end(const Place& at, const AssembledMessage& message) {
 // Of what is not recorded, nobody will be told either when its answer comes.
 void HttpSpans::go_on_as_stream(const Place& at, const HttpEndMessage& head) {
   Process* process = at.thread->process;
-  HttpState& state = *process->http;
+  HttpState& state = state_of(process);
   end_before(process, head.connection, head.exchange, at.start(head.ticks));
   HttpState::Key key = {head.connection, kStreamKey | head.stream};
-  auto found = state.open.find({head.connection, head.exchange});
-  if (found == state.open.end()) {
-    HttpExchange& unseen = exchange_of(process, key)->http;
-    unseen.http2 = unseen.request_known = true;
-    unseen.sampled = false;
+  OpenExchange* exchange = state.open.find({head.connection, head.exchange});
+  if (exchange == nullptr) {
+    exchange = exchange_of(process, key);
+    exchange->http.http2 = exchange->http.request_known = true;
+    exchange->sampled = false;
     return;
   }
-  if (state.open.contains(key)) return;
-  std::unique_ptr<OpenExchange> exchange = std::move(found->second);
-  state.open.erase(found);
-  stop_serving(exchange.get());
+  SpanPlacer::stop_serving(exchange);
   HttpExchange& http = exchange->http;
-  http.number = key.second;
+  bool renamed = state.open.rename(exchange, key, [&] { http.number = key.second; });
+  if (!renamed) return;
   http.http2 = true;
   http.version = "2";
   // All of the request has passed.
   (http.role == HttpRole::kServer ? http.received_ended : http.sent_ended) = true;
   http.sent_bytes = head.sent_bytes;
   http.received_bytes = head.received_bytes;
-  state.open.emplace(key, std::move(exchange));
 }
 
 // Exchanges of HTTP/1 end in their order: whose end did not come before the next one's found no
 // room in its lane.
 void HttpSpans::end_before(Process* process, uint64_t connection, uint64_t number, uint64_t ticks) {
-  HttpState& state = *process->http;
+  HttpState& state = state_of(process);
   while (number-- > 1) {
-    auto found = state.open.find({connection, number});
-    if (found == state.open.end()) return;
-    OpenExchange* exchange = found->second.get();
+    OpenExchange* exchange = state.open.find({connection, number});
+    if (exchange == nullptr) return;
     HttpExchange& http = exchange->http;
     if (http.end != HttpEnd::kOpen && http.transfer != 0) return;  // it waits for libcurl
     if (http.end == HttpEnd::kOpen || !http.response_known) {
@@ -312,68 +302,63 @@ void HttpSpans::finish(Process* process, OpenExchange* exchange) {
   HttpExchange& http = exchange->http;
   if (!http.request_known) {
     totals_.add_unread();
-  } else if (http.sampled) {
-    if (!http.request_written) write_request(process, &http);
-    write_response(process, &http);
+  } else if (exchange->sampled) {
+    if (!http.request_written) write_request(exchange);
+    write_response(exchange);
   }
   drop(process, exchange);
 }
 
 void HttpSpans::drop(Process* process, OpenExchange* exchange) {
-  HttpState& state = *process->http;
+  HttpState& state = state_of(process);
   HttpExchange& http = exchange->http;
-  stop_serving(exchange);
-  be_answered(process, http);
+  SpanPlacer::stop_serving(exchange);
+  placer_->be_answered(*exchange, http.end_ticks);
   if (http.transfer != 0 && exchange->transfer_of != nullptr) {
     auto transfer = exchange->transfer_of->transfers.find(http.transfer);
     if (transfer != exchange->transfer_of->transfers.end() && transfer->second.last == exchange) {
       transfer->second.last = nullptr;
     }
   }
-  auto served = state.continued.find(http.span.parent);
+  auto served = state.continued.find(exchange->span.parent);
   if (served != state.continued.end() && served->second == exchange) state.continued.erase(served);
-  HttpState::Key key = {http.connection, http.number};
-  if (http.http2) state.remember(key);
-  state.by_age.erase(exchange->age);
-  state.open.erase(key);
+  if (http.http2) state.remember(exchange->key());
+  state.open.erase(*exchange);
 }
 
-void HttpSpans::write_request(Process* process, HttpExchange* exchange) {
-  exchange->request_written = true;
-  events_->start(process, exchange->span, made_.request(*exchange));
+void HttpSpans::write_request(OpenExchange* exchange) {
+  exchange->http.request_written = true;
+  events_->start(exchange->process, exchange->span, made_.request(exchange->http));
 }
 
-int64_t HttpSpans::end_of(const HttpSpan& span, uint64_t ticks) const {
-  return std::max(calls_->to_ns(std::max(ticks, span.start_ticks)), span.start_ns);
-}
-
-void HttpSpans::write_response(Process* process, HttpExchange* exchange) {
-  const HttpSpan& span = exchange->span;
-  int64_t end_ns = end_of(span, exchange->end_ticks);
+void HttpSpans::write_response(OpenExchange* exchange) {
+  const OperationSpan& span = exchange->span;
+  const HttpExchange& http = exchange->http;
+  int64_t end_ns = placer_->end_of(span, http.end_ticks);
   int64_t first_byte_ns = -1;
-  if (exchange->first_byte_ticks != 0) {
-    first_byte_ns = std::clamp(calls_->to_ns(exchange->first_byte_ticks), span.start_ns, end_ns) -
-                    span.start_ns;
+  if (http.first_byte_ticks != 0) {
+    first_byte_ns =
+        std::clamp(placer_->to_ns(http.first_byte_ticks), span.start_ns, end_ns) - span.start_ns;
   }
   int64_t duration = end_ns - span.start_ns;
-  const Operation& response = made_.response(*exchange, duration, first_byte_ns, slow_ns_);
-  totals_.add({exchange->role == HttpRole::kServer, exchange->method, exchange->url.authority(),
-               exchange->url.without_query(), exchange->status,
+  const Operation& response = made_.response(http, duration, first_byte_ns, slow_ns_);
+  totals_.add({http.role == HttpRole::kServer, http.method, http.url.authority(),
+               http.url.without_query(), http.status,
                made_.error() != nullptr ? made_.error()->type : "", duration});
-  events_->end(process, span, end_ns, response, made_.severity(), made_.error());
+  events_->end(exchange->process, span, end_ns, response, made_.severity(), made_.error());
 }
 
 void HttpSpans::tls(const Place& at, const AssembledMessage& message) {
   auto head = message.head<TlsConnectionMessage>();
   if (!head.has_value() || head->reserved[0] != kHttpDigest) return;
   Process* process = at.thread->process;
-  auto& all = process->http->tls;
+  auto& all = state_of(process).tls;
   auto found = all.find(head->connection);
   if (found == all.end()) {
     if (all.size() >= kMaxTlsConnections) return;
     found = all.emplace(head->connection, OpaqueTls{}).first;
     OpaqueTls& made = found->second;
-    made.span = span_at(at, head->context, at.start(head->start_ticks));
+    made.span = placer_->place(at, head->context, at.start(head->start_ticks));
     made.sampled = head->context.sampled != 0;
     made.facts = read_tls(message.text(sizeof *head, head->hello_bytes),
                           known_connection(at.segment, head->connection));
@@ -389,29 +374,29 @@ void HttpSpans::tls(const Place& at, const AssembledMessage& message) {
 
 void HttpSpans::write_tls(Process* process, OpaqueTls* connection) {
   if (!connection->sampled) return;
-  const HttpSpan& span = connection->span;
-  int64_t end_ns = end_of(span, connection->end_ticks);
+  const OperationSpan& span = connection->span;
+  int64_t end_ns = placer_->end_of(span, connection->end_ticks);
   const Operation& end = made_.tls(connection->facts, connection->sent_bytes,
                                    connection->received_bytes, end_ns - span.start_ns);
   events_->end(process, span, end_ns, end, Severity::kInfo, nullptr);
 }
 
 void HttpSpans::end_process(Process* process, ExitKind kind, uint64_t ticks) {
-  if (process->http == nullptr) return;
-  HttpState& state = *process->http;
-  while (!state.by_age.empty()) {
-    OpenExchange* exchange = state.by_age.front();
+  HttpState* known = process->operations.find<HttpState>();
+  if (known == nullptr) return;
+  HttpState& state = *known;
+  while (!state.open.empty()) {
+    OpenExchange* exchange = state.open.oldest();
     HttpExchange& http = exchange->http;
     if (http.end == HttpEnd::kOpen) {
       http.end = http_end(kind);
-      http.end_ticks = std::max(ticks, http.span.start_ticks);
+      http.end_ticks = std::max(ticks, exchange->span.start_ticks);
     }
     finish(process, exchange);
   }
   for (auto& [number, transfer] : state.transfers) {
     if (transfer.ended || transfer.exchanges > 0 || !transfer.sampled) continue;
     HttpExchange exchange;
-    exchange.span = transfer.span;
     exchange.method = "GET";
     exchange.end = http_end(kind);
     exchange.end_ticks = ticks;

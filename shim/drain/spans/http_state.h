@@ -3,9 +3,7 @@
 
 #include <cstdint>
 #include <deque>
-#include <list>
 #include <map>
-#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -14,30 +12,38 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "shim/drain/spans/open_operations.h"
 #include "shim/http/exchange.h"
 
 namespace telinject::drain {
 
 // Of each there are so many at most: the oldest has to go.
-inline constexpr size_t kMaxOpenExchanges = 65536;
 inline constexpr size_t kMaxTransfers = 65536;
 inline constexpr size_t kMaxTlsConnections = 65536;
 inline constexpr size_t kMaxHttpConnections = 65536;
 
-// An exchange and who of the drain refers to it. What is left to another processor
-// (processor_state.cpp) is the exchange alone: all that refers to it says so itself.
-struct OpenExchange {
+// An exchange and who of the drain refers to it.
+struct OpenExchange : OpenOperation {
+  using Key = std::pair<uint64_t, uint64_t>;  // connection; exchange or stream
+
   HttpExchange http;
-  struct Process* process = nullptr;
-  struct Thread* server_of = nullptr;       // this server span is open on that thread
   struct HttpState* transfer_of = nullptr;  // where its transfer is
-  std::list<OpenExchange*>::iterator age;
+
+  Key key() const { return {http.connection, http.number}; }
+
+  // What is left to another processor (processor_state.cpp) is the exchange alone: all that refers
+  // to it says so itself.
+  template <typename Archive>
+  void io(Archive& a) {
+    OpenOperation::io(a);
+    a(http);
+  }
 };
 
 // Of libcurl, from perform or add_handle on.
 struct HttpTransfer {
   uint64_t place = 0;  // where its ids begin, as place_of() tells it
-  HttpSpan span;       // with its first id
+  OperationSpan span;  // with its first id
   bool sampled = true, ended = false;
   std::string url;
   uint32_t ids = 0, exchanges = 0;
@@ -55,7 +61,7 @@ struct HttpTransfer {
 
 // A TLS connection that nobody decrypts.
 struct OpaqueTls {
-  HttpSpan span;
+  OperationSpan span;
   bool sampled = true;
   uint64_t end_ticks = 0, sent_bytes = 0, received_bytes = 0;
   TlsFacts facts;
@@ -66,10 +72,9 @@ struct OpaqueTls {
   }
 };
 
-struct HttpState {
-  using Key = std::pair<uint64_t, uint64_t>;  // connection; exchange or stream
-  absl::flat_hash_map<Key, std::unique_ptr<OpenExchange>> open;
-  std::list<OpenExchange*> by_age;
+struct HttpState : OperationState {
+  using Key = OpenExchange::Key;
+  OpenOperations<Key, OpenExchange> open;
   std::map<uint64_t, HttpTransfer> transfers;              // by number
   std::map<uint64_t, uint64_t> issued;                     // first place -> transfer
   std::deque<uint64_t> ended_transfers;                    // known for a while
@@ -89,37 +94,11 @@ struct HttpState {
     over_by_age.pop_front();
   }
 
-  // Enrolls the exchanges. A transfer's may be another process's of the segment: so those of all
-  // come first, then the rest of each.
-  template <typename Archive>
-  void io_exchanges(Archive& a, struct Process* process);
+  // `open` comes before the rest of any process: a transfer's exchanges may be another process's of
+  // the segment.
   template <typename Archive>
   void io_rest(Archive& a, const struct Process* process);
 };
-
-template <typename Archive>
-void HttpState::io_exchanges(Archive& a, struct Process* process) {
-  uint64_t size = a.count(by_age.size());
-  auto next = by_age.begin();
-  for (uint64_t i = 0; i < size && a.good(); i++) {
-    OpenExchange* exchange;
-    if constexpr (Archive::kReads) {
-      HttpExchange http;
-      a(http);
-      std::unique_ptr<OpenExchange>& slot = open[{http.connection, http.number}];
-      if (slot != nullptr) return a.fail();
-      slot = std::make_unique<OpenExchange>();
-      exchange = slot.get();
-      exchange->http = std::move(http);
-      exchange->process = process;
-      exchange->age = by_age.insert(by_age.end(), exchange);
-    } else {
-      exchange = *next++;
-      a(exchange->http);
-    }
-    a.enroll(exchange);
-  }
-}
 
 template <typename Archive>
 void HttpState::io_rest(Archive& a, const struct Process* process) {
@@ -133,7 +112,7 @@ void HttpState::io_rest(Archive& a, const struct Process* process) {
     if (exchange == nullptr || exchange->process != process) return a.fail();
   }
   if constexpr (Archive::kReads) {
-    for (OpenExchange* exchange : servers) continued[exchange->http.span.parent] = exchange;
+    for (OpenExchange* exchange : servers) continued[exchange->span.parent] = exchange;
     over.insert(over_by_age.begin(), over_by_age.end());
     for (auto& [number, transfer] : transfers) {
       OpenExchange* last = transfer.last;

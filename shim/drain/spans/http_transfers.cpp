@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "shim/drain/spans/http_spans.h"
-#include "shim/http/digest.h"
 #include "shim/http/fields.h"
 
 namespace telinject::drain {
@@ -41,12 +40,12 @@ std::string_view curl_version(int32_t version) {
 void HttpSpans::transfer(const Place& at, const AssembledMessage& message) {
   auto head = message.head<HttpTransferMessage>();
   if (!head.has_value() || head->reserved != kHttpDigest || head->transfer == 0) return;
-  HttpState& http = *at.thread->process->http;
+  HttpState& http = at.thread->process->operations.get<HttpState>();
   if (http.transfers.size() >= kMaxTransfers) return;
   HttpTransfer& transfer = http.transfers[head->transfer];
   transfer = {};
   transfer.place = uint64_t{at.lane} << 53 | at.position >> 4;
-  transfer.span = span_at(at, head->context, at.ticks);
+  transfer.span = placer_->place(at, head->context, at.ticks);
   transfer.sampled = head->context.sampled != 0;
   transfer.url = message.text(sizeof *head, head->url_bytes);
   // The program wrote more behind the URL, for its places.
@@ -60,7 +59,7 @@ void HttpSpans::transfer_end(const Place& at, const AssembledMessage& message) {
   auto head = message.head<HttpTransferEndMessage>();
   if (!head.has_value() || head->reserved != kHttpDigest) return;
   Process* process = at.thread->process;
-  HttpState& state = *process->http;
+  HttpState& state = process->operations.get<HttpState>();
   auto found = state.transfers.find(head->transfer);
   if (found == state.transfers.end() || found->second.ended) return;
   HttpTransfer& transfer = found->second;
@@ -91,7 +90,6 @@ void HttpSpans::transfer_end(const Place& at, const AssembledMessage& message) {
     finish_if_over(last->process, last);
   } else if (transfer.exchanges == 0 && transfer.sampled && (failed || head->response_code != 0)) {
     // None was seen: there was no connection, or it is one that nobody can read.
-    facts.span = transfer.span;
     facts.method = is_http_token(method) ? method : "GET";
     facts.end = failed ? HttpEnd::kFailed : HttpEnd::kComplete;
     facts.end_ticks = at.ticks;
@@ -129,8 +127,12 @@ void HttpSpans::write_unseen(Process* process, const HttpTransfer& transfer, Htt
   exchange.request_known = true;
   exchange.request_body_bytes = static_cast<int64_t>(exchange.sent_bytes);
   exchange.peer = HttpPeer(connection);
-  write_request(process, &exchange);
-  write_response(process, &exchange);
+  OpenExchange unseen;
+  unseen.span = transfer.span;
+  unseen.process = process;
+  unseen.http = std::move(exchange);
+  write_request(&unseen);
+  write_response(&unseen);
 }
 
 }  // namespace telinject::drain

@@ -30,14 +30,14 @@ JsonLines::JsonLines(std::unique_ptr<Sink> sink, const Options& options)
 
 void JsonLines::introduce(const ProcessInfo& process, const Metadata& metadata,
                           int64_t timestamp_ns, Places* places) {
-  ProcessText text = make_process_text(metadata, process);
+  ProcessJson text = make_process_json(metadata, process);
   if (lean_) {
     EventPlace place = places->note(timestamp_ns);
     encoder_.telemetry_process(place, text);
-    text = make_lean_process_text(place.span_id);
+    text = make_lean_process_json(place.span_id);
   }
   if (process.number >= processes_.size()) processes_.resize(process.number + 1);
-  processes_[process.number] = std::make_shared<ProcessText>(std::move(text));
+  processes_[process.number] = std::make_shared<ProcessJson>(std::move(text));
 }
 
 void JsonLines::introduce(const FunctionInfo& function, const ProcessInfo& process,
@@ -59,20 +59,21 @@ void JsonLines::make_room(uint32_t number) {
 }
 
 void JsonLines::make_text(FunctionSlot* slot, const FunctionInfo& function) {
-  slot->text = make_function_text(function, lean_);
+  slot->text = make_function_json(function, lean_);
 }
 
 void JsonLines::make_text(ThreadSlot* slot, const ThreadInfo& thread) {
   slot->number = thread.number;
-  slot->text.clear();
-  append_json_member(&slot->text, "thread_id", static_cast<uint64_t>(thread.tid));
-  if (!thread.name.empty()) append_json_member(&slot->text, "thread_name", thread.name);
-  end_members(&slot->text);
+  JsonText text;
+  text.member("thread_id", static_cast<uint64_t>(thread.tid));
+  if (!thread.name.empty()) text.member("thread_name", thread.name);
+  text.end_members();
+  slot->text = text.view();
 }
 
 void JsonLines::start(const SpanStart& event) {
   std::string_view thread = text_of(*event.thread);
-  const std::shared_ptr<const ProcessText>& process = text_of(*event.process);
+  const std::shared_ptr<const ProcessJson>& process = text_of(*event.process);
   if (event.operation != nullptr) {
     encoder_.start(event, thread, *process);
     return pass_on_if_large();
@@ -88,7 +89,7 @@ void JsonLines::start(const SpanStart& event) {
 
 void JsonLines::end(const SpanEnd& event) {
   std::string_view thread = text_of(*event.thread);
-  const std::shared_ptr<const ProcessText>& process = text_of(*event.process);
+  const std::shared_ptr<const ProcessJson>& process = text_of(*event.process);
   if (event.operation != nullptr) {
     encoder_.end(event, thread, *process);
     return pass_on_if_large();
@@ -166,7 +167,7 @@ bool JsonLines::restore(std::string_view state, const std::vector<const ProcessI
     bool known =
         texts.is_array() && texts.size() == 2 && texts[0].is_string() && texts[1].is_string();
     if (!known && !texts.is_null()) return false;
-    processes_.push_back(known ? std::make_shared<ProcessText>(ProcessText{
+    processes_.push_back(known ? std::make_shared<ProcessJson>(ProcessJson{
                                      texts[0].get<std::string>(), texts[1].get<std::string>()})
                                : nullptr);
   }

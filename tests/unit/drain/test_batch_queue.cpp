@@ -140,4 +140,31 @@ TEST_CASE("losses add up by reason") {
   CHECK(losses.total() == 9);
 }
 
+TEST_CASE("messages in one piece wait as they are, in memory and on disk") {
+  bool disk = GENERATE(false, true);
+  RecordMemory memory;
+  std::string text = "a message of 25 bytes, 25";
+  Batch batch = batch_of(1, 3 * kUnit);
+  Run message = {48, memory.copy(reinterpret_cast<const std::byte*>(text.data()), text.size())};
+  message.message = {static_cast<MessageType>(100), 7};
+  batch.runs.push_back({1, 0, message});
+  batch.runs.push_back(batch.runs[0]);
+  batch.bytes = 6 * kUnit + text.size();
+  Spool spool("/tmp", 1 << 20);
+  BatchQueue queue(disk ? 0 : 100 * kUnit, &spool);
+  queue.push(batch);
+  CHECK((spool.bytes() > 0) == disk);
+  Batch popped = queue.pop();
+  REQUIRE(popped.runs.size() == 3);
+  const Run& run = popped.runs[1].run;
+  REQUIRE(run.message.has_value());
+  CHECK(run.message->ticks == 7);
+  CHECK(run.position == 48);
+  CHECK(std::string(reinterpret_cast<const char*>(run.bytes.data()), run.bytes.size()) == text);
+  for (size_t i : {0, 2}) {
+    CHECK_FALSE(popped.runs[i].run.message.has_value());
+    CHECK(popped.runs[i].run.bytes.size() == 3 * kUnit);
+  }
+}
+
 }  // namespace telinject::test

@@ -12,6 +12,7 @@
 #include "shim/drain/collect/collector.h"
 #include "shim/drain/spans/processor.h"
 #include "shim/events/json/json_lines.h"
+#include "shim/http/digest.h"
 
 namespace telinject::test {
 using namespace drain;
@@ -36,6 +37,12 @@ inline EventOutputs memory_output(std::string* lines, const JsonLines::Options& 
   return outputs;
 }
 
+inline MessageRedactors http_redactors() {
+  MessageRedactors redactors;
+  redactors.push_back(std::make_unique<HttpDigester>());
+  return redactors;
+}
+
 inline constexpr int kTestOsPid = 4711;
 
 struct DrainRun {
@@ -58,7 +65,7 @@ inline DrainRun drain(TestSegment* segment, std::vector<std::pair<int, ProcessEn
 
   BatchQueue queue(64 << 20, nullptr);
   std::atomic<uint64_t> progress{0};
-  Collector collector(&queue, ClockKind::kMonotonic, 128 << 20, &progress);
+  Collector collector(&queue, ClockKind::kMonotonic, 128 << 20, &progress, http_redactors());
   SegmentId id = collector.tell(std::move(opened));
   for (auto& [pid, end] : ends) {
     CollectorCommand command;

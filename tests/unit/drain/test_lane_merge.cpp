@@ -89,4 +89,41 @@ TEST_CASE("a run that ends within a record gives what is whole") {
   CHECK(merged({&a}, 10) == "a1 a3 ");
 }
 
+TEST_CASE("a message in one piece comes in its turn, and once") {
+  static RecordMemory memory;
+  std::string text = "hello";
+  Run run = {77, memory.copy(reinterpret_cast<const std::byte*>(text.data()), text.size()), true};
+  run.message = {static_cast<MessageType>(100), 3};
+  LaneStream a, b;
+  a.append(run_of({1, 2}));
+  a.append(run);
+  a.append(run_of({5}));
+  b.append(run_of({4}));
+  CHECK_FALSE(a.message().has_value());
+  std::string order;
+  merge_lanes(std::vector<LaneStream*>{&a, &b}, 9, [&](size_t i, uint64_t until) {
+    LaneStream& stream = i == 0 ? a : b;
+    while (stream.peek() != nullptr && stream.ticks() <= until) {
+      auto message = stream.message();
+      order += message.has_value() ? message->bytes + "@" + std::to_string(message->position)
+                                   : std::to_string(stream.ticks());
+      order += ' ';
+      stream.next();
+    }
+  });
+  CHECK(order == "1 2 hello@77 4 5 ");
+  // What is left has it, too, wherever the reader has come to.
+  LaneStream c;
+  c.append(run_of({1}));
+  c.append(run);
+  c.peek();
+  c.next();
+  c.peek();
+  std::vector<Run> rest = c.rest();
+  REQUIRE(rest.size() == 1);
+  REQUIRE(rest[0].message.has_value());
+  CHECK(rest[0].message->ticks == 3);
+  CHECK(rest[0].bytes.size() == text.size());
+}
+
 }  // namespace telinject::test

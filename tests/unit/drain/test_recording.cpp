@@ -179,6 +179,39 @@ TEST_CASE("of a batch that breaks off the records that are there are read, and n
   }
 }
 
+TEST_CASE("a message in one piece is read back, or not at all") {
+  Workshop workshop;
+  std::string problem, path = workshop.path("recording"), text = "a message of 25 bytes, 25";
+  {
+    auto writer = RecordingWriter::create(path, &problem);
+    RecordMemory memory;
+    Batch batch = batch_of(9, std::string(64, 'a'), &memory);
+    Run run = {lane_position(1, 32),
+               memory.copy(reinterpret_cast<const std::byte*>(text.data()), text.size())};
+    run.message = {static_cast<MessageType>(100), 7};
+    batch.runs.push_back({7, 6, run});
+    batch.bytes += text.size();
+    REQUIRE(writer->batch(batch));
+  }
+  std::string whole = read_file(path);
+  for (size_t missing : {0, 1, 24, 25}) {
+    CAPTURE(missing);
+    auto reader = RecordingReader::open(
+        workshop.write("cut", whole.substr(0, whole.size() - missing)), &problem);
+    auto frame = reader->next();
+    REQUIRE(frame.has_value());
+    REQUIRE(frame->batch.has_value());
+    const std::vector<LaneRun>& runs = frame->batch->runs;
+    REQUIRE(runs.size() == (missing == 0 ? 2 : 1));
+    if (missing > 0) continue;
+    const Run& run = runs[1].run;
+    REQUIRE(run.message.has_value());
+    CHECK(run.message->type == static_cast<MessageType>(100));
+    CHECK(run.message->ticks == 7);
+    CHECK(std::string(reinterpret_cast<const char*>(run.bytes.data()), run.bytes.size()) == text);
+  }
+}
+
 TEST_CASE("a recording that is still being written is waited for, and read as far as it is there") {
   Workshop workshop;
   std::string problem, path = workshop.path("recording");

@@ -11,13 +11,13 @@ using namespace drain;
 namespace {
 
 template <typename Head>
-HttpMessage message(MessageType type, const Head& head, const std::string& tail) {
+LaneMessage message(MessageType type, const Head& head, const std::string& tail) {
   std::string bytes(reinterpret_cast<const char*>(&head), sizeof head);
   return {1, 0, 64, 1000, type, bytes + tail};
 }
 
-std::vector<HttpMessage> digest(HttpDigester* digester, HttpMessage in) {
-  std::vector<HttpMessage> out;
+std::vector<LaneMessage> digest(HttpDigester* digester, LaneMessage in) {
+  std::vector<LaneMessage> out;
   digester->take(std::move(in), &out);
   return out;
 }
@@ -33,7 +33,7 @@ HttpHeadersMessage block_head(uint32_t sequence, const std::string& block, uint1
 }
 
 template <typename Head>
-Head head_of(const HttpMessage& message) {
+Head head_of(const LaneMessage& message) {
   Head head;
   REQUIRE(message.bytes.size() >= sizeof head);
   std::memcpy(&head, message.bytes.data(), sizeof head);
@@ -60,7 +60,7 @@ TEST_CASE("secrets are gone from every kind of message") {
   HttpDigester digester;
   std::string secret = "SECRET";
   std::string url = "http://user:SECRET@h/?token=SECRET";
-  std::vector<HttpMessage> all;
+  std::vector<LaneMessage> all;
   HttpRequestMessage request = {};
   std::string block = "GET " + url + " HTTP/1.1\r\nHost: a:SECRET@h\r\nReferer: " + url +
                       "\r\nAuthorization: SECRET\r\nCookie: a\r\n SECRET\r\n";
@@ -88,8 +88,8 @@ TEST_CASE("secrets are gone from every kind of message") {
                                   {"cookie", "SECRET"}});
   all.push_back(message(MessageType::kHttpHeaders, block_head(0, fields), fields));
   size_t told = 0;
-  for (HttpMessage& each : all) {
-    for (const HttpMessage& digested : digest(&digester, std::move(each))) {
+  for (LaneMessage& each : all) {
+    for (const LaneMessage& digested : digest(&digester, std::move(each))) {
       told++;
       INFO(static_cast<int>(digested.type) << " " << digested.bytes);
       CHECK(digested.bytes.find(secret) == std::string::npos);
@@ -125,7 +125,7 @@ TEST_CASE("blocks that wait for one that cannot be read are told, too") {
   }
   auto out = digest(&digester, message(MessageType::kHttpHeaders, block_head(0, bad), bad));
   REQUIRE(out.size() == 4);
-  for (const HttpMessage& each : out) {
+  for (const LaneMessage& each : out) {
     CHECK((head_of<HttpHeadersMessage>(each).flags & kHttpUndecoded) != 0);
   }
   // A number that was there already.
