@@ -25,10 +25,13 @@ extern __thread Connection* t_tls_scope __attribute__((tls_model("initial-exec")
 inline Connection* tls_scope() {
   return t_tls_scope;
 }
-// That one reads and writes this descriptor; `proxied`: behind a CONNECT of ours.
-void adopt_descriptor(int fd, bool proxied);
+// That one reads and writes this descriptor. `before`: what passed there so far, or null: a CONNECT
+// of ours, a preamble.
+void adopt_descriptor(int fd, const Connection* before);
 // A TLS record on a descriptor, and no TLS library at work: true, and adopted, if this thread's
 // last TLS connection has no descriptor yet (it reads and writes memory).
 bool tls_without_descriptor(int fd);
+// Likewise where `before` has passed on the descriptor: a CONNECT of ours, a preamble.
+bool tls_without_descriptor(const Connection& before);
 
 }  // namespace telinject::program

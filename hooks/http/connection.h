@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "hooks/http/chunks.h"
 #include "hooks/http/traffic.h"
 #include "hooks/lane/state.h"
 #include "shim/channel/http_message.h"
@@ -30,8 +31,9 @@ enum class Protocol : uint8_t {
   kUnknown,  // nothing or too little has passed
   kHttp1,
   kHttp2,
-  kTls,    // not decrypted here
-  kOther,  // nothing that is looked at
+  kTls,      // not decrypted here
+  kGivenUp,  // HTTP that is not read any more (given_up.h)
+  kOther,    // nothing that is looked at
 };
 
 // When something passed; of what is not recorded, nobody asks, and the clock is not read.
@@ -65,7 +67,7 @@ struct Block {
 };
 
 // Where in HTTP/1 a direction is.
-enum class Stage : uint8_t { kBetween, kHead, kBody, kTrailers };
+enum class Stage : uint8_t { kBetween, kStart, kHead, kBody, kTrailers };
 
 struct StreamBytes {
   std::atomic<uint32_t> stream;  // 0: free
@@ -96,6 +98,11 @@ struct FrameReader {
   bool settled;  // SETTINGS has passed, as it must first
 };
 
+// Of what a connection begins with, so many bytes say what it is (preamble.h).
+inline constexpr size_t kOpeningBytes = 11;
+// In place of their number: what passes stands before HTTP or TLS.
+inline constexpr uint8_t kInPreamble = 0xff;
+
 struct Direction {
   http_parser parser;
   uint64_t start_ticks;  // of the message's or block's first byte; 0: not read yet
@@ -103,16 +110,15 @@ struct Direction {
   uint64_t call_ticks;   // when the call began that sends now; 0: not known
   uint32_t exchange;     // whose message this is
   Stage stage;
-  uint8_t event;  // what the parser stopped for
-  bool in_chunk;  // the data of a chunk comes next
+  ChunkStep chunk;
   bool interim;   // the message is a 1xx
-  bool counted;   // its body is, without the parser
   bool bare;      // the message has no exchange: a request that is not recorded
                   // (unsampled_responses.h), a response to one that was not seen
   bool unread;    // an answer to one of these passes
+  bool to_http2;  // the message is a 101 to HTTP/2
   bool astray;    // since then something has passed that begins no answer, though one is due
   uint8_t undecided_bytes;
-  uint8_t undecided[9];  // the first bytes, while they are too few to say what they are
+  uint8_t undecided[kOpeningBytes];  // the first bytes, while they are too few to say what they are
   Gathering gathering;
 };
 
@@ -125,6 +131,7 @@ enum ExchangeFlags : uint32_t {
   kHeadRequest = 16,     // its response has no body
   kConnectRequest = 32,  // a 2xx makes a tunnel
   kUpgraded = 64,
+  kToHttp2 = 128,  // with kUpgraded: it is answered in HTTP/2, on stream 1
 };
 
 struct Exchange {
@@ -143,11 +150,43 @@ enum ConnectionState : uint32_t {
   kGiveUp = 8,   // two threads met in one direction: not looked at any more
 };
 
+// Of a header block that the parser reads (http1_start.h, http1.cpp).
+struct HeadReader {
+  uint64_t length;  // what Content-Length says, if there is one
+  bool has_length;
+  uint8_t method_bytes;
+  uint8_t method[8];  // its beginning
+};
+
+// What stands before HTTP or TLS on a connection (preamble.h).
+enum class PreambleKind : uint8_t { kNone, kProxy1, kProxy2, kSocks4, kSocks5 };
+
+struct Preamble {
+  PreambleKind kind;
+  Way asks;         // the direction that begins it
+  uint8_t step[2];  // by Way: pieces that have passed
+  // Whom a proxy before a server speaks for, and whom one before a client is asked to connect to.
+  AddressForm client_form, target_form;
+  uint8_t client_bytes, target_bytes;
+  uint16_t client_port, target_port;
+  uint8_t client[40];
+  uint8_t target[kMaxServerName];
+};
+
+// Of a connection that is given up (given_up.h).
+struct GivenUp {
+  std::atomic<uint8_t> answered;  // the last bytes were the server's
+  bool http2;
+};
+
 // What an exchange does not touch if it is alone: many connections take little of the caches.
 struct ConnectionRest {
   Exchange exchanges[kPipeline - 1];  // those after the first that is open
   FrameReader frames[2];              // HTTP/2, by Way
-  HttpContext context;                // of an opaque TLS connection
+  HeadReader heads[2];                // HTTP/1, by Way
+  Preamble preamble;
+  GivenUp given_up;
+  HttpContext context;  // of an opaque TLS connection
   char server_name[kMaxServerName];
   char alpn[kMaxProtocol];
 };

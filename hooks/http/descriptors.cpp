@@ -7,6 +7,7 @@
 #include "hooks/http/http1_messages.h"
 #include "hooks/http/open_descriptors.h"
 #include "hooks/http/pools.h"
+#include "hooks/http/preamble.h"
 #include "hooks/http/unsampled_responses.h"
 #include "hooks/lane/state.h"
 #include "shim/channel/syscall.h"
@@ -78,14 +79,9 @@ Connection* make_connection(int fd, uint32_t tag) {
   return connection_of_tag(expected);
 }
 
-// May a connection begin with this byte? HTTP/1 and 2, a TLS handshake, an HTTP/2 server.
-bool may_begin(uint8_t first) {
-  return (first >= 'A' && first <= 'Z') || first == 0x16 || first == 0;
-}
-
 // The first bytes of a socket. Null if they are not looked at, nor are the next ones.
 Connection* first_bytes(int fd, uint32_t tag, const uint8_t* data) {
-  if (data == nullptr || !may_begin(*data) || (*data == 0x16 && tls_without_descriptor(fd))) {
+  if (data == nullptr || !may_open(*data) || (*data == 0x16 && tls_without_descriptor(fd))) {
     uint32_t to = data != nullptr && *data == 0x16 ? kUnderTls : kIgnored;
     g_descriptors[fd].compare_exchange_strong(tag, to, std::memory_order_acq_rel);
     return nullptr;
@@ -95,7 +91,7 @@ Connection* first_bytes(int fd, uint32_t tag, const uint8_t* data) {
 
 Connection* looked_at(int fd, const void* data) {
   uint32_t tag = descriptor_tag(fd);
-  if (tag == kUnderTls && tls_scope() != nullptr) adopt_descriptor(fd, false);
+  if (tag == kUnderTls && tls_scope() != nullptr) adopt_descriptor(fd, nullptr);
   if (tag < kLookedAt) return nullptr;
   Connection* connection = connection_of_tag(tag);
   if (tls_scope() == nullptr) {
@@ -103,7 +99,7 @@ Connection* looked_at(int fd, const void* data) {
                                  : first_bytes(fd, tag, static_cast<const uint8_t*>(data));
   }
   // What a TLS library carries is told by its wrappers.
-  adopt_descriptor(fd, connection != nullptr && connection->proxied);
+  adopt_descriptor(fd, connection);
   set(fd, kUnderTls, HttpEndReason::kClosed);
   return nullptr;
 }

@@ -1,42 +1,14 @@
 #include "hooks/http/framing.h"
 
+#include "hooks/http/at_work.h"
+#include "hooks/http/given_up.h"
 #include "hooks/http/pools.h"
+#include "hooks/http/preamble.h"
 #include "hooks/http/unsampled_responses.h"
 
 namespace telinject::program {
 
 namespace {
-
-constexpr uint8_t kTlsHandshake = 0x16, kClientHello = 1, kServerHello = 2;
-
-// What begins like this; kUnknown: more bytes are needed. For HTTP/1 the first byte decides, and
-// its parser knows the rest; "PRI" is no method of HTTP/1 but the preface of HTTP/2.
-Protocol protocol_of(const uint8_t* bytes, size_t size) {
-  uint8_t first = bytes[0];
-  if (first >= 'A' && first <= 'Z') {
-    if (first != 'P' || (size > 1 && bytes[1] != 'R')) return Protocol::kHttp1;
-    if (size < 3) return Protocol::kUnknown;
-    return bytes[2] == 'I' ? Protocol::kHttp2 : Protocol::kHttp1;
-  }
-  if (first == kTlsHandshake) {
-    constexpr size_t kHello = 6;  // the record's head and the message's type
-    if (size > 1 && bytes[1] != 3) return Protocol::kOther;
-    if (size > 2 && bytes[2] > 4) return Protocol::kOther;
-    if (size < kHello) return Protocol::kUnknown;
-    // The answer may be read by one thread before another one is back from sending what it answers.
-    return bytes[5] == kClientHello || bytes[5] == kServerHello ? Protocol::kTls : Protocol::kOther;
-  }
-  // The SETTINGS of an HTTP/2 server that speaks first: length, type 4, no flags, stream 0.
-  if (first == 0) {
-    for (size_t i = 1; i < size && i < 9; i++) {
-      if (i != 2 && bytes[i] != (i == 3 ? 4 : i == 1 ? bytes[1] : 0)) return Protocol::kOther;
-      if (i == 1 && bytes[1] > 1) return Protocol::kOther;
-    }
-    if (size < 9) return Protocol::kUnknown;
-    return (bytes[1] * 256 + bytes[2]) % 6 == 0 ? Protocol::kHttp2 : Protocol::kOther;
-  }
-  return Protocol::kOther;
-}
 
 size_t frame_as(Connection& connection, Protocol protocol, Way way, const uint8_t* data,
                 size_t size, const Moment& now) {
@@ -47,6 +19,9 @@ size_t frame_as(Connection& connection, Protocol protocol, Way way, const uint8_
       return frame_http2(connection, way, data, size, now);
     case Protocol::kTls:
       return frame_tls(connection, way, data, size, now);
+    case Protocol::kGivenUp:
+      count_given_up(connection, way, data, size);
+      break;
     case Protocol::kUnknown:
     case Protocol::kOther:
       break;
@@ -56,7 +31,10 @@ size_t frame_as(Connection& connection, Protocol protocol, Way way, const uint8_
 
 void decide(Connection& connection, Way way, Protocol found) {
   // Of a connection that is decrypted already, or whose library is being watched, TLS is not meant.
-  if (found == Protocol::kTls && connection.tls != nullptr) found = Protocol::kOther;
+  if (found == Protocol::kTls &&
+      (connection.tls != nullptr || tls_without_descriptor(connection))) {
+    found = Protocol::kOther;
+  }
   if (found == Protocol::kHttp2 && connection.role.load() == HttpRole::kUnknown) {
     bool preface = direction_of(connection, way).undecided[0] == 'P';
     connection.role.store((way == Way::kSent) == preface ? HttpRole::kClient : HttpRole::kServer);
@@ -65,22 +43,47 @@ void decide(Connection& connection, Way way, Protocol found) {
   connection.protocol.compare_exchange_strong(unknown, found);
 }
 
+// A preamble begins. Behind SOCKS a server passes on what it does not serve itself.
+void decide(Connection& connection, Way way, PreambleKind preamble) {
+  bool relays = preamble == PreambleKind::kSocks4 || preamble == PreambleKind::kSocks5;
+  if (relays && connection.role.load() == HttpRole::kServer) {
+    decide(connection, way, Protocol::kOther);
+  } else {
+    begin_preamble(connection, way, preamble);
+  }
+}
+
 // Gathers the first bytes until they tell what they are, and then passes them on. The usual ones
 // need not be gathered, and so are read in one piece with what follows them.
 size_t frame_first(Connection& connection, Way way, const uint8_t* data, size_t size,
                    const Moment& now) {
   Direction& direction = direction_of(connection, way);
-  if (direction.undecided_bytes == 0 && protocol_of(data, size) == Protocol::kHttp1) {
-    decide(connection, way, Protocol::kHttp1);
-    return 0;
+  if (direction.undecided_bytes == kInPreamble) {
+    return frame_preamble(connection, way, data, size, now);
   }
-  if (direction.undecided_bytes == 0) direction.start_ticks = now;
+  if (direction.undecided_bytes == 0) {
+    Opening opening = opening_of(data, size);
+    if (opening.protocol == Protocol::kHttp1) {
+      decide(connection, way, Protocol::kHttp1);
+      return 0;
+    }
+    if (opening.preamble != PreambleKind::kNone) {
+      decide(connection, way, opening.preamble);
+      return 0;
+    }
+    direction.start_ticks = now;
+  }
   size_t taken = 0;
   while (taken < size && direction.undecided_bytes < sizeof direction.undecided) {
     direction.undecided[direction.undecided_bytes++] = data[taken++];
-    Protocol found = protocol_of(direction.undecided, direction.undecided_bytes);
-    if (found == Protocol::kUnknown) continue;
-    decide(connection, way, found);
+    Opening opening = opening_of(direction.undecided, direction.undecided_bytes);
+    if (opening.preamble != PreambleKind::kNone) {
+      gather(&direction.gathering, direction.undecided, direction.undecided_bytes);
+      decide(connection, way, opening.preamble);
+      break;
+    }
+    if (opening.protocol == Protocol::kUnknown) continue;
+    decide(connection, way, opening.protocol);
     break;
   }
   return taken;
@@ -106,8 +109,12 @@ void frame_bytes(Connection& connection, Way way, const uint8_t* data, size_t si
     Protocol protocol = connection.protocol.load(std::memory_order_relaxed);
     if (protocol == Protocol::kOther) return;
     size_t taken = 0;
-    if (protocol == Protocol::kUnknown) {
+    if (protocol == Protocol::kHttp1 && direction.undecided_bytes == 0) {
+      taken = frame_http1(connection, way, data, size, now);
+    } else if (protocol == Protocol::kUnknown) {
       taken = frame_first(connection, way, data, size, now);
+    } else if (direction.undecided_bytes == kInPreamble) {
+      taken = frame_preamble(connection, way, data, size, now);
     } else if (direction.undecided_bytes > 0) {
       replay(connection, direction, way);
     } else {
@@ -117,7 +124,8 @@ void frame_bytes(Connection& connection, Way way, const uint8_t* data, size_t si
     size -= taken;
   }
   // All of it may have been needed to decide.
-  if (direction.undecided_bytes > 0 && connection.protocol.load() != Protocol::kUnknown) {
+  if (direction.undecided_bytes > 0 && direction.undecided_bytes != kInPreamble &&
+      connection.protocol.load() != Protocol::kUnknown) {
     replay(connection, direction, way);
   }
 }
@@ -133,6 +141,8 @@ void frame_unseen(Connection& connection, Way way, uint64_t size, const Moment& 
     case Protocol::kTls:
       direction.bytes += size;
       return;
+    case Protocol::kGivenUp:
+      return count_given_up(connection, way, nullptr, size);
     case Protocol::kUnknown:
     case Protocol::kOther:
       connection.protocol.store(Protocol::kOther);
@@ -152,15 +162,30 @@ void frame_closed(Connection& connection, HttpEndReason reason, int error, const
       return close_http2(connection, reason, error, now);
     case Protocol::kTls:
       return close_tls(connection, now);
+    case Protocol::kGivenUp:
     case Protocol::kUnknown:
     case Protocol::kOther:
       return;
   }
 }
 
+namespace {
+
+// Header blocks, of whichever side.
+bool has_passed_http2(const Connection& connection) {
+  return connection.rest->frames[0].sequence + connection.rest->frames[1].sequence != 0;
+}
+
+}  // namespace
+
 void give_up(Connection& connection, const Moment& now) {
+  Protocol before = connection.protocol.load();
+  if (before == Protocol::kGivenUp) return;
+  bool spoke_http = connection.asked != 0 || connection.answered != 0 ||
+                    (before == Protocol::kHttp2 && has_passed_http2(connection));
   frame_closed(connection, HttpEndReason::kUnparsed, 0, now);
-  connection.protocol.store(Protocol::kOther);
+  connection.rest->given_up.http2 = before == Protocol::kHttp2;
+  connection.protocol.store(spoke_http ? Protocol::kGivenUp : Protocol::kOther);
 }
 
 void switch_protocol(Connection& connection, Protocol protocol) {

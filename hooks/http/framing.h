@@ -1,6 +1,7 @@
 // Finds HTTP messages in the bytes of a connection. Bounded, incremental: what it reports does not
-// depend on how the bytes are cut (but for unsampled_responses.h). Reads no byte that was not
-// passed to it, and knows nothing of lanes, descriptors or threads; what it finds goes to report.h.
+// depend on how the bytes are cut (but for unsampled_responses.h and given_up.h). Reads no byte
+// that was not passed to it, and knows nothing of lanes, descriptors or threads; what it finds goes
+// to report.h.
 //
 // Async-signal-safe; may map memory (pools.h).
 #pragma once
@@ -35,7 +36,8 @@ void close_http1(Connection& connection, HttpEndReason reason, int error, const 
 void close_http2(Connection& connection, HttpEndReason reason, int error, const Moment& now);
 void close_tls(Connection& connection, const Moment& now);
 
-// What passes is not understood (any more): ends what is open, looks no more.
+// What passes is not understood (any more): ends what is open, reads no more. Where it was HTTP
+// before, exchanges are counted from here on (given_up.h).
 void give_up(Connection& connection, const Moment& now);
 // After 101 or CONNECT: another protocol begins, in both directions.
 void switch_protocol(Connection& connection, Protocol protocol);

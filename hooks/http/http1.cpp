@@ -1,81 +1,74 @@
-// HTTP/1.0 and 1.1, by http_parser: well kept, table driven, without allocation, and known to work
-// on any cut of its input. It is stopped at the end of each part (header block, last chunk,
-// message), so that its position there is known.
+// HTTP/1.0 and 1.1: finds the parts of each message.
 //
-// It costs more than all the rest. So the usual header block that is there in one piece is read
-// without it (http1_head.h), and bodies of a known length, or that end with the connection, are
-// only counted; the parser's fields say what it would have found.
+// A header block that is usual and there in one piece is read by http1_head.h. Others are read by
+// http_parser: well kept, table driven, without allocation, and known to work on any cut of its
+// input. It is stopped behind the header block; bodies are only counted (chunks.h where they are in
+// chunks), by what the parser's fields say.
 #include "hooks/http/framing.h"
+#include "hooks/http/given_up.h"
 #include "hooks/http/http1_head.h"
 #include "hooks/http/http1_messages.h"
+#include "hooks/http/http1_start.h"
 #include "hooks/http/parser_guard.h"
 #include "hooks/http/pools.h"
+#include "hooks/http/report.h"
 
 namespace telinject::program {
 
 namespace {
 
-enum Event : uint8_t { kNothing, kHeadComplete, kLastChunk, kMessageComplete };
+constexpr uint64_t kNoLength = ~uint64_t{0};
 
-struct Parse {
+// Bytes that pass in one direction, and how far they are read.
+struct Passing {
   Connection& connection;
   Direction& direction;
+  Way way;
+  const Moment& now;
+  const uint8_t* at;
+  const uint8_t* end;
+  const uint8_t* mark;  // where the block that is being gathered goes on
+  bool unread = false;  // a header block is there that does not fit
+  bool upgraded = false;
+
+  size_t left() const { return static_cast<size_t>(end - at); }
+  // What was gathered of the block, and what of it has passed since.
+  Block block() { return gathered(&direction.gathering, mark, static_cast<size_t>(at - mark)); }
 };
-
-Parse& parse_of(http_parser* parser) {
-  return *static_cast<Parse*>(parser->data);
-}
-
-void init_parser(http_parser* parser, http_parser_type type) {
-  http_parser_init(parser, type);
-  parser->lenient_http_headers = 1;
-  parser->allow_chunked_length = 1;
-}
 
 // ---- the parser's callbacks
 
-int stop(http_parser* parser, Event event) {
-  parse_of(parser).direction.event = event;
-  http_parser_pause(parser, 1);
+HeadReader& reader_of(http_parser* parser) {
+  return *static_cast<HeadReader*>(parser->data);
+}
+
+// The parser takes a second Content-Length for an error. One that says the same is none (RFC 9110,
+// section 8.6).
+int on_field_name(http_parser* parser, const char*, size_t) {
+  HeadReader& reader = reader_of(parser);
+  if ((parser->flags & F_CONTENTLENGTH) == 0) return 0;
+  if (reader.has_length && reader.length != parser->content_length) return 1;
+  reader.has_length = true;
+  reader.length = parser->content_length;
+  parser->flags &= static_cast<uint8_t>(~F_CONTENTLENGTH);
   return 0;
 }
 
 int on_headers_complete(http_parser* parser) {
-  // What the parser would take for the end of HTTP: we know better, from the response.
-  parser->upgrade = 0;
-  stop(parser, kHeadComplete);
-  if (parser->type != HTTP_RESPONSE) return 0;
-  const Parse& parse = parse_of(parser);
-  uint32_t flags = flags_to_answer(parse.connection);
-  return is_bodiless(parser->status_code, flags) ? 1 : 0;
-}
-
-int on_body(http_parser* parser, const char*, size_t size) {
-  parse_of(parser).direction.bytes += size;
+  constexpr int kError = -1;
+  const HeadReader& reader = reader_of(parser);
+  bool again = (parser->flags & F_CONTENTLENGTH) != 0;
+  if (reader.has_length && again && reader.length != parser->content_length) return kError;
+  if (reader.has_length) parser->flags |= F_CONTENTLENGTH;
+  http_parser_pause(parser, 1);
   return 0;
 }
 
-int on_chunk_header(http_parser* parser) {
-  parse_of(parser).direction.in_chunk = parser->content_length != 0;
-  return parser->content_length == 0 ? stop(parser, kLastChunk) : 0;
-}
+constexpr http_parser_settings kSettings1 = {
+    nullptr, nullptr, nullptr, on_field_name, nullptr, on_headers_complete,
+    nullptr, nullptr, nullptr, nullptr};
 
-int on_chunk_complete(http_parser* parser) {
-  parse_of(parser).direction.in_chunk = false;
-  return 0;
-}
-
-int on_message_complete(http_parser* parser) {
-  return stop(parser, kMessageComplete);
-}
-
-constexpr http_parser_settings kSettings1 = {nullptr,         nullptr,
-                                             nullptr,         nullptr,
-                                             nullptr,         on_headers_complete,
-                                             on_body,         on_message_complete,
-                                             on_chunk_header, on_chunk_complete};
-
-// Does the header block offer HTTP/2 in clear text ("Upgrade: h2c")?
+// Does the header block agree to HTTP/2 in clear text ("Upgrade: h2c")?
 bool upgrades_to_http2(const Block& block) {
   constexpr char kField[] = "upgrade:";
   constexpr size_t kLength = sizeof kField - 1;
@@ -92,75 +85,34 @@ bool upgrades_to_http2(const Block& block) {
   return false;
 }
 
-// ---- without the parser
+// ---- bodies
 
-// The parser behind a header block that announces chunks. Its states have no names outside, so it
-// reads such a block: once, and whoever comes meanwhile does it for himself.
-http_parser parser_at_chunks() {
-  static std::atomic<uint32_t> state;  // 1: being made, 2: there
-  static http_parser made;
-  if (state.load(std::memory_order_acquire) == 2) return made;
-  constexpr char kHead[] = "HTTP/1.1 200\r\nTransfer-Encoding:chunked\r\n\r\n";
-  constexpr http_parser_settings kSilent = {};
-  http_parser parser;
-  init_parser(&parser, HTTP_RESPONSE);
-  size_t taken;
-  guarded_execute(&parser, &kSilent, reinterpret_cast<const uint8_t*>(kHead), sizeof kHead - 1,
-                  &taken);
-  uint32_t none = 0;
-  if (state.compare_exchange_strong(none, 1, std::memory_order_acquire)) {
-    made = parser;
-    state.store(2, std::memory_order_release);
+bool is_chunked(const http_parser& parser) {
+  return (parser.flags & F_CHUNKED) != 0;
+}
+
+// Behind a header block: is the message over?
+bool has_no_body(const http_parser& parser) {
+  if ((parser.flags & F_SKIPBODY) != 0) return true;
+  if (parser.uses_transfer_encoding != 0) return false;
+  return parser.content_length == 0 ||
+         (parser.type == HTTP_REQUEST && parser.content_length == kNoLength);
+}
+
+// What the parser's fields say of the body from here on.
+void begin_body(http_parser* parser, bool bodiless) {
+  if (bodiless) parser->flags |= F_SKIPBODY;
+  if (is_chunked(*parser)) {
+    parser->content_length = 0;
+  } else if (parser->uses_transfer_encoding != 0) {
+    parser->content_length = kNoLength;
   }
-  return parser;
 }
 
-// As if the parser had read this head; what it needs to read on it has only where it has to.
-void set_parser(http_parser* parser, const Http1Head& head, bool bodiless) {
-  if (head.chunked && !bodiless) {
-    void* data = parser->data;
-    *parser = parser_at_chunks();
-    parser->data = data;
-  }
-  parser->type = static_cast<uint8_t>(head.type) & 3;
-  parser->method = static_cast<uint8_t>(head.method);
-  parser->status_code = head.status;
-  parser->content_length = head.content_length;
-  parser->uses_transfer_encoding = head.chunked ? 1 : 0;
-  parser->flags =
-      static_cast<uint8_t>((head.chunked ? F_CHUNKED : 0) | (bodiless ? F_SKIPBODY : 0) |
-                           (head.content_length != ~uint64_t{0} ? F_CONTENTLENGTH : 0));
-}
-
-// A message begins here. False: what passes makes no sense. *taken is 0 if the parser is needed.
-bool take_head(Connection& connection, Direction& direction, Way way, const uint8_t* data,
-               size_t size, const Moment& now, size_t* taken) {
-  *taken = 0;
-  Http1Head head;
-  auto type = static_cast<http_parser_type>(direction.parser.type);
-  if (size > kMaxBlockBytes) size = kMaxBlockBytes;
-  if (!read_http1_head(data, size, type, &head)) return true;
-  bool response = head.type == HTTP_RESPONSE;
-  uint32_t flags = response ? flags_to_answer(connection) : 0;
-  if (response && is_upgrade(head.status, flags)) return true;
-  bool bodiless = response && is_bodiless(head.status, flags);
-  set_parser(&direction.parser, head, bodiless);
-  *taken = head.size;
-  Block block = {data, static_cast<uint32_t>(head.size - 1), false, !head.may_have_traceparent,
-                 !head.may_upgrade};
-  if (!head_complete(connection, direction, way, block, now)) return false;
-  direction.counted = !head.chunked;
-  bool ends = head.chunked ? bodiless
-                           : bodiless || head.content_length == 0 ||
-                                 (!response && head.content_length == ~uint64_t{0});
-  if (ends) message_complete(connection, direction, now);
-  return true;
-}
-
-// Of a body that is counted.
-size_t take_body(Connection& connection, Direction& direction, size_t size, const Moment& now) {
+// Of a body that is not in chunks.
+size_t take_body(Connection& connection, Direction& direction, uint64_t size, const Moment& now) {
   http_parser& parser = direction.parser;
-  if (parser.content_length == ~uint64_t{0}) {
+  if (parser.content_length == kNoLength) {
     direction.bytes += size;
     return size;
   }
@@ -171,18 +123,190 @@ size_t take_body(Connection& connection, Direction& direction, size_t size, cons
   return taken;
 }
 
+ChunkReader chunks_of(Direction& direction) {
+  return {direction.chunk, &direction.parser.content_length, &direction.bytes};
+}
+
+// False: what passes makes no sense.
+bool take_chunks(Passing* passing) {
+  Direction& direction = passing->direction;
+  ChunkReader chunks = chunks_of(direction);
+  bool sound = true;
+  passing->at += chunks.take(passing->at, passing->left(), &sound);
+  direction.chunk = chunks.step;
+  if (!sound) return false;
+  if (chunks.step == ChunkStep::kTrailer && direction.stage == Stage::kBody) {
+    direction.stage = Stage::kTrailers;
+    passing->mark = passing->at;
+  } else if (chunks.step == ChunkStep::kOver) {
+    report_trailers(passing->connection, direction, passing->way, passing->block());
+    drop_gathered(&direction.gathering);
+    message_complete(passing->connection, direction, passing->now);
+  }
+  return true;
+}
+
+// ---- header blocks
+
+// As if the parser had read this head.
+void set_parser(http_parser* parser, const Http1Head& head, bool bodiless) {
+  parser->type = static_cast<uint8_t>(head.type) & 3;
+  parser->method = static_cast<uint8_t>(head.method);
+  parser->status_code = head.status;
+  parser->content_length = head.chunked ? 0 : head.content_length;
+  parser->uses_transfer_encoding = head.chunked ? 1 : 0;
+  parser->flags =
+      static_cast<uint8_t>((head.chunked ? F_CHUNKED : 0) | (bodiless ? F_SKIPBODY : 0) |
+                           (head.content_length != kNoLength ? F_CONTENTLENGTH : 0));
+}
+
+// A message begins here. The usual header block, in one piece: *taken bytes, 0 if the parser is
+// needed. False: what passes makes no sense.
+bool take_usual_head(Connection& connection, Direction& direction, Way way, const uint8_t* data,
+                     size_t size, const Moment& now, size_t* taken) {
+  *taken = 0;
+  Http1Head head;
+  auto type = static_cast<http_parser_type>(direction.parser.type);
+  if (size > kMaxBlockBytes) size = kMaxBlockBytes;
+  if (!read_http1_head(data, size, type, &head)) return true;
+  bool response = head.type == HTTP_RESPONSE;
+  uint32_t flags = response ? flags_to_answer(connection) : 0;
+  if (response && is_upgrade(head.status, flags)) return true;
+  bool bodiless = response && is_bodiless(head.status, flags);
+  set_parser(&direction.parser, head, bodiless);
+  direction.chunk = {};
+  *taken = head.size;
+  Block block = {data, static_cast<uint32_t>(head.size - 1), false, !head.may_have_traceparent,
+                 !head.may_upgrade};
+  if (!head_complete(connection, direction, way, block, now)) return false;
+  bool ends = head.chunked ? bodiless
+                           : bodiless || head.content_length == 0 ||
+                                 (!response && head.content_length == kNoLength);
+  if (ends) message_complete(connection, direction, now);
+  return true;
+}
+
+// The header block is there. False: what passes makes no sense.
+bool take_block(Passing* passing, const Block& block, bool bodiless) {
+  Connection& connection = passing->connection;
+  Direction& direction = passing->direction;
+  begin_body(&direction.parser, bodiless);
+  direction.chunk = {};
+  if (!head_complete(connection, direction, passing->way, block, passing->now)) {
+    passing->unread = true;
+    return false;
+  }
+  if (!has_no_body(direction.parser)) return true;
+  passing->upgraded = is_upgraded(connection, direction);
+  message_complete(connection, direction, passing->now);
+  return true;
+}
+
+// "Content-Length: 3, 3" is the same as two fields (RFC 9110, section 5.3). The parser has stopped
+// at the comma.
+bool take_comma(Passing* passing) {
+  constexpr char kAnother[] = "\r\nContent-Length:";
+  http_parser& parser = passing->direction.parser;
+  if (passing->at == passing->end || *passing->at != ',') return false;
+  parser.http_errno = HPE_OK;
+  size_t taken = 0;
+  const auto* bytes = reinterpret_cast<const uint8_t*>(kAnother);
+  passing->at++;
+  return guarded_execute(&parser, &kSettings1, bytes, sizeof kAnother - 1, &taken) &&
+         parser.http_errno == HPE_OK;
+}
+
+// The rest of the bytes, or the header block, by the parser. False: what passes makes no sense.
+bool take_head(Passing* passing) {
+  Direction& direction = passing->direction;
+  http_parser& parser = direction.parser;
+  parser.data = &passing->connection.rest->heads[static_cast<int>(passing->way)];
+  size_t taken = 0;
+  if (!guarded_execute(&parser, &kSettings1, passing->at, passing->left(), &taken)) return false;
+  passing->at += taken;
+  if (parser.http_errno == HPE_OK) return passing->at == passing->end;
+  if (parser.http_errno == HPE_INVALID_CONTENT_LENGTH) return take_comma(passing);
+  if (parser.http_errno != HPE_PAUSED || parser.http_major == 0) return false;
+  Block block = passing->block();
+  passing->at++;  // the line feed that the parser stopped at
+  bool response = parser.type == HTTP_RESPONSE;
+  uint32_t status = parser.status_code;
+  bool bodiless = response && is_bodiless(status, flags_to_answer(passing->connection));
+  direction.to_http2 = response && status == 101 && upgrades_to_http2(block);
+  bool sound = take_block(passing, block, bodiless);
+  drop_gathered(&direction.gathering);
+  return sound;
+}
+
+// The parser is needed.
+void begin_start_line(Connection& connection, Way way) {
+  direction_of(connection, way).stage = Stage::kStart;
+  connection.rest->heads[static_cast<int>(way)] = {};
+}
+
+// The start line, as far as the parser does not read it.
+bool take_start(Passing* passing) {
+  StartLine line = read_start_line(passing->connection, passing->way, &passing->at, passing->end);
+  if (line == StartLine::kReady) passing->direction.stage = Stage::kHead;
+  return line != StartLine::kNoHttp;
+}
+
+// What is not usual. False: what passes makes no sense.
+bool take_part(Passing* passing) {
+  switch (passing->direction.stage) {
+    case Stage::kStart:
+      return take_start(passing);
+    case Stage::kHead:
+      return take_head(passing);
+    case Stage::kBody:
+    case Stage::kTrailers:
+      return take_chunks(passing);
+    case Stage::kBetween:
+      break;
+  }
+  return false;
+}
+
+// Of a request whose header block makes no sense, or does not fit (`whole`: it is there), nobody
+// will be told: it counts as unread. Even as the first it is HTTP.
+void give_up_here(Connection& connection, Way way, bool whole, const Moment& now) {
+  const Direction& direction = direction_of(connection, way);
+  bool known = whole || (direction.stage == Stage::kHead && direction.parser.http_major == 1);
+  if (known && direction.parser.type == HTTP_REQUEST) {
+    report_unread_exchange();
+    if (connection.asked == 0 && connection.answered == 0) {
+      connection.asked = 1;
+      connection.role.store(way == Way::kSent ? HttpRole::kClient : HttpRole::kServer);
+    }
+  }
+  give_up(connection, now);
+}
+
+// Where it is read on. The protocol may be another one then.
+[[gnu::noinline]] const uint8_t* take_unusual(Connection& connection, Way way, const uint8_t* at,
+                                              const uint8_t* end, const uint8_t** mark,
+                                              const Moment& now) {
+  Direction& direction = direction_of(connection, way);
+  Passing passing = {connection, direction, way, now, at, end, *mark};
+  if (!take_part(&passing)) {
+    give_up_here(connection, way, passing.unread, now);
+    return end;
+  }
+  *mark = passing.mark;
+  if (passing.upgraded) upgrade(connection, direction.to_http2, now);
+  return passing.at;
+}
+
 }  // namespace
 
 size_t frame_http1(Connection& connection, Way way, const uint8_t* data, size_t size,
                    const Moment& now) {
   Direction& direction = direction_of(connection, way);
-  Parse parse = {connection, direction};
-  direction.parser.data = &parse;
   const uint8_t* end = data + size;
   const uint8_t* at = data;
-  const uint8_t* mark = data;  // where the block that is being gathered goes on
-  bool to_http2 = false;
+  const uint8_t* mark = data;
   while (at < end) {
+    auto left = static_cast<size_t>(end - at);
     if (direction.stage == Stage::kBetween) {
       if (*at == '\r' || *at == '\n') {
         at++;
@@ -191,96 +315,41 @@ size_t frame_http1(Connection& connection, Way way, const uint8_t* data, size_t 
       begin_message(connection, direction, way);
       mark = at;
       size_t head = 0;
-      if (!take_head(connection, direction, way, at, static_cast<size_t>(end - at), now, &head)) {
-        give_up(connection, now);
+      if (!take_usual_head(connection, direction, way, at, left, now, &head)) {
+        give_up_here(connection, way, head != 0, now);
         return size;
       }
       at += head;
-      if (head != 0) continue;
-      init_parser(&direction.parser, static_cast<http_parser_type>(direction.parser.type));
-    }
-    if (direction.stage == Stage::kBody && direction.counted) {
-      at += take_body(connection, direction, static_cast<size_t>(end - at), now);
-      continue;
-    }
-    direction.event = kNothing;
-    size_t taken = 0;
-    bool sound =
-        guarded_execute(&direction.parser, &kSettings1, at, static_cast<size_t>(end - at), &taken);
-    if (sound && direction.event != kNothing) http_parser_pause(&direction.parser, 0);
-    if (!sound || direction.parser.http_errno != HPE_OK ||
-        (taken == 0 && direction.event == kNothing)) {
-      give_up(connection, now);
-      return size;
-    }
-    at += taken;
-    auto part = [&] {
-      return gathered(&direction.gathering, mark, static_cast<size_t>(at - mark));
-    };
-    switch (direction.event) {
-      case kHeadComplete: {
-        Block block = part();
-        to_http2 = direction.parser.status_code == 101 && upgrades_to_http2(block);
-        bool fits = head_complete(connection, direction, way, block, now);
-        drop_gathered(&direction.gathering);
-        if (!fits) {
-          give_up(connection, now);
-          return size;
-        }
-        break;
+      if (head == 0) begin_start_line(connection, way);
+    } else if (direction.stage == Stage::kBody && !is_chunked(direction.parser)) {
+      at += take_body(connection, direction, left, now);
+    } else {
+      at = take_unusual(connection, way, at, end, &mark, now);
+      if (connection.protocol.load(std::memory_order_relaxed) != Protocol::kHttp1) {
+        return static_cast<size_t>(at - data);
       }
-      case kLastChunk:
-        direction.stage = Stage::kTrailers;
-        mark = at;
-        break;
-      case kMessageComplete: {
-        if (direction.stage == Stage::kTrailers) {
-          report_trailers(connection, direction, way, part());
-          drop_gathered(&direction.gathering);
-        }
-        bool upgraded = is_upgraded(connection, direction);
-        message_complete(connection, direction, now);
-        if (upgraded) {
-          upgrade(connection, to_http2, now);
-          return static_cast<size_t>(at - data);
-        }
-        break;
-      }
-      default:
-        break;
     }
   }
-  if (direction.stage == Stage::kHead || direction.stage == Stage::kTrailers) {
+  if (direction.stage != Stage::kBetween && direction.stage != Stage::kBody) {
     if (direction.start_ticks == 0) direction.start_ticks = now;
     gather(&direction.gathering, mark, static_cast<size_t>(end - mark));
   }
-  return size;
+  return static_cast<size_t>(at - data);
 }
 
-// A body whose bytes the program never had in hand (sendfile, splice). The parser's own count is
-// moved on, and the last byte, which ends the body or chunk, is played to it.
+// A body whose bytes the program never had in hand (sendfile, splice).
 void skip_http1(Connection& connection, Way way, uint64_t size, const Moment& now) {
   Direction& direction = direction_of(connection, way);
-  http_parser& parser = direction.parser;
   if (size == 0) return;
-  bool chunked = (parser.flags & F_CHUNKED) != 0;
-  bool in_body = direction.stage == Stage::kBody && (!chunked || direction.in_chunk);
-  if (in_body && !chunked && ends_with_connection(parser)) {
-    direction.bytes += size;
-    return;
+  bool taken = false;
+  if (direction.stage == Stage::kBody && is_chunked(direction.parser)) {
+    ChunkReader chunks = chunks_of(direction);
+    taken = chunks.skip(size);
+    direction.chunk = chunks.step;
+  } else if (direction.stage == Stage::kBody) {
+    taken = take_body(connection, direction, size, now) == size;
   }
-  if (!in_body || parser.content_length == 0 || size > parser.content_length) {
-    return give_up(connection, now);
-  }
-  parser.content_length -= size - 1;
-  direction.bytes += size - 1;
-  if (parser.content_length > 1) {
-    parser.content_length--;
-    direction.bytes++;
-    return;
-  }
-  const uint8_t last = 0;
-  frame_http1(connection, way, &last, 1, now);
+  if (!taken) give_up(connection, now);
 }
 
 void end_of_http1(Connection& connection, Way way, const Moment& now) {

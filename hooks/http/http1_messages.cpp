@@ -15,10 +15,14 @@ Exchange& exchange_at(Connection& connection, uint32_t number) {
   return place == 0 ? connection.exchange : connection.rest->exchanges[place - 1];
 }
 
+// Answered in HTTP/2, on its first stream (RFC 7540, section 3.2). The drain is told of one that is
+// not recorded, too: it will see the stream's header blocks.
+constexpr uint32_t kUpgradedStream = 1;
+
 void end_exchange(Connection& connection, Exchange& exchange, HttpEndReason reason, int error,
                   uint64_t ticks) {
   uint32_t flags = exchange.flags.load(std::memory_order_acquire);
-  if ((flags & kRecorded) != 0) {
+  if ((flags & (kRecorded | kToHttp2)) != 0) {
     HttpEndMessage end = {};
     bool sent = request_way(connection) == Way::kSent;
     // 0: its request was recorded after its response had passed, by another thread.
@@ -26,6 +30,7 @@ void end_exchange(Connection& connection, Exchange& exchange, HttpEndReason reas
     end.sent_bytes = sent ? exchange.request_bytes : exchange.response_bytes;
     end.received_bytes = sent ? exchange.response_bytes : exchange.request_bytes;
     end.exchange = exchange.number.load();
+    if ((flags & kToHttp2) != 0) end.stream = kUpgradedStream;
     end.error = error;
     end.reason = reason;
     report_end(connection, &end);
@@ -110,15 +115,19 @@ bool response_begins(Connection& connection, Direction& direction, Way way, cons
   direction.exchange = number;
   direction.interim = is_interim(direction.parser.status_code);
   uint32_t flags = exchange->flags.load(std::memory_order_acquire);
+  uint16_t told = direction.interim ? kHttpInterim : 0;
   if (is_upgrade(direction.parser.status_code, flags)) {
-    single_thread_atomics::fetch_or(&exchange->flags, kUpgraded);
+    // Where the request is not over, what follows it cannot be told from its body.
+    direction.to_http2 = direction.to_http2 && (flags & kRequestDone) != 0;
+    if (direction.to_http2) told = kHttpInterim;
+    single_thread_atomics::fetch_or(&exchange->flags,
+                                    direction.to_http2 ? kUpgraded | kToHttp2 : kUpgraded);
   }
   // Where another thread has sent the request and is not done with it, it may be recorded yet: the
   // drain knows what to do with a response that has no request.
   if (!is_left_out(flags)) {
     direction.start_ticks = start_of(direction, now);
-    report_response(connection, number, way, direction.interim ? kHttpInterim : 0, block,
-                    direction.start_ticks);
+    report_response(connection, number, way, told, block, direction.start_ticks);
   }
   return true;
 }
@@ -176,9 +185,7 @@ void begin_message(Connection& connection, Direction& direction, Way way) {
   direction.parser.type = static_cast<uint8_t>(type) & 3;
   direction.start_ticks = direction.call_ticks;
   direction.bytes = 0;
-  direction.in_chunk = false;
   direction.interim = false;
-  direction.counted = false;
   direction.stage = Stage::kHead;
 }
 
@@ -242,6 +249,7 @@ void upgrade(Connection& connection, bool to_http2, const Moment& now) {
   close_http1(connection, HttpEndReason::kUpgraded, 0, now);
   if (to_http2) {
     switch_protocol(connection, Protocol::kHttp2);
+    frame_of(connection, request_way(connection)).opened = kUpgradedStream;
   } else if (tunnel && client) {
     connection.proxied = true;
     connection.announced = false;

@@ -72,7 +72,9 @@ void announce(Connection& connection) {
   if (connection.announced) return;
   connection.announced = connection.ever_announced = true;
   constexpr size_t kMaxPath = 108;
-  char tail[kMaxPath + kMaxServerName + kMaxProtocol];
+  const Preamble& preamble = connection.rest->preamble;
+  char tail[kMaxPath + kMaxServerName + kMaxProtocol + sizeof preamble.client +
+            sizeof preamble.target];
   size_t tail_bytes = 0;
   auto add = [&](const void* bytes, size_t size) {
     __builtin_memcpy(tail + tail_bytes, bytes, size);
@@ -108,6 +110,14 @@ void announce(Connection& connection) {
   message.protocol_bytes = connection.protocol_bytes;
   add(connection.rest->server_name, connection.server_name_bytes);
   add(connection.rest->alpn, connection.protocol_bytes);
+  message.client_form = preamble.client_form;
+  message.client_port = preamble.client_port;
+  message.client_bytes = preamble.client_bytes;
+  add(preamble.client, preamble.client_bytes);
+  message.target_form = preamble.target_form;
+  message.target_port = preamble.target_port;
+  message.target_bytes = preamble.target_bytes;
+  add(preamble.target, preamble.target_bytes);
   write(MessageType::kHttpConnection, &message, sizeof message, tail, tail_bytes);
 }
 
@@ -243,6 +253,10 @@ void report_headers(Connection& connection, Way way, uint32_t stream, uint32_t p
 void report_end(Connection& connection, HttpEndMessage* end) {
   end->connection = connection.id;
   write(MessageType::kHttpEnd, end, sizeof *end, nullptr, 0);
+}
+
+void report_unread_exchange() {
+  count_loss(LossReason::kHttpUnparsed);
 }
 
 void unrecorded_over(Lane* lane) {

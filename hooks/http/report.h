@@ -27,6 +27,8 @@ void report_headers(Connection& connection, Way way, uint32_t stream, uint32_t p
 void report_end(Connection& connection, HttpEndMessage* end);
 // An exchange is over, recorded or not.
 void exchange_over(Connection& connection, const Exchange& exchange);
+// A request on a connection that is given up (given_up.h).
+void report_unread_exchange();
 // A ClientHello has passed; and when its connection is closed.
 void report_tls(Connection& connection, Way hello_way, const Block& hello, uint64_t end_ticks);
 

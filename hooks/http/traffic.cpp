@@ -80,8 +80,10 @@ class AtWork {
       if (!entered_) leave();
       return;
     }
-    if ((single_thread_atomics::fetch_or(&connection.state, kGiveUp) & kGiveUp) == 0)
+    bool first = (single_thread_atomics::fetch_or(&connection.state, kGiveUp) & kGiveUp) == 0;
+    if (first && connection.protocol.load() != Protocol::kGivenUp) {
       count_loss(LossReason::kQueueFull);
+    }
   }
   ~AtWork() {
     if (entered_) leave();
@@ -96,6 +98,7 @@ class AtWork {
     if ((state & kGiveUp) != 0 && connection_.protocol.load() != Protocol::kOther &&
         (state & (kReceiveBusy | kSendBusy)) == bit_) {
       give_up(connection_, read_ticks());
+      single_thread_atomics::fetch_and(&connection_.state, ~uint32_t{kGiveUp});
     }
     state = single_thread_atomics::fetch_and(&connection_.state, ~bit_) & ~bit_;
     if ((state & kClosing) != 0 && (state & (kReceiveBusy | kSendBusy)) == 0) {
@@ -228,14 +231,26 @@ TlsScope::~TlsScope() {
   t_descriptor_wanted = outer_wanted_;
 }
 
-void adopt_descriptor(int fd, bool proxied) {
+namespace {
+
+// What passed on its descriptor before.
+void know_before(Connection* connection, const Connection& before) {
+  if (before.proxied) connection->proxied = true;
+  if (before.rest->preamble.kind == PreambleKind::kNone) return;
+  connection->rest->preamble = before.rest->preamble;
+  connection->announced = false;
+}
+
+}  // namespace
+
+void adopt_descriptor(int fd, const Connection* before) {
   Connection* connection = t_tls_scope;
   if (connection->descriptor < 0) {
     connection->descriptor = fd;
     connection->announced = false;
     t_descriptor_wanted = false;
   }
-  if (proxied) connection->proxied = true;
+  if (before != nullptr) know_before(connection, *before);
 }
 
 bool tls_without_descriptor(int fd) {
@@ -245,6 +260,13 @@ bool tls_without_descriptor(int fd) {
   }
   connection->descriptor = fd;
   t_tls_in_memory = nullptr;
+  return true;
+}
+
+bool tls_without_descriptor(const Connection& before) {
+  Connection* connection = t_tls_in_memory;
+  if (before.descriptor < 0 || !tls_without_descriptor(before.descriptor)) return false;
+  know_before(connection, before);
   return true;
 }
 

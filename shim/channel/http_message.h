@@ -27,6 +27,13 @@ enum class HttpLayer : uint8_t { kSocket, kOpenssl, kGnutls };
 using HttpParent = OperationParent;
 using HttpContext = OperationContext;
 
+// How an address stands in a message.
+enum class AddressForm : uint8_t {
+  kNone,
+  kText,    // a name, or an address as text
+  kBinary,  // IPv4 or IPv6, by its size
+};
+
 // Facts about a connection; sent again when they change (what was not known is 0).
 struct HttpConnectionMessage {
   uint64_t connection;  // unique in its segment, forked children included
@@ -39,9 +46,14 @@ struct HttpConnectionMessage {
   uint16_t peer_path_bytes;        // AF_UNIX
   uint16_t server_name_bytes;      // SNI
   uint16_t protocol_bytes;         // ALPN, as "h2"
-  uint16_t reserved[2];
+  uint16_t client_port, target_port;
   uint8_t peer_address[16], local_address[16];
-  // followed by the path, the server name, the protocol
+  // Whom a proxy before this server speaks for (PROXY protocol), and whom one before this client
+  // was asked to connect to (SOCKS).
+  AddressForm client_form, target_form;
+  uint8_t client_bytes, target_bytes;
+  uint32_t reserved;
+  // followed by the path, the server name, the protocol, the client, the target
 };
 
 enum HttpFlags : uint16_t {
@@ -103,8 +115,9 @@ enum class HttpEndReason : uint8_t {
 };
 
 // The last byte of an exchange, both ways; or, of HTTP/2, of one direction of a stream if `half`.
-// With neither exchange nor stream it is the connection's own: of HTTP/2 that of all streams that
-// are open still; of HTTP/1 `half` is set, for its exchanges have ends of their own.
+// With both, an HTTP/1 request goes on as that stream: its answer will come in HTTP/2 (Upgrade:
+// h2c). With neither exchange nor stream it is the connection's own: of HTTP/2 that of all streams
+// that are open still; of HTTP/1 `half` is set, for its exchanges have ends of their own.
 struct HttpEndMessage {
   uint64_t connection;
   uint64_t ticks;       // of the last byte of the response (or of what ended it)

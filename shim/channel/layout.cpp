@@ -24,6 +24,8 @@ const char* loss_reason_name(LossReason reason) {
       return "restricted";
     case LossReason::kStacks:
       return "stacks";
+    case LossReason::kHttpUnparsed:
+      return "http_unparsed";
     case LossReason::kCount:
       break;
   }

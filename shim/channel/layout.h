@@ -53,16 +53,18 @@ inline constexpr uint32_t kIdleLaneChunks = 2;
 
 // Why a call was not recorded. The names (loss_reason_name) appear in the stream and the summary.
 enum class LossReason : uint32_t {
-  kQueueFull,    // no room for records (TELEMETRY_ON_FULL=drop), or the drain had gone
-  kNoLane,       // more threads at once than lanes, or no address space for another group
-  kForeignTask,  // a CLONE_VM task that shares another thread's TLS
-  kEarly,        // before the dynamic loader had set up thread-local storage (ifunc resolvers)
-  kOrphanExit,   // an exit whose entry was not seen, counted by the drain
-  kSinkError,    // an event that could not be written
-  kInterrupted,  // telrun was told to stop before all was written
-  kException,    // an exception whose record found no room: what it left shows as unwound
-  kRestricted,   // by a thread that may not read the clock (seccomp's strict mode, PR_TSC_SIGSEGV)
-  kStacks,       // more stacks (coroutines) at once than are remembered
+  kQueueFull,     // no room for records (TELEMETRY_ON_FULL=drop), or the drain had gone
+  kNoLane,        // more threads at once than lanes, or no address space for another group
+  kForeignTask,   // a CLONE_VM task that shares another thread's TLS
+  kEarly,         // before the dynamic loader had set up thread-local storage (ifunc resolvers)
+  kOrphanExit,    // an exit whose entry was not seen, counted by the drain
+  kSinkError,     // an event that could not be written
+  kInterrupted,   // telrun was told to stop before all was written
+  kException,     // an exception whose record found no room: what it left shows as unwound
+  kRestricted,    // by a thread that may not read the clock (seccomp's strict mode, PR_TSC_SIGSEGV)
+  kStacks,        // more stacks (coroutines) at once than are remembered
+  kHttpUnparsed,  // HTTP exchanges on a connection that is not read any more
+                  // (hooks/http/given_up.h)
   kCount,
 };
 inline constexpr size_t kLossReasons = static_cast<size_t>(LossReason::kCount);

@@ -37,6 +37,22 @@ bool is_set(const uint8_t (&address)[16]) {
                      [](uint8_t byte) { return byte != 0; });
 }
 
+// Of a message: "" if it is none that makes sense.
+std::string address_text(AddressForm form, std::string_view bytes) {
+  if (form == AddressForm::kBinary && (bytes.size() == 4 || bytes.size() == 16)) {
+    uint8_t address[16] = {};
+    std::memcpy(address, bytes.data(), bytes.size());
+    return address_text(bytes.size() == 4 ? AF_INET : AF_INET6, address);
+  }
+  if (form != AddressForm::kText) return "";
+  return std::string(bytes);
+}
+
+bool is_name_character(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
+         c == '-' || c == '_' || c == ':';
+}
+
 int64_t parse_length(std::string_view text) {
   int64_t value = 0;
   if (text.empty() || text.size() > 18) return -1;
@@ -61,6 +77,7 @@ bool HttpConnection::add(std::string_view message) {
   };
   std::string_view path = next(head.peer_path_bytes), name = next(head.server_name_bytes),
                    alpn = next(head.protocol_bytes);
+  add_ends(head, next(head.client_bytes), next(head.target_bytes));
   if (head.role == HttpRole::kClient || head.role == HttpRole::kServer) role = head.role;
   layer = head.layer;
   proxied = proxied || head.proxied != 0;
@@ -79,6 +96,29 @@ bool HttpConnection::add(std::string_view message) {
   if (is_set(head.peer_address)) peer_address = address_text(family, head.peer_address);
   if (is_set(head.local_address)) local_address = address_text(family, head.local_address);
   return true;
+}
+
+// The peer wrote them: an address as text is one, a name has a name's characters.
+void HttpConnection::add_ends(const HttpConnectionMessage& head, std::string_view client,
+                              std::string_view target) {
+  std::string address = address_text(head.client_form, client);
+  in6_addr unused;
+  if (inet_pton(AF_INET, address.c_str(), &unused) == 1 ||
+      inet_pton(AF_INET6, address.c_str(), &unused) == 1) {
+    client_address = address;
+    client_port = head.client_port;
+  }
+  std::string host = address_text(head.target_form, target);
+  if (!host.empty() && std::all_of(host.begin(), host.end(), is_name_character)) {
+    target_host = host;
+    target_port = head.target_port;
+  }
+}
+
+std::string HttpConnection::proxy_target() const {
+  if (target_host.empty()) return "";
+  bool six = target_host.find(':') != std::string::npos;
+  return (six ? "[" + target_host + "]" : target_host) + ":" + std::to_string(target_port);
 }
 
 HttpEnd http_end(HttpEndReason reason) {
@@ -135,7 +175,11 @@ bool read_request(std::string_view fields, const HttpConnection& connection,
   if (exchange->http2) exchange->version = "2";
   bool server = exchange->role == HttpRole::kServer;
   std::string name = connection.server_name;
-  if (name.empty() && connection.family != AF_UNIX) {
+  bool told = !server && !connection.target_host.empty();
+  if (told) {
+    if (name.empty()) name = connection.target_host;
+    parts.fallback_port = connection.target_port;
+  } else if (name.empty() && connection.family != AF_UNIX) {
     name = server ? connection.local_address : connection.peer_address;
     parts.fallback_port = server ? connection.local_port : connection.peer_port;
   } else if (!name.empty()) {

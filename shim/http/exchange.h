@@ -22,16 +22,24 @@ struct HttpConnection {
   uint16_t peer_port = 0, local_port = 0;
   std::string peer_address, local_address;  // in text; of AF_UNIX the path; "" if not known
   std::string server_name, protocol;        // SNI, ALPN
-  uint32_t open = 0;                        // exchanges
+  // Whom a proxy before this server speaks for (PROXY protocol), and whom one before this client
+  // was asked to connect to (SOCKS); "" if there is none.
+  std::string client_address, target_host;
+  uint16_t client_port = 0, target_port = 0;
+  uint32_t open = 0;  // exchanges
 
   // What the message knows; the rest stays. False if it makes no sense.
   bool add(std::string_view message);
+  void add_ends(const HttpConnectionMessage& head, std::string_view client,
+                std::string_view target);
+  std::string proxy_target() const;  // "host:port", "" if there is none
   bool tls() const { return tls_version != 0 || layer != HttpLayer::kSocket; }
 
   template <typename Archive>
   void io(Archive& a) {
     a(role, layer, proxied, tls_version, family, peer_port, local_port, peer_address, local_address,
       server_name, protocol, open);
+    a(client_address, target_host, client_port, target_port);
     if (role > HttpRole::kServer || layer > HttpLayer::kGnutls) a.fail();
   }
 };
@@ -41,7 +49,9 @@ struct HttpPeer {
   bool proxied = false;
   uint8_t family = 0;
   uint16_t port = 0, tls_version = 0;
-  std::string address;  // as HttpConnection has it
+  std::string address;                       // as HttpConnection has it
+  std::string client_address, proxy_target;  // likewise; "host:port"
+  uint16_t client_port = 0;
 
   HttpPeer() = default;
   explicit HttpPeer(const HttpConnection& connection)
@@ -49,11 +59,14 @@ struct HttpPeer {
         family(connection.family),
         port(connection.peer_port),
         tls_version(connection.tls_version),
-        address(connection.peer_address) {}
+        address(connection.peer_address),
+        client_address(connection.client_address),
+        proxy_target(connection.proxy_target()),
+        client_port(connection.client_port) {}
 
   template <typename Archive>
   void io(Archive& a) {
-    a(proxied, family, port, tls_version, address);
+    a(proxied, family, port, tls_version, address, client_address, proxy_target, client_port);
   }
 };
 

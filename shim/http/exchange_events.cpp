@@ -99,6 +99,16 @@ void ExchangeEvents::add_both(const HttpExchange& exchange) {
   add("span.kind", side(server));
   if (exchange.resend > 0) add("http.request.resend_count", uint64_t{exchange.resend});
   if (exchange.peer.proxied) add("telinject.http.proxied", true);
+  add_ends(exchange.peer, server);
+}
+
+// The client that a proxy speaks for, the server that one was asked for.
+void ExchangeEvents::add_ends(const HttpPeer& peer, bool server) {
+  if (server && !peer.client_address.empty()) {
+    add_text("client.address", peer.client_address);
+    add("client.port", uint64_t{peer.client_port});
+  }
+  if (!server) add_text("telinject.http.proxy_target", peer.proxy_target);
 }
 
 void ExchangeEvents::add_peer(const HttpPeer& peer) {
@@ -134,6 +144,7 @@ const Operation& ExchangeEvents::tls(const TlsFacts& facts, uint64_t sent_bytes,
   add_text("server.address", facts.server_name);
   add("network.protocol.name", "tls");
   add_peer(facts.peer);
+  add_ends(facts.peer, facts.server);
   add_text("telinject.tls.offered_version", facts.offered_version);
   add_text("telinject.tls.offered_protocols", facts.offered_protocols);
   add("span.kind", side(facts.server));

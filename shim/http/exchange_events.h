@@ -31,6 +31,7 @@ class ExchangeEvents {
     if (!value.empty()) add(name, value);
   }
   void add_both(const HttpExchange& exchange);
+  void add_ends(const HttpPeer& peer, bool server);
   void add_peer(const HttpPeer& peer);
   void add_curl(const CurlFacts& curl);
   void find_error(const HttpExchange& exchange);

@@ -31,7 +31,10 @@ int on_url(http_parser* parser, const char* at, size_t size) {
   return 0;
 }
 
+// What a field means to the framing of the message is of no interest here: the parser takes it for
+// any other (header_state 0), and so for no error.
 int on_name(http_parser* parser, const char* at, size_t size) {
+  parser->header_state = 0;
   Visit* visit = visit_of(parser);
   auto& fields = visit->block->fields;
   if (fields.empty() || visit->last_was_value) {
@@ -56,6 +59,11 @@ int on_headers_complete(http_parser*) {
   return 2;
 }
 
+// The parser knows a table of methods, and any token is one: it is given one that it knows instead.
+std::string_view stand_in(std::string_view method) {
+  return method == "CONNECT" || method == "SOURCE" ? method : "GET";
+}
+
 }  // namespace
 
 bool HeaderBlockParser::parse(std::string_view text, bool request, bool cut, HeaderBlock* block) {
@@ -64,7 +72,14 @@ bool HeaderBlockParser::parse(std::string_view text, bool request, bool cut, Hea
     text = text.substr(0, end == text.npos ? 0 : end + 1);
   }
   while (text.ends_with("\r\n\r\n")) text.remove_suffix(2);
-  text_.assign(text);
+  method_.clear();
+  if (request) {
+    method_ = text.substr(0, text.find(' '));
+    if (method_.size() == text.size() || !is_http_token(method_)) return false;
+    text.remove_prefix(method_.size());
+  }
+  text_.assign(request ? stand_in(method_) : "");
+  text_.append(text);
   if (!text_.ends_with('\n')) text_.append("\r\n");
   text_.append("\r\n");
   *block = {};
@@ -87,7 +102,7 @@ bool HeaderBlockParser::parse(std::string_view text, bool request, bool cut, Hea
   if (!visit.last_was_value && !block->fields.empty()) block->fields.pop_back();
   if (request) {
     if (block->target.empty()) return false;
-    block->method = http_method_str(static_cast<http_method>(parser.method));
+    block->method = method_;
     return true;
   }
   block->status = parser.status_code;

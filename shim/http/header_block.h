@@ -26,7 +26,7 @@ class HeaderBlockParser {
   bool parse(std::string_view text, bool request, bool cut, HeaderBlock* block);
 
  private:
-  std::string text_;
+  std::string method_, text_;
 };
 
 }  // namespace telinject

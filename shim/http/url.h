@@ -30,6 +30,13 @@ struct Url {
   std::string_view query() const {
     return query_at == 0 ? std::string_view() : std::string_view(text).substr(query_at);
   }
+  // "host:port", as they stand in `text`.
+  std::string_view authority() const {
+    size_t start = text.find("://");
+    if (start == text.npos) return "";
+    auto place = std::string_view(text).substr(start + 3, path_at - (start + 3));
+    return place.substr(place.rfind('@') + 1);  // npos + 1 is 0
+  }
   // Without query and fragment.
   std::string_view without_query() const {
     return std::string_view(text).substr(0, path_at + path_bytes);

@@ -3,7 +3,9 @@
 import tempfile
 
 import pytest
-from teltest.web.catalog import CLIENTS, SERVERS
+from teltest.web.catalog import ALL
+from teltest.web.client_catalog import CLIENTS
+from teltest.web.server_catalog import SERVERS
 from teltest.web.site import Site
 
 CLIENT_ROWS = (
@@ -16,12 +18,16 @@ CLIENT_ROWS = (
     "nghttp", "ab -k", "apt-get", "redis-benchmark", "node fetch https",
     "Boost.Beast", "cpp-httplib https", "POCO https", "cpprestsdk https", "Qt 6 https", "Qt 6 h2",
     "libsoup https", "OpenSSL's BIO https", "PHP curl", "PHP curl https", "PHP curl h2", "PHP streams https",
-    "Ruby Net::HTTP https", "Perl LWP https")
+    "Ruby Net::HTTP https", "Perl LWP https",
+    "curl --socks5", "curl --socks5-hostname, password", "curl --socks5-hostname https",
+    "curl --socks4 (dante)", "curl --http2, nghttp -u (Upgrade: h2c)")
 SERVER_ROWS = (
     "nginx", "nginx https", "nginx h2", "nginx, reverse proxy", "nginx, PUT", "apache2", "lighttpd",
     "haproxy",
     "python3 -m http.server", "C++ server, threads", "C++ server, threads, https", "redis-server",
-    "libmicrohttpd https", "cpp-httplib server", "POCO server", "gunicorn", "uWSGI", "stunnel")
+    "libmicrohttpd https", "cpp-httplib server", "POCO server", "gunicorn", "uWSGI", "stunnel",
+    "microsocks", "nginx, PROXY protocol", "python3 server, PROXY protocol", "haproxy, send-proxy",
+    "apache2, Upgrade: h2c", "varnish, PURGE and BAN")
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +43,12 @@ def passes(row):
 
 @pytest.mark.parametrize("name", CLIENT_ROWS)
 def test_client(site, name):
-    passes(CLIENTS[name](site))
+    passes(ALL[name](site))
 
 
 @pytest.mark.parametrize("name", SERVER_ROWS)
 def test_server(site, name):
-    passes(SERVERS[name](site))
+    passes(ALL[name](site))
 
 
 def test_rows_can_fail(site):

@@ -66,6 +66,48 @@ std::string preempted_line(const SummaryFacts& facts) {
                       " in which other threads had the processor, taken out of all times\n");
 }
 
+// Of a table below a line of the summary.
+constexpr char kIndent[] = "             ";
+
+// Exchanges by method, host and outcome.
+std::string http_table(const HttpTotals& http) {
+  constexpr size_t kRowsShown = 5;
+  constexpr int kNameWidth = 44;
+  std::vector<const HttpTotals::Row*> rows = http.rows();
+  if (rows.empty()) return "";
+  std::string text = absl::StrFormat("%s%-*s %12s %9s %9s %9s\n", kIndent, kNameWidth,
+                                     "method, host, outcome", "requests", "failed", "p50", "p99");
+  auto time = [](uint64_t ns) { return duration_text(static_cast<double>(ns)); };
+  for (size_t i = 0; i < std::min(rows.size(), kRowsShown); i++) {
+    const HttpTotals::Row& row = *rows[i];
+    std::string name =
+        absl::StrCat(row.server ? "served " : "", row.method, " ", row.host, " ", row.outcome);
+    absl::StrAppendFormat(&text, "%s%-*s %12s %9s %9s %9s\n", kIndent, kNameWidth, name,
+                          grouped(row.requests), grouped(row.failed),
+                          time(row.durations.percentile(.5)), time(row.durations.percentile(.99)));
+  }
+  if (rows.size() > kRowsShown) {
+    absl::StrAppend(&text, kIndent, "and ", grouped(rows.size() - kRowsShown),
+                    " more: telrun --totals FILE writes all\n");
+  }
+  return text;
+}
+
+std::string failed_lines(const HttpTotals& http) {
+  std::string text;
+  uint64_t told = 0;
+  for (const HttpTotals::Failure& failure : http.failures()) {
+    absl::StrAppend(&text, kIndent, "failed: ", failure.text);
+    if (failure.times > 1) absl::StrAppend(&text, "  (", grouped(failure.times), " times)");
+    text += "\n";
+    told += failure.times;
+  }
+  if (told < http.failed()) {
+    absl::StrAppend(&text, kIndent, "failed: ", grouped(http.failed() - told), " more\n");
+  }
+  return text;
+}
+
 // How many requests there were, and where the time went.
 std::string http_lines(const HttpTotals& http, int64_t waited_ns) {
   constexpr size_t kPathsShown = 3;
@@ -82,12 +124,12 @@ std::string http_lines(const HttpTotals& http, int64_t waited_ns) {
   }
   text += "\n";
   for (const HttpTotals::Path& path : http.slowest(kPathsShown)) {
-    absl::StrAppend(&text, "             ", duration_text(static_cast<double>(path.longest_ns)),
+    absl::StrAppend(&text, kIndent, duration_text(static_cast<double>(path.longest_ns)),
                     " at most  ", path.name);
     if (path.requests > 1) absl::StrAppend(&text, "  (", grouped(path.requests), " times)");
     text += "\n";
   }
-  return text;
+  return text + http_table(http) + failed_lines(http);
 }
 
 // Why HTTP may be missing.

@@ -10,8 +10,8 @@
 #include "shim/channel/settings.h"
 #include "shim/drain/naming/sites.h"
 #include "shim/drain/queue/batch_queue.h"
+#include "shim/drain/report/http_totals.h"
 #include "shim/drain/report/losses.h"
-#include "shim/http/http_totals.h"
 
 namespace telinject::drain {
 

@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "shim/channel/settings.h"
@@ -75,7 +76,29 @@ bool says_nothing(const std::string& path) {
   std::string text(kMost, '\0');
   file.read(text.data(), kMost);
   text.resize(static_cast<size_t>(file.gcount()));
-  return text.empty() || text.ends_with("\"functions\": []\n}\n");
+  return text.empty() || text.ends_with("\"functions\": [],\n \"http\": []\n}\n");
+}
+
+nlohmann::ordered_json http_rows(const HttpTotals& http) {
+  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+  for (const HttpTotals::Row* row : http.rows()) {
+    nlohmann::ordered_json entry;
+    entry["span_kind"] = row->server ? "server" : "client";
+    entry["method"] = row->method;
+    entry["host"] = row->host;
+    int status = 0;
+    if (absl::SimpleAtoi(row->outcome, &status)) {
+      entry["status_code"] = status;
+    } else {
+      entry["error_type"] = row->outcome;
+    }
+    entry["requests"] = row->requests;
+    entry["errors"] = row->failed;
+    entry["p50_ns"] = row->durations.percentile(.5);
+    entry["p99_ns"] = row->durations.percentile(.99);
+    rows.push_back(std::move(entry));
+  }
+  return rows;
 }
 
 }  // namespace
@@ -102,7 +125,7 @@ std::string totals_table(const SummaryFacts& facts, const std::deque<FunctionTot
 }
 
 std::string totals_json(const SummaryFacts& facts, const Losses& losses,
-                        const std::deque<FunctionTotals>& totals) {
+                        const std::deque<FunctionTotals>& totals, const HttpTotals& http) {
   nlohmann::ordered_json document;
   document["format"] = "telinject.totals";
   document["version"] = 1;
@@ -150,6 +173,7 @@ std::string totals_json(const SummaryFacts& facts, const Losses& losses,
     functions.push_back(std::move(function));
   }
   document["functions"] = std::move(functions);
+  document["http"] = http_rows(http);
   return document.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 

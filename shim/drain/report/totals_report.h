@@ -1,4 +1,5 @@
-// Totals by function: for people at the end of the summary, as JSON in TELEMETRY_TOTALS_FILE.
+// Totals by function, and of HTTP by method, host and outcome: for people at the end of the
+// summary, as JSON in TELEMETRY_TOTALS_FILE.
 //
 // They count every call that was recorded, also those that filters left out of the events. Under
 // head sampling they are estimates: calls and sums are those of the sample divided by its rate.
@@ -20,7 +21,8 @@ std::string totals_table(const SummaryFacts& facts, const std::deque<FunctionTot
 
 // docs/output.md has the format.
 std::string totals_json(const SummaryFacts& facts, const Losses& losses,
-                        const std::deque<FunctionTotals>& totals);
+                        const std::deque<FunctionTotals>& totals,
+                        const HttpTotals& http = HttpTotals());
 
 // A file that holds one document, and a later one instead.
 //

@@ -221,9 +221,10 @@ void EventWriter::tell_loss(Process* process, const Thread* thread, LossReason r
                             uint64_t calls, int64_t ns, TraceId trace) {
   introduce(process, ns);
   std::string_view name = loss_reason_name(reason);
+  bool http = reason == LossReason::kHttpUnparsed;
   std::string message =
-      absl::StrCat(calls, calls == 1 ? " call was not recorded (" : " calls were not recorded (",
-                   std::string(name), ")");
+      absl::StrCat(calls, http ? " HTTP exchange" : " call", calls == 1 ? " was" : "s were",
+                   " not recorded (", std::string(name), ")");
   const Attribute attributes[] = {{"telinject.loss_reason", name}, {"telinject.lost_calls", calls}};
   PointEvent event;
   event.place = note_place(process, ns);

@@ -13,9 +13,9 @@ namespace telinject::drain {
 void FinalReports::write_totals() {
   if (totals_ == nullptr) return;
   const std::deque<FunctionTotals>& all = sites_->totals();
-  bool counted = events_->losses().total() > 0 ||
+  bool counted = events_->losses().total() > 0 || http_->requests() > 0 ||
                  std::any_of(all.begin(), all.end(), [](auto& each) { return each.calls > 0; });
-  std::string text = totals_json(events_->facts(), events_->losses(), all);
+  std::string text = totals_json(events_->facts(), events_->losses(), all, *http_);
   std::string problem;
   if (totals_->write(text, counted, &problem)) return;
   warn("cannot write totals to ", problem);

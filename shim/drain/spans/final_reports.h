@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "shim/drain/naming/site_table.h"
+#include "shim/drain/report/http_totals.h"
 #include "shim/drain/report/totals_report.h"
 #include "shim/drain/spans/event_writer.h"
-#include "shim/http/http_totals.h"
 
 namespace telinject::drain {
 

@@ -217,6 +217,7 @@ void HttpSpans::end(const Place& at, const AssembledMessage& message) {
     at.segment->http_connections.erase(head->connection);
     return;
   }
+  if (head->exchange != 0 && head->stream != 0) return go_on_as_stream(at, *head);
   uint64_t number = head->stream != 0 ? kStreamKey | head->stream : head->exchange;
   if (head->stream == 0) end_before(process, head->connection, number, ticks);
   HttpState::Key key = {head->connection, number};
@@ -244,6 +245,31 @@ void HttpSpans::end(const Place& at, const AssembledMessage& message) {
     http.error = head->error;
   }
   finish_if_over(process, exchange);
+}
+
+// Of what is not recorded, nobody will be told either when its answer comes.
+void HttpSpans::go_on_as_stream(const Place& at, const HttpEndMessage& head) {
+  Process* process = at.thread->process;
+  HttpState& state = state_of(process);
+  end_before(process, head.connection, head.exchange, at.start(head.ticks));
+  HttpState::Key key = {head.connection, kStreamKey | head.stream};
+  OpenExchange* exchange = state.open.find({head.connection, head.exchange});
+  if (exchange == nullptr) {
+    exchange = exchange_of(process, key);
+    exchange->http.http2 = exchange->http.request_known = true;
+    exchange->sampled = false;
+    return;
+  }
+  SpanPlacer::stop_serving(exchange);
+  HttpExchange& http = exchange->http;
+  bool renamed = state.open.rename(exchange, key, [&] { http.number = key.second; });
+  if (!renamed) return;
+  http.http2 = true;
+  http.version = "2";
+  // All of the request has passed.
+  (http.role == HttpRole::kServer ? http.received_ended : http.sent_ended) = true;
+  http.sent_bytes = head.sent_bytes;
+  http.received_bytes = head.received_bytes;
 }
 
 // Exchanges of HTTP/1 end in their order: whose end did not come before the next one's found no
@@ -316,7 +342,9 @@ void HttpSpans::write_response(OpenExchange* exchange) {
   }
   int64_t duration = end_ns - span.start_ns;
   const Operation& response = made_.response(http, duration, first_byte_ns, slow_ns_);
-  totals_.add(http.method, http.url.without_query(), duration, made_.error() != nullptr);
+  totals_.add({http.role == HttpRole::kServer, http.method, http.url.authority(),
+               http.url.without_query(), http.status,
+               made_.error() != nullptr ? made_.error()->type : "", duration});
   events_->end(exchange->process, span, end_ns, response, made_.severity(), made_.error());
 }
 

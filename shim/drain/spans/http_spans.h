@@ -11,13 +11,13 @@
 #include <optional>
 #include <string>
 
+#include "shim/drain/report/http_totals.h"
 #include "shim/drain/spans/event_writer.h"
 #include "shim/drain/spans/http_state.h"
 #include "shim/drain/spans/process_model.h"
 #include "shim/drain/spans/span_placer.h"
 #include "shim/http/digest.h"
 #include "shim/http/exchange_events.h"
-#include "shim/http/http_totals.h"
 
 namespace telinject::drain {
 
@@ -66,6 +66,7 @@ class HttpSpans {
   OpenExchange* exchange_of(Process* process, HttpState::Key key);
   void begin(const Place& at, OpenExchange* exchange, const HttpContext& context,
              std::string_view fields, uint64_t start_ticks, uint64_t transfer, bool alone);
+  void go_on_as_stream(const Place& at, const HttpEndMessage& head);
   void end_before(Process* process, uint64_t connection, uint64_t number, uint64_t ticks);
   void finish_if_over(Process* process, OpenExchange* exchange);
   void finish(Process* process, OpenExchange* exchange);

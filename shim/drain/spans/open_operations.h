@@ -98,6 +98,18 @@ class OpenOperations {
     by_key_.erase(found);
   }
 
+  // Gives it another key; its age stays. False if that key is in use. `change` makes its key() so.
+  template <typename Change>
+  bool rename(Open* open, const Key& key, Change&& change) {
+    auto found = by_key_.find(open->key());
+    if (found == by_key_.end() || by_key_.contains(key)) return false;
+    auto place = found->second;
+    by_key_.erase(found);
+    change();
+    by_key_.emplace(key, place);
+    return true;
+  }
+
   // From the oldest on; visit(Open*) may not change the table.
   template <typename Visit>
   void each(Visit&& visit) const {

@@ -21,10 +21,10 @@ static_assert(is_as_known<sizeof(Process), 752>());
 static_assert(is_as_known<sizeof(SegmentState), 160>());
 static_assert(is_as_known<sizeof(HttpState), 456>());
 static_assert(is_as_known<sizeof(HttpTransfer), 224>());
-static_assert(is_as_known<sizeof(OpaqueTls), 280>());
+static_assert(is_as_known<sizeof(OpaqueTls), 352>());
 static_assert(is_as_known<sizeof(OpenOperation), 144>());
-static_assert(is_as_known<sizeof(HttpExchange), 592>());
-static_assert(is_as_known<sizeof(HttpConnection), 152>());
+static_assert(is_as_known<sizeof(HttpExchange), 664>());
+static_assert(is_as_known<sizeof(HttpConnection), 216>());
 
 // A thread that has a lane goes when that ends, and not before.
 bool lanes_make_sense(const SegmentState& segment) {

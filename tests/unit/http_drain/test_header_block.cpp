@@ -58,6 +58,39 @@ TEST_CASE("fields that fold and fields that contradict each other") {
   CHECK(block.fields.size() >= 2);
 }
 
+TEST_CASE("any token is a method") {
+  HeaderBlockParser parser;
+  HeaderBlock block;
+  for (const std::string method : {"QUERY", "BAN", "get", "HEADER", "CONNECTOR", "HEAD", "M-SEARCH",
+                                   "RPC_IN_DATA", "!#$%&'*+-.^_`|~0", "HTTP"}) {
+    INFO(method);
+    REQUIRE(parser.parse(method + "  /a?b  HTTP/1.0\r\nA: b\r\n", true, false, &block));
+    CHECK(block.method == method);
+    CHECK(block.target == "/a?b");
+    CHECK(block.minor == 0);
+    CHECK(fields_of(block) == Names{"A=b"});
+  }
+  REQUIRE(parser.parse("CONNECT [::1]:443 HTTP/1.1\r\n", true, false, &block));
+  CHECK(block.method == "CONNECT");
+  CHECK(block.target == "[::1]:443");
+  REQUIRE(parser.parse("OPTIONS * HTTP/1.1\r\n", true, false, &block));
+  CHECK(block.target == "*");
+  for (const char* none : {" / HTTP/1.1\r\n", "G(T / HTTP/1.1\r\n", "GET\t/ HTTP/1.1\r\n", "GET"}) {
+    CHECK_FALSE(parser.parse(none, true, false, &block));
+  }
+}
+
+TEST_CASE("a Content-Length that is repeated hides no field") {
+  HeaderBlockParser parser;
+  HeaderBlock block;
+  const std::string fields = "Content-Length: 3\r\nContent-Length: 3, 3\r\nX: y\r\n";
+  const Names wanted = {"Content-Length=3", "Content-Length=3, 3", "X=y"};
+  REQUIRE(parser.parse("POST / HTTP/1.1\r\n" + fields, true, false, &block));
+  CHECK(fields_of(block) == wanted);
+  REQUIRE(parser.parse("HTTP/1.1 200 OK\r\n" + fields, false, false, &block));
+  CHECK(fields_of(block) == wanted);
+}
+
 TEST_CASE("a block that was cut off loses its last line only") {
   HeaderBlockParser parser;
   HeaderBlock block;

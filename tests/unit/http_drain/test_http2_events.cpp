@@ -54,6 +54,62 @@ TEST_CASE("streams of a connection are exchanges") {
   CHECK(events[3]["http"]["response"]["content_type"] == "text/html");
 }
 
+// What the program's side tells where a request is upgraded (Upgrade: h2c).
+void goes_on_as_stream(HttpProgram* p, LaneWriter* lane, uint32_t exchange, uint64_t request_bytes,
+                       bool server) {
+  HttpEndMessage end = {};
+  end.connection = 1;
+  end.ticks = p->ticks + 1;
+  (server ? end.received_bytes : end.sent_bytes) = request_bytes;
+  end.exchange = exchange;
+  end.stream = 1;
+  end.reason = HttpEndReason::kUpgraded;
+  p->put(lane, MessageType::kHttpEnd, end);
+}
+
+TEST_CASE("a request of HTTP/1 that is upgraded is answered as stream 1") {
+  for (bool server : {false, true}) {
+    INFO(server);
+    HttpProgram p;
+    LaneWriter lane = p.thread(0, 1);
+    Deflater answer;
+    uint16_t asks_flag = server ? kHttpFromPeer : 0, answers_flag = server ? 0 : kHttpFromPeer;
+    p.connect(&lane, 1, server ? HttpRole::kServer : HttpRole::kClient);
+    uint64_t place = p.request(&lane, 1, 7, get("/u", "Upgrade: h2c\r\nContent-Length: 3\r\n"),
+                               HttpProgram::own_trace(1), asks_flag);
+    p.response(&lane, 1, 7, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n",
+               answers_flag | kHttpInterim);
+    goes_on_as_stream(&p, &lane, 7, 3, server);
+    p.headers(&lane, 1, 1, 0, answer.block(answers(203)), answers_flag);
+    p.half_end(&lane, 1, 1, !server, 44);
+    std::vector<json> events = p.events();
+    REQUIRE(story(events) == "request response");
+    CHECK(events[0]["span_id"] == hex16(span_id(p.key(), 0, place)));
+    CHECK(events[1]["span_id"] == events[0]["span_id"]);
+    CHECK(events[1]["http"]["response"]["status_code"] == 203);
+    CHECK(events[1]["http"]["response"]["body_bytes"] == 44);
+    CHECK(events[0]["attributes"]["network.protocol.version"] == "1.1");
+    const json& attributes = events[1]["attributes"];
+    CHECK(attributes["network.protocol.version"] == "2");
+    CHECK(attributes["http.request.body.size"] == 3);
+    CHECK_FALSE(attributes.contains("telinject.http.end"));
+  }
+}
+
+TEST_CASE("an upgraded request that is not sampled is not answered in the stream either") {
+  HttpProgram p;
+  LaneWriter lane = p.thread(0, 1);
+  Deflater out, in;
+  p.connect(&lane, 1, HttpRole::kClient);
+  goes_on_as_stream(&p, &lane, 1, 0, false);
+  p.headers(&lane, 1, 3, 0, out.block(asks("/b")), kLast, HttpProgram::own_trace(2));
+  p.headers(&lane, 1, 1, 0, in.block(answers(200)), kHttpFromPeer | kLast);
+  p.headers(&lane, 1, 3, 1, in.block(answers(201)), kHttpFromPeer | kLast);
+  std::vector<json> events = p.events();
+  REQUIRE(story(events) == "request response");
+  CHECK(events[1]["http"]["response"]["status_code"] == 201);
+}
+
 TEST_CASE("blocks that come by several lanes are decoded in their order") {
   HttpProgram p;
   LaneWriter one = p.thread(0, 1), two = p.thread(1, 2), three = p.thread(2, 3);

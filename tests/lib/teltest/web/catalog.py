@@ -2,6 +2,7 @@
 
 from teltest.web import library_catalog  # noqa: F401 (adds its rows)
 from teltest.web.client_catalog import CLIENTS
+from teltest.web.proxy_catalog import PROXY_CLIENTS, PROXY_SERVERS
 from teltest.web.server_catalog import SERVERS
 
-ALL = CLIENTS | SERVERS
+ALL = CLIENTS | PROXY_CLIENTS | SERVERS | PROXY_SERVERS

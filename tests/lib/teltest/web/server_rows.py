@@ -77,4 +77,5 @@ def server_and_client_are_one_trace(row, found):
     loose = [exchange for exchange in found.of("client")
              if exchange.parent not in by_id or by_id[exchange.parent].trace != exchange.trace]
     row.check(not loose, f"{len(loose)} client spans are no children of a server span: {loose[:2]}")
-    row.note += f"; {len(found.of('client')) - len(loose)} client spans below their server spans"
+    row.note += "; " if row.note else ""
+    row.note += f"{len(found.of('client')) - len(loose)} client spans below their server spans"

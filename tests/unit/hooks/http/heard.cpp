@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "hooks/http/at_work.h"
 #include "hooks/http/framing.h"
 #include "hooks/http/pools.h"
 #include "hooks/http/report.h"
@@ -159,6 +160,15 @@ void report_end(Connection&, HttpEndMessage* end) {
           std::to_string(end->received_bytes);
   if (end->error != 0) line += " error " + std::to_string(end->error);
   add(line);
+}
+
+void report_unread_exchange() {
+  add("! an exchange that is not read");
+}
+
+// No TLS library is at work here.
+bool tls_without_descriptor(const Connection&) {
+  return false;
 }
 
 void exchange_over(Connection&, const Exchange&) {}

@@ -94,8 +94,8 @@ const Case kCases[] = {
            kSettingsFrame + frame(kHeaders, 5, 1, "answer")},
       {kSent, kPreface + kSettingsFrame + frame(kHeaders, 5, 3, "next")}},
      "> request 1 GET / HTTP/1.1|Connection: Upgrade, HTTP2-Settings|Upgrade: h2c|\n"
-     "< response 1 HTTP/1.1 101 Switching Protocols|Connection: Upgrade|upgrade:  H2C|\n"
-     "= end upgraded 1 sent 0 received 0\n"
+     "< response interim 1 HTTP/1.1 101 Switching Protocols|Connection: Upgrade|upgrade:  H2C|\n"
+     "= end upgraded 1 stream 1 sent 0 received 0\n"
      "< headers 1 ends #0 answer\n< end complete stream 1 sent 0 received 0\n"
      "> headers 3 opens ends #0 next\n> end complete stream 3 sent 0 received 0\n"},
     {"a block beyond the bound",
@@ -175,5 +175,5 @@ TEST_CASE("HTTP/2: bytes of a body that the program never had in hand") {
   wire.unseen(kSent, 400).unseen(kSent, 600);
   CHECK(g_lines.back() == "> end complete stream 1 sent 1000 received 0");
   wire.unseen(kSent, 1);
-  CHECK(wire.connection().protocol.load() == Protocol::kOther);
+  CHECK(wire.connection().protocol.load() == Protocol::kGivenUp);
 }

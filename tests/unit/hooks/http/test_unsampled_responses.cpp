@@ -158,8 +158,8 @@ TEST_CASE("unread answers: where none is found, no other is taken for it") {
     wire.received(kOut).sent("the rest");
   }
   wire.received(kIn).sent(kAnswerIn);
-  CHECK(wire.connection().protocol.load() == Protocol::kOther);
-  CHECK(text().empty());
+  CHECK(wire.connection().protocol.load() == Protocol::kGivenUp);
+  CHECK(text() == "! an exchange that is not read\n");
 }
 
 TEST_CASE("unread answers: not where HTTP may end") {
