@@ -22,7 +22,7 @@ namespace {
 
 // To be raised with each change of what is written.
 constexpr uint64_t kFormat =
-    8 + ((sizeof(SegmentKey) + sizeof(ParentContext) + sizeof(TraceContext)) << 8);
+    9 + ((sizeof(SegmentKey) + sizeof(ParentContext) + sizeof(TraceContext)) << 8);
 
 #if defined(__GLIBCXX__) && defined(__x86_64__) && ABSL_LTS_RELEASE_VERSION == 20220623
 template <size_t actual, size_t known>
@@ -178,7 +178,7 @@ void Processor::io(Archive& a) {
   static_assert(is_as_known<sizeof(HttpTransfer), 224>());
   static_assert(is_as_known<sizeof(OpaqueTls), 280>());
   static_assert(is_as_known<sizeof(OpenOperation), 144>());
-  static_assert(is_as_known<sizeof(HttpExchange), 592>());
+  static_assert(is_as_known<sizeof(HttpExchange), 688>());
   static_assert(is_as_known<sizeof(HttpConnection), 152>());
 #endif
 }
