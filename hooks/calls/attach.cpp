@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
+#include "arch/x86_64/tsc.h"
 #include "hooks/calls/messages.h"
 #include "hooks/calls/shared_stacks.h"
 #include "hooks/calls/slow_path.h"
@@ -12,7 +13,6 @@
 #include "hooks/lane/chunks.h"
 #include "hooks/lane/services.h"
 #include "hooks/lane/space.h"
-#include "shim/channel/clock.h"
 #include "shim/channel/message.h"
 #include "shim/channel/syscall.h"
 
@@ -149,7 +149,7 @@ void announce_thread(Lane* lane) {
   message.process = g_process.id;
   message.parent_process = g_process.parent_id;
   message.context = lane->context;
-  message.spawned_by = t_birth.spawned_by;
+  message.spawned_by = t_spawn_context.spawned_by;
   message.stack_lo = lane->stacks[0].lo;
   message.stack_hi = lane->stacks[0].hi;
   if (g_process.restricted.load(std::memory_order_relaxed) == 0) {
@@ -162,9 +162,10 @@ void announce_thread(Lane* lane) {
 void inherit_open_root(const Lane* parent) {
   const Root& root = parent->current->root;
   if (!root.open) return;
-  t_birth.context = root.context;
-  t_birth.spawned_by = {};
-  if (root.recorded) t_birth.context.span_id = span_id(g_process.key, root.lane, root.position);
+  t_spawn_context.context = root.context;
+  t_spawn_context.spawned_by = {};
+  if (root.recorded)
+    t_spawn_context.context.span_id = span_id(g_process.key, root.lane, root.position);
 }
 
 // A forked child's only thread has the process's id. Under a seccomp filter it is asked of libc,
@@ -188,17 +189,17 @@ bool start_child() {
   if (!g_alive.starting.compare_exchange_strong(none, 1)) return false;
   g_process.parent_id = g_process.id;
   g_process.pid = pid_of_child();
-  g_process.id =
-      keyed_mix(g_process.id ^ read_tsc(), g_process.key.k0, static_cast<uint64_t>(g_process.pid)) |
-      1;
+  g_process.id = keyed_mix(g_process.id ^ arch::read_tsc(), g_process.key.k0,
+                           static_cast<uint64_t>(g_process.pid)) |
+                 1;
   g_process.recorded.store(0, std::memory_order_relaxed);
   reset_services_in_child();
   if (t_hook.lane != nullptr) {
-    if (!t_birth.of_fork) inherit_open_root(t_hook.lane);
+    if (!t_spawn_context.of_fork) inherit_open_root(t_hook.lane);
     g_forked_stack = t_hook.lane->stacks[0];
   }
   forget_all_shared_stacks();
-  t_birth.of_fork = false;
+  t_spawn_context.of_fork = false;
   t_hook = {};
   g_alive.mask = ~uintptr_t{0};
   return true;
@@ -240,14 +241,14 @@ void claim(uintptr_t sp) {
   lane->tid = own_lane(lane->header);
   t_hook = {};
   t_hook.cursor = lane->base;
-  lane->context = t_birth.context;
+  lane->context = t_spawn_context.context;
   // The thread that forked may have done so on a coroutine's stack.
   bool forked = sp - g_forked_stack.lo < g_forked_stack.hi - g_forked_stack.lo ||
                 (g_forked_stack.hi != 0 && lane->tid == g_process.pid);
   if (forked) {
     set_home_stack(lane, g_forked_stack.lo, g_forked_stack.hi);
   } else {
-    find_home_stack(lane, sp, t_birth.stack_bytes);
+    find_home_stack(lane, sp, t_spawn_context.stack_bytes);
   }
   refresh_limits(lane);
   // Lanes that have ended are freed by the drain: it should be awake while they are being used up.

@@ -53,7 +53,7 @@ class BackwardWalk {
 // The innermost call whose frame is still there: its exit has not been seen, and its frame is not
 // below the current stack pointer (a frame that was left without its exit is).
 bool innermost_open(const Lane* lane, const Stack& stack, uintptr_t sp, uint64_t* position) {
-  // Of another stack: the thread has been there meanwhile, or has come from there.
+  // The record is on another stack: the thread has been there meanwhile, or has come from there.
   auto elsewhere = [&](uint32_t record_sp) {
     return static_cast<uint32_t>(stack.hi) - record_sp > stack.hi - stack.lo;
   };
@@ -84,7 +84,7 @@ bool innermost_open(const Lane* lane, const Stack& stack, uintptr_t sp, uint64_t
 bool current_context(uintptr_t sp, TraceContext* out) {
   Lane* lane = t_hook.lane;
   if (lane == nullptr || g_alive.mask == 0) {
-    *out = t_birth.context;
+    *out = t_spawn_context.context;
     return out->valid != 0;
   }
   note_context_asked(lane);
@@ -108,7 +108,7 @@ bool current_context(uintptr_t sp, TraceContext* out) {
   *out = root.context;
   uint64_t position = root.position;
   bool here = root.recorded && innermost_open(lane, stack, sp, &position);
-  // Of a trace that is not sampled no span is written; its id still has to be one.
+  // No span is written for a trace that is not sampled, but it needs a valid id.
   out->span_id = span_id(g_process.key, here ? lane->index : root.lane, position);
   return true;
 }

@@ -13,6 +13,8 @@
 // The order of records in a lane is the order of reservations. A signal between the reading of the
 // clock and the reservation makes a record's time earlier than the handler's before it; the drain
 // holds a lane's times monotonic.
+#include "arch/x86_64/hook_page.h"
+#include "arch/x86_64/tsc.h"
 #include "hooks/calls/slow_path.h"
 #include "hooks/lane/record_writer.h"
 #include "hooks/lane/state.h"
@@ -21,7 +23,7 @@
 namespace telinject::program {
 
 __thread HookState t_hook;
-__thread Birth t_birth;
+__thread SpawnContext t_spawn_context;
 // Constant initialisation, or a constructor would wipe them after the first hook, which may come
 // before any constructor does (an instrumented resolver of an indirect function).
 constinit AlivePage g_alive{};
@@ -44,11 +46,7 @@ using namespace telinject::program;
   auto sp = reinterpret_cast<uintptr_t>(__builtin_dwarf_cfa()); \
   __asm__("" : "+r"(sp))
 
-__asm__(".pushsection " TELINJECT_HOOKS_SECTION
-        ",\"ax\",@progbits\n"
-        ".balign 4096\n"
-        "telinject_hooks_on:\n"
-        ".popsection");
+TELINJECT_ARCH_HOOK_PAGE(TELINJECT_HOOKS_SECTION, "telinject_hooks_on");
 
 TELINJECT_HOOK void __cyg_profile_func_enter(void* function, void* call_site) {
   TELINJECT_FRAME(sp);
@@ -56,7 +54,7 @@ TELINJECT_HOOK void __cyg_profile_func_enter(void* function, void* call_site) {
       TELINJECT_UNLIKELY(sp - t_hook.stack_lo >= t_hook.entry_span)) {
     return telinject_slow_enter(function, call_site, sp, __builtin_return_address(0));
   }
-  uint64_t ticks = __builtin_ia32_rdtsc();
+  uint64_t ticks = arch::read_tsc();
   put_entry(reserve(kEntryBytes), ticks, function, call_site, sp, __builtin_return_address(0));
 }
 
@@ -66,17 +64,12 @@ TELINJECT_HOOK void __cyg_profile_func_exit(void* function, void* call_site) {
     TELINJECT_FRAME(sp);
     return telinject_slow_exit(function, call_site, sp, __builtin_return_address(0));
   }
-  uint64_t ticks = __builtin_ia32_rdtsc();
+  uint64_t ticks = arch::read_tsc();
   TELINJECT_FRAME(sp);
   put_exit(reserve(kExitBytes), ticks, function, sp);
 }
 
-__asm__(".pushsection " TELINJECT_HOOKS_SECTION
-        ",\"ax\",@progbits\n"
-        ".balign 4096, 0xc3\n"
-        "telinject_hooks_off:\n"
-        ".fill 4096, 1, 0xc3\n"  // ret
-        ".popsection");
+TELINJECT_ARCH_PAGE_OF_RETURNS(TELINJECT_HOOKS_SECTION, "telinject_hooks_off");
 
 extern "C" __attribute__((visibility("hidden"))) char telinject_hooks_on[], telinject_hooks_off[];
 

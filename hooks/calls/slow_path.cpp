@@ -81,8 +81,8 @@ enum class DroppedExit { kSuppress, kSuppressAndEnd, kEnd };
 DroppedExit classify_exit(DropState* dropped, const Call& call) {
   DropState& drop = *dropped;
   bool tail = call.return_address == call.call_site;
-  // Of a function that is inlined into the dropped one. (Counted, for the function that the dropped
-  // one is inlined into looks the same.)
+  // A call of a function that is inlined into the dropped one. They are counted, because an exit of
+  // the function that the dropped one is inlined into looks the same.
   if (!tail && call.sp == drop.sp && address(call.call_site) == drop.call_site &&
       drop.inlined > 0) {
     drop.inlined--;

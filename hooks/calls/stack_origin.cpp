@@ -42,17 +42,17 @@ bool is_trap(uintptr_t address) {
 StackOrigin find_origin(Lane* lane, uintptr_t sp, Stack* (*known)(Lane*, uintptr_t)) {
   constexpr int kFrames = 64;
   constexpr uintptr_t kLeast = 64;
-  Registers registers = current_registers();
+  arch::Registers registers = arch::current_registers();
   bool exact = true;
   // The page that the call stands in is there.
-  StackBounds readable = {registers.value[kRsp], (sp | (kPageBytes - 1)) + 1};
+  StackBounds readable = {registers.value[arch::kRsp], (sp | (kPageBytes - 1)) + 1};
   StackOrigin origin = {nullptr, sp + kLeast, false};
   for (int i = 0; i < kFrames; i++) {
     if (!step_out(&registers, &exact, readable)) {
-      origin.certain = i > 0 && is_trap(registers.value[kPc]);
+      origin.certain = i > 0 && is_trap(registers.value[arch::kPc]);
       break;
     }
-    uintptr_t caller_sp = registers.value[kRsp], caller = registers.value[kPc];
+    uintptr_t caller_sp = registers.value[arch::kRsp], caller = registers.value[arch::kPc];
     if (caller_sp <= sp) continue;  // we are in the library still
     if (Stack* stack = known(lane, caller_sp)) {
       origin.joins = stack;

@@ -1,5 +1,7 @@
 #include "hooks/calls/stack_walk.h"
 
+#include "hooks/lane/call_frame.h"
+#include "hooks/lane/frame_expression.h"
 #include "hooks/lane/services.h"
 #include "hooks/lane/state.h"
 #include "shim/channel/syscall.h"
@@ -22,18 +24,18 @@ bool read_word(const void* reader, uintptr_t address, uintptr_t* value) {
 }
 
 // The caller's registers. False where the stack ends or cannot be followed.
-bool step(const FrameRow& row, const Reader& reader, Registers* registers) {
+bool step(const FrameRow& row, const Reader& reader, arch::Registers* registers) {
   uintptr_t cfa;
   if (row.cfa_expression != nullptr) {
     if (!evaluate(row.cfa_expression, *registers, nullptr, read_word, &reader, &cfa)) return false;
   } else {
-    if (row.cfa_register >= kRegisters) return false;
+    if (row.cfa_register >= arch::kRegisters) return false;
     cfa = registers->value[row.cfa_register] + static_cast<uintptr_t>(row.cfa_offset);
   }
-  if (row.rules[kPc].kind == FrameRule::kUndefined) return false;
-  Registers caller = *registers;
-  caller.value[kRsp] = cfa;
-  for (uint32_t i = 0; i < kRegisters; i++) {
+  if (row.rules[arch::kPc].kind == FrameRule::kUndefined) return false;
+  arch::Registers caller = *registers;
+  caller.value[arch::kRsp] = cfa;
+  for (uint32_t i = 0; i < arch::kRegisters; i++) {
     const FrameRule& rule = row.rules[i];
     uintptr_t& value = caller.value[i];
     uintptr_t near = cfa + static_cast<uintptr_t>(static_cast<intptr_t>(rule.offset));
@@ -50,7 +52,7 @@ bool step(const FrameRow& row, const Reader& reader, Registers* registers) {
         value = near;
         break;
       case FrameRule::kRegister:
-        if (static_cast<uint32_t>(rule.offset) >= kRegisters) return false;
+        if (static_cast<uint32_t>(rule.offset) >= arch::kRegisters) return false;
         value = registers->value[rule.offset];
         break;
       case FrameRule::kExpression:
@@ -72,22 +74,22 @@ bool step(const FrameRow& row, const Reader& reader, Registers* registers) {
   return true;
 }
 
-// A jump to where no code is: whoever called there left the address to return to.
-bool step_out_of_nowhere(const Reader& reader, Registers* registers) {
+// Undoes a call of an address where there is no code: the return address is on top of the stack.
+bool step_out_of_nowhere(const Reader& reader, arch::Registers* registers) {
   uintptr_t return_address;
-  if (!read_word(&reader, registers->value[kRsp], &return_address)) return false;
-  registers->value[kRsp] += sizeof(uintptr_t);
-  registers->value[kPc] = return_address;
+  if (!read_word(&reader, registers->value[arch::kRsp], &return_address)) return false;
+  registers->value[arch::kRsp] += sizeof(uintptr_t);
+  registers->value[arch::kPc] = return_address;
   return true;
 }
 
 }  // namespace
 
-size_t walk_stack(const Registers& start, bool exact, const StackBounds& bounds,
+size_t walk_stack(const arch::Registers& start, bool exact, const StackBounds& bounds,
                   uint64_t* addresses, size_t capacity) {
-  Registers registers = start;
+  arch::Registers registers = start;
   Reader reader = {bounds.lo, bounds.hi};
-  uintptr_t sp = start.value[kRsp];
+  uintptr_t sp = start.value[arch::kRsp];
   if (sp < bounds.lo || sp >= bounds.hi) {
     reader = {0, 0};
   } else {
@@ -96,7 +98,7 @@ size_t walk_stack(const Registers& start, bool exact, const StackBounds& bounds,
   bool asked = false;  // for modules that are not known yet
   size_t count = 0;
   while (count < capacity) {
-    uintptr_t pc = registers.value[kPc];
+    uintptr_t pc = registers.value[arch::kPc];
     if (pc == 0 && count > 0) break;
     addresses[count++] = pc | (exact ? kExactAddress : 0);
     uintptr_t inside = exact ? pc : pc - 1;
@@ -108,7 +110,7 @@ size_t walk_stack(const Registers& start, bool exact, const StackBounds& bounds,
       known = find_unwind_table(inside, &table);
     }
     FrameRow row;
-    uintptr_t before = registers.value[kRsp];
+    uintptr_t before = registers.value[arch::kRsp];
     if (known && find_frame_row(table, inside, &row)) {
       if (!step(row, reader, &registers)) break;
       exact = row.signal_frame;
@@ -119,20 +121,20 @@ size_t walk_stack(const Registers& start, bool exact, const StackBounds& bounds,
       break;
     }
     // A stack that does not grow upwards is broken, save where a signal handler ran on another.
-    if (registers.value[kRsp] <= before && !exact) break;
+    if (registers.value[arch::kRsp] <= before && !exact) break;
   }
   return count;
 }
 
-bool step_out(Registers* registers, bool* exact, const StackBounds& bounds) {
-  uintptr_t pc = registers->value[kPc], inside = *exact ? pc : pc - 1;
+bool step_out(arch::Registers* registers, bool* exact, const StackBounds& bounds) {
+  uintptr_t pc = registers->value[arch::kPc], inside = *exact ? pc : pc - 1;
   UnwindTable table;
   FrameRow row;
   if (!find_unwind_table(inside, &table) || !find_frame_row(table, inside, &row)) return false;
-  uintptr_t before = registers->value[kRsp];
+  uintptr_t before = registers->value[arch::kRsp];
   if (!step(row, Reader{bounds.lo, bounds.hi}, registers)) return false;
   *exact = row.signal_frame;
-  return registers->value[kRsp] > before || *exact;
+  return registers->value[arch::kRsp] > before || *exact;
 }
 
 }  // namespace telinject::program

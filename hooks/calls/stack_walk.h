@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "hooks/lane/call_frame.h"
+#include "arch/x86_64/registers.h"
 #include "shim/channel/message.h"
 
 namespace telinject::program {
@@ -19,24 +19,11 @@ struct StackBounds {
 // Stores the addresses, innermost first, and returns their number. The first one is the pc in
 // `registers`; `exact` says that it is not a return address. Memory in [registers' sp, bounds.hi)
 // is read directly, other memory by a system call that cannot fault.
-size_t walk_stack(const Registers& registers, bool exact, const StackBounds& bounds,
+size_t walk_stack(const arch::Registers& registers, bool exact, const StackBounds& bounds,
                   uint64_t* addresses, size_t capacity);
 
 // Makes one step, from a function's registers to its caller's. Memory in `bounds` is read directly.
 // `exact` is as above; afterwards it is the caller's. False if the caller cannot be found.
-bool step_out(Registers* registers, bool* exact, const StackBounds& bounds);
-
-// The registers of the function that this is inlined into.
-inline __attribute__((always_inline)) Registers current_registers() {
-  Registers registers = {};
-  __asm__ volatile(
-      "movq %%rbx, 24(%0)\n\tmovq %%rbp, 48(%0)\n\tmovq %%rsp, 56(%0)\n\t"
-      "movq %%r12, 96(%0)\n\tmovq %%r13, 104(%0)\n\tmovq %%r14, 112(%0)\n\tmovq %%r15, 120(%0)\n\t"
-      "leaq 0(%%rip), %%rax\n\tmovq %%rax, 128(%0)"
-      :
-      : "r"(registers.value)
-      : "rax", "memory");
-  return registers;
-}
+bool step_out(arch::Registers* registers, bool* exact, const StackBounds& bounds);
 
 }  // namespace telinject::program

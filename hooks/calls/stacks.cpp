@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include "arch/x86_64/registers.h"
 #include "hooks/calls/shared_stacks.h"
 #include "hooks/calls/slow_path.h"
 #include "hooks/calls/stack_origin.h"
@@ -14,12 +15,6 @@ namespace {
 
 bool holds(const Stack& stack, uintptr_t sp) {
   return sp - stack.lo < stack.hi - stack.lo;
-}
-
-uintptr_t thread_pointer() {
-  uintptr_t pointer;
-  __asm__("movq %%fs:0, %0" : "=r"(pointer));
-  return pointer;
 }
 
 bool restricted() {
@@ -125,7 +120,7 @@ void set_home_stack(Lane* lane, uintptr_t lo, uintptr_t hi) {
 
 // A thread's first call may be made on a coroutine's stack: what tells its own comes first.
 void find_home_stack(Lane* lane, uintptr_t sp, uint64_t stack_bytes) {
-  uintptr_t top = thread_pointer();
+  uintptr_t top = arch::thread_pointer();
   if (sp - g_process.main_stack_lo < g_process.main_stack_hi - g_process.main_stack_lo) {
     set_home_stack(lane, g_process.main_stack_lo, g_process.main_stack_hi);
   } else if (stack_bytes != 0 && stack_bytes < top) {

@@ -27,7 +27,7 @@ void allow_clock() {
   t_untimed.on = false;
   Lane* lane = t_untimed.lane;
   t_hook.lane = lane;
-  // Of a forked child it is its parent's: the first call finds that out.
+  // In a forked child this is still the parent's lane: the child's first call finds that out.
   if (lane != nullptr && g_alive.mask != 0) publish_hook_state(lane);
 }
 

@@ -57,8 +57,8 @@ StackBounds stack_bounds(Lane* lane, uintptr_t sp) {
 }
 
 size_t take_stack(Lane* lane, uint64_t* addresses) {
-  Registers registers = current_registers();
-  StackBounds bounds = stack_bounds(lane, registers.value[kRsp]);
+  arch::Registers registers = arch::current_registers();
+  StackBounds bounds = stack_bounds(lane, registers.value[arch::kRsp]);
   size_t count = walk_stack(registers, /*exact=*/true, bounds, addresses, kMaxStackFrames);
   // What is in this library comes first, and is not the program's.
   auto own = [](uint64_t address) {
@@ -111,7 +111,7 @@ void note_throw(const void* exception, bool again, uintptr_t sp) {
   }
   // The text is read to where it will stand if the type is as long as can be.
   auto* type = static_cast<char*>(scratch.at());
-  Thrown thrown = inspect_exception(exception, type + kMaxTypeBytes, kMaxTextBytes);
+  ExceptionObject thrown = inspect_exception(exception, type + kMaxTypeBytes, kMaxTextBytes);
   if (again) head->flags |= ThrowMessage::kRethrown;
   if (thrown.foreign) head->flags |= ThrowMessage::kForeign;
   if (thrown.has_text) head->flags |= ThrowMessage::kHasText;
@@ -133,7 +133,7 @@ void note_throw(const void* exception, bool again, uintptr_t sp) {
   publish_hook_state(lane);
 }
 
-void note_crash(const CrashMessage& crash, const Registers& registers, LastWords words,
+void note_crash(const CrashMessage& crash, const arch::Registers& registers, LastWords words,
                 uintptr_t sp) {
   if (g_process.state.load(std::memory_order_acquire) != ProcessState::kReady) return;
   Lane* lane = t_hook.lane;

@@ -20,7 +20,7 @@ using LastWords = size_t (*)(char* out, size_t capacity);
 // Records that a signal is about to end the process. `registers` are those of the interrupted code,
 // and are not trusted. `words` supplies what libc said about it, and may be null.
 // Async-signal-safe.
-void note_crash(const CrashMessage& crash, const Registers& registers, LastWords words,
+void note_crash(const CrashMessage& crash, const arch::Registers& registers, LastWords words,
                 uintptr_t sp);
 
 // Copies a string from an address that may be invalid. Returns 0 if it cannot be read.

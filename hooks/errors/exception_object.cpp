@@ -81,8 +81,8 @@ bool is_integer(const char* type, size_t* bytes, bool* is_signed) {
   return false;
 }
 
-// Of what is no std::exception: an integer, a text.
-void inspect_value(uintptr_t object, Thrown* thrown, char* text, size_t capacity) {
+// Writes the value of an exception that is no std::exception: an integer, or a text.
+void inspect_value(uintptr_t object, ExceptionObject* thrown, char* text, size_t capacity) {
   size_t bytes;
   bool is_signed;
   if (is_integer(thrown->type, &bytes, &is_signed)) {
@@ -111,8 +111,8 @@ void inspect_value(uintptr_t object, Thrown* thrown, char* text, size_t capacity
 
 }  // namespace
 
-Thrown inspect_exception(const void* exception, char* text, size_t capacity) {
-  Thrown thrown;
+ExceptionObject inspect_exception(const void* exception, char* text, size_t capacity) {
+  ExceptionObject thrown;
   auto header = reinterpret_cast<uintptr_t>(exception);
   uint64_t runtime = word_at(header);
   bool llvm = (runtime & ~uint64_t{0xff}) == kLlvm;

@@ -2,7 +2,7 @@
 // libc++abi share.
 //
 // It calls no code of the program, whose what() could throw, crash, print, lock or never return.
-// See what.h.
+// See what_interpreter.h.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace telinject::program {
 
-struct Thrown {
+struct ExceptionObject {
   const char* type = nullptr;  // mangled; null: not known
   bool foreign = false;        // no C++ exception
   bool has_text = false;
@@ -18,6 +18,6 @@ struct Thrown {
 };
 
 // `exception` is the unwinder's header. The text goes to `text`.
-Thrown inspect_exception(const void* exception, char* text, size_t capacity);
+ExceptionObject inspect_exception(const void* exception, char* text, size_t capacity);
 
 }  // namespace telinject::program

@@ -107,7 +107,7 @@ struct Direction {
   bool in_chunk;  // the data of a chunk comes next
   bool interim;   // the message is a 1xx
   bool counted;   // its body is, without the parser
-  bool bare;      // the message is a request without an exchange (unread_answers.h)
+  bool bare;      // the message is a request without an exchange (unsampled_responses.h)
   bool unread;    // an answer to one of these passes
   bool astray;    // since then something has passed that begins no answer, though one is due
   uint8_t undecided_bytes;

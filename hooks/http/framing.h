@@ -1,6 +1,6 @@
 // Finds HTTP messages in the bytes of a connection. Bounded, incremental: what it reports does not
-// depend on how the bytes are cut (but for unread_answers.h). Reads no byte that was not passed to
-// it, and knows nothing of lanes, descriptors or threads; what it finds goes to report.h.
+// depend on how the bytes are cut (but for unsampled_responses.h). Reads no byte that was not
+// passed to it, and knows nothing of lanes, descriptors or threads; what it finds goes to report.h.
 //
 // Async-signal-safe; may map memory (pools.h).
 #pragma once

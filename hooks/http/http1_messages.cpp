@@ -35,12 +35,12 @@ void end_exchange(Connection& connection, Exchange& exchange, HttpEndReason reas
   exchange.request_bytes = exchange.response_bytes = exchange.response_ticks = 0;
   exchange.lane = nullptr;
   exchange.number.store(0, std::memory_order_release);
-  exclusive::fetch_add(&connection.open, ~0u);
+  single_thread_atomics::fetch_add(&connection.open, ~0u);
 }
 
 // Whichever side is done last ends the exchange.
 void side_done(Connection& connection, Exchange& exchange, uint32_t side) {
-  uint32_t before = exclusive::fetch_or(&exchange.flags, side);
+  uint32_t before = single_thread_atomics::fetch_or(&exchange.flags, side);
   if (((before | side) & (kRequestDone | kResponseDone)) != (kRequestDone | kResponseDone)) return;
   bool upgraded = (before & kUpgraded) != 0;
   end_exchange(connection, exchange, upgraded ? HttpEndReason::kUpgraded : HttpEndReason::kComplete,
@@ -82,12 +82,12 @@ bool request_begins(Connection& connection, Direction& direction, Way way, const
   connection.asked = number;
   direction.exchange = number;
   // Before the report: the response may be there by now.
-  exclusive::fetch_or(&exchange->flags, flags);
+  single_thread_atomics::fetch_or(&exchange->flags, flags);
   Moment start = start_of(direction, now);
   const HttpContext* known = chosen.trace.valid != 0 ? &chosen : nullptr;
   if (report_request(connection, *exchange, way, block, start, known)) {
     direction.start_ticks = start;
-    exclusive::fetch_or(&exchange->flags, kRecorded);
+    single_thread_atomics::fetch_or(&exchange->flags, kRecorded);
   }
   return true;
 }
@@ -101,7 +101,7 @@ bool response_begins(Connection& connection, Direction& direction, Way way, cons
   direction.interim = is_interim(direction.parser.status_code);
   uint32_t flags = exchange->flags.load(std::memory_order_acquire);
   if (is_upgrade(direction.parser.status_code, flags)) {
-    exclusive::fetch_or(&exchange->flags, kUpgraded);
+    single_thread_atomics::fetch_or(&exchange->flags, kUpgraded);
   }
   // Where another thread has sent the request and is not done with it, it may be recorded yet: the
   // drain knows what to do with a response that has no request.
@@ -123,8 +123,8 @@ Exchange* exchange_of(Connection& connection, uint32_t number) {
   }
   Exchange& exchange = exchange_at(connection, number);
   uint32_t none = 0;
-  if (exclusive::compare_exchange(&exchange.number, &none, number)) {
-    exclusive::fetch_add(&connection.open, 1);
+  if (single_thread_atomics::compare_exchange(&exchange.number, &none, number)) {
+    single_thread_atomics::fetch_add(&connection.open, 1);
     return &exchange;
   }
   return none == number ? &exchange : nullptr;

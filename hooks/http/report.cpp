@@ -123,7 +123,7 @@ bool take_request(Connection& connection, Exchange& exchange, Lane* lane) {
   exchange.lane = lane;
   lane->served.ever = true;
   stop_serving(lane);
-  return exclusive::fetch_add(&lane->served.open, 1) == 0 && connection.id != 0;
+  return single_thread_atomics::fetch_add(&lane->served.open, 1) == 0 && connection.id != 0;
 }
 
 // Then the drain is told of a request that is not sampled, too: what the thread calls for it is not
@@ -142,7 +142,7 @@ bool takes_unrecorded(const Block&, HttpContext* chosen, Lane** taken_by) {
   if (is_within_recorded_call(lane, sp)) return false;
   lane->served.ever = true;
   stop_serving(lane);
-  exclusive::fetch_add(&lane->served.open, 1);
+  single_thread_atomics::fetch_add(&lane->served.open, 1);
   *taken_by = lane;
   return true;
 }
@@ -247,7 +247,8 @@ void report_end(Connection& connection, HttpEndMessage* end) {
 
 void unrecorded_over(Lane* lane) {
   uint32_t open = __atomic_load_n(&lane->served.open, __ATOMIC_RELAXED);
-  while (open > 0 && !exclusive::compare_exchange(&lane->served.open, &open, open - 1)) {
+  while (open > 0 &&
+         !single_thread_atomics::compare_exchange(&lane->served.open, &open, open - 1)) {
   }
 }
 

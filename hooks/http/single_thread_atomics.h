@@ -8,6 +8,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "arch/x86_64/single_thread.h"
+
 namespace telinject::program {
 
 // libc's; not 0: there is one thread. Of ours, always 0, until it was found.
@@ -17,7 +19,7 @@ inline bool is_alone() {
   return *static_cast<const volatile char*>(g_single_threaded) != 0;
 }
 
-namespace exclusive {
+namespace single_thread_atomics {
 
 static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t));
 
@@ -27,12 +29,7 @@ inline uint32_t* word(std::atomic<uint32_t>* at) {
 
 // Of one thread: true, and the new value is there, if `*old` was; else *old is what was.
 inline bool replace(uint32_t* at, uint32_t* old, uint32_t value) {
-  bool done;
-  __asm__ volatile("cmpxchgl %3, %1"
-                   : "+a"(*old), "+m"(*at), "=@ccz"(done)
-                   : "r"(value)
-                   : "memory");
-  return done;
+  return arch::single_thread_compare_exchange(*at, old, value);
 }
 
 inline bool compare_exchange(uint32_t* at, uint32_t* old, uint32_t value) {
@@ -45,8 +42,7 @@ inline bool compare_exchange(std::atomic<uint32_t>* at, uint32_t* old, uint32_t 
 
 inline uint32_t fetch_add(uint32_t* at, uint32_t value) {
   if (!is_alone()) return __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST);
-  __asm__ volatile("xaddl %0, %1" : "+r"(value), "+m"(*at) : : "cc", "memory");
-  return value;
+  return arch::single_thread_fetch_add(*at, value);
 }
 inline uint32_t fetch_add(std::atomic<uint32_t>* at, uint32_t value) {
   return fetch_add(word(at), value);
@@ -68,6 +64,6 @@ inline uint32_t fetch_and(std::atomic<uint32_t>* at, uint32_t bits) {
   return old;
 }
 
-}  // namespace exclusive
+}  // namespace single_thread_atomics
 
 }  // namespace telinject::program

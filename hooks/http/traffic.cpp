@@ -74,13 +74,13 @@ class AtWork {
       if (lane_of_thread(here()) == nullptr) return;
       take_over(connection);
     }
-    uint32_t state = exclusive::fetch_or(&connection.state, bit_);
+    uint32_t state = single_thread_atomics::fetch_or(&connection.state, bit_);
     if ((state & bit_) == 0) {
       entered_ = (state & (kClosing | kGiveUp)) == 0;
       if (!entered_) leave();
       return;
     }
-    if ((exclusive::fetch_or(&connection.state, kGiveUp) & kGiveUp) == 0)
+    if ((single_thread_atomics::fetch_or(&connection.state, kGiveUp) & kGiveUp) == 0)
       count_loss(LossReason::kQueueFull);
   }
   ~AtWork() {
@@ -97,7 +97,7 @@ class AtWork {
         (state & (kReceiveBusy | kSendBusy)) == bit_) {
       give_up(connection_, read_ticks());
     }
-    state = exclusive::fetch_and(&connection_.state, ~bit_) & ~bit_;
+    state = single_thread_atomics::fetch_and(&connection_.state, ~bit_) & ~bit_;
     if ((state & kClosing) != 0 && (state & (kReceiveBusy | kSendBusy)) == 0) {
       finish(&connection_, HttpEndReason::kClosed);
     }
@@ -115,7 +115,7 @@ void end_connection(Connection* connection, HttpEndReason reason) {
     free_connection(connection);
     return;
   }
-  uint32_t state = exclusive::fetch_or(&connection->state, kClosing);
+  uint32_t state = single_thread_atomics::fetch_or(&connection->state, kClosing);
   if ((state & (kClosing | kReceiveBusy | kSendBusy)) == 0) finish(connection, reason);
 }
 

@@ -37,7 +37,7 @@ void begin_bare(Connection& connection, uint32_t number, uint32_t flags, Lane* l
 bool answer_bare(Connection& connection) {
   if (connection.bare.load(std::memory_order_acquire) == 0) return false;
   Lane* lane = connection.bare_lane;
-  if (exclusive::fetch_and(&connection.bare, 0) == 0) return false;
+  if (single_thread_atomics::fetch_and(&connection.bare, 0) == 0) return false;
   connection.answered++;
   unrecorded_over(lane);
   return true;
@@ -52,10 +52,10 @@ bool see_pipelining(Connection& connection, uint32_t number) {
     return false;
   }
   // Whoever takes it away decides: this request, or the answer's first byte.
-  if (flags == 0 || exclusive::fetch_and(&connection.bare, 0) == 0) return true;
+  if (flags == 0 || single_thread_atomics::fetch_and(&connection.bare, 0) == 0) return true;
   Exchange* exchange = exchange_of(connection, number - 1);  // none is open, so there is one
   exchange->lane = connection.bare_lane;
-  exclusive::fetch_or(&exchange->flags, flags);
+  single_thread_atomics::fetch_or(&exchange->flags, flags);
   return true;
 }
 

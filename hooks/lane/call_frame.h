@@ -12,15 +12,9 @@
 
 #include <cstdint>
 
+#include "arch/x86_64/registers.h"
+
 namespace telinject::program {
-
-// DWARF's numbers for x86-64.
-inline constexpr uint32_t kRbx = 3, kRbp = 6, kRsp = 7, kR12 = 12, kPc = 16;
-inline constexpr uint32_t kRegisters = 17;
-
-struct Registers {
-  uintptr_t value[kRegisters];
-};
 
 // A module's table, and an upper bound of its end.
 struct UnwindTable {
@@ -36,9 +30,9 @@ struct FrameRule {
 
 // The rules for unwinding from one instruction.
 struct FrameRow {
-  FrameRule rules[kRegisters];
+  FrameRule rules[arch::kRegisters];
   const unsigned char*
-      expressions[kRegisters];          // kExpression, kValue: a length, and the operations
+      expressions[arch::kRegisters];    // kExpression, kValue: a length, and the operations
   const unsigned char* cfa_expression;  // null: cfa_register + cfa_offset
   uint32_t cfa_register;
   int64_t cfa_offset;
@@ -47,13 +41,5 @@ struct FrameRow {
 
 // Finds the row for `pc`. False if the module has none.
 bool find_frame_row(const UnwindTable& table, uintptr_t pc, FrameRow* row);
-
-// Reads a word of the program's memory; false if it cannot be read.
-using ReadWord = bool (*)(const void* reader, uintptr_t address, uintptr_t* value);
-
-// Evaluates the expression at `at` (a length, and the operations): the value that it leaves on its
-// stack.
-bool evaluate(const unsigned char* at, const Registers& registers, const uintptr_t* first,
-              ReadWord read, const void* reader, uintptr_t* result);
 
 }  // namespace telinject::program

@@ -1,25 +1,21 @@
-// Writes records into a lane. Room is reserved by one `xadd`. A signal cannot interrupt a single
-// instruction, so the records of its handler follow ours. It needs no lock prefix, because a lane
-// has one thread.
+// Writes records into a lane. Room is reserved by one instruction, which a signal cannot
+// interrupt, so the records of its handler follow ours.
 #pragma once
 
 #include <cstdint>
 
+#include "arch/x86_64/single_thread.h"
 #include "hooks/lane/state.h"
 
 namespace telinject::program {
 
 inline __attribute__((always_inline)) uint64_t* reserve(uintptr_t bytes) {
-  uintptr_t at = bytes;
-  __asm__ volatile("xaddq %0, %1" : "+r"(at), "+m"(t_hook.cursor) : : "cc", "memory");
-  return reinterpret_cast<uint64_t*>(at);
+  return reinterpret_cast<uint64_t*>(arch::single_thread_fetch_add(t_hook.cursor, bytes));
 }
 
-// Stores the first word last, which makes the record visible to the drain. x86 keeps stores in
-// order, so a compiler barrier is enough.
+// Stores the first word last, which makes the record visible to the drain.
 inline __attribute__((always_inline)) void publish(uint64_t* record, uint64_t first_word) {
-  __asm__ volatile("" : : : "memory");
-  *static_cast<volatile uint64_t*>(record) = first_word;
+  arch::store_release(record, first_word);
 }
 
 inline __attribute__((always_inline)) void put_entry(uint64_t* record, uint64_t ticks,

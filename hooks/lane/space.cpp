@@ -3,9 +3,10 @@
 #include <linux/futex.h>
 #include <time.h>
 
+#include "arch/x86_64/single_thread.h"
+#include "arch/x86_64/tsc.h"
 #include "hooks/lane/chunks.h"
 #include "hooks/lane/record_writer.h"
-#include "shim/channel/clock.h"
 #include "shim/channel/syscall.h"
 
 namespace telinject::program {
@@ -49,12 +50,9 @@ bool change_chunk(Lane* lane, bool for_entry) {
   change = {0, lane->base, chunk_address(chunk), lane->chunk, chunk, lane->number + 1};
   uintptr_t old = t_hook.cursor;
   bool moved;
-  do {  // NOLINT(bugprone-infinite-loop): the instruction sets `moved`
+  do {
     change.from = old;
-    __asm__ volatile("cmpxchgq %3, %1"
-                     : "+a"(old), "+m"(t_hook.cursor), "=@ccz"(moved)
-                     : "r"(change.next_base)
-                     : "cc", "memory");
+    moved = arch::single_thread_compare_exchange(t_hook.cursor, &old, change.next_base);
   } while (!moved);
   finish_change(lane);
   lane->only_exits = !for_entry && !entries_allowed(lane);
@@ -84,7 +82,7 @@ bool find_room(Lane* lane, uintptr_t bytes, bool for_entry) {
 // Sleeps a little, or spins where no system call may be made.
 void pause_for(const std::atomic<uint32_t>* futex, uint32_t seen, long nanoseconds) {
   if (g_process.restricted.load(std::memory_order_relaxed) != 0) {
-    for (int i = 0; i < 1000; i++) __builtin_ia32_pause();
+    for (int i = 0; i < 1000; i++) arch::spin_pause();
     return;
   }
   timespec timeout = {0, nanoseconds};
@@ -112,14 +110,14 @@ bool wait_for_drain(Lane* lane, Found&& found) {
   SegmentHeader* segment = g_process.segment;
   uint32_t beat = segment->heartbeat.load(std::memory_order_relaxed);
   uint64_t begun = read_ticks();
-  uint64_t since = read_tsc();
+  uint64_t since = arch::read_tsc();
   bool there = false;
   while (g_process.drain_gone.load(std::memory_order_relaxed) == 0) {
     segment->room_wanted.store(1, std::memory_order_seq_cst);
     uint32_t seen = segment->room_futex.load(std::memory_order_seq_cst);
     there = found();
     if (there) break;
-    if (drops && (read_tsc() - since > kTicksPerSecond / 10 || !may_wait(lane))) {
+    if (drops && (arch::read_tsc() - since > kTicksPerSecond / 10 || !may_wait(lane))) {
       lane->gave_up_waiting = true;
       break;
     }
@@ -132,9 +130,9 @@ bool wait_for_drain(Lane* lane, Found&& found) {
     uint32_t now = segment->heartbeat.load(std::memory_order_relaxed);
     if (now != beat && !drops) {
       beat = now;
-      since = read_tsc();
+      since = arch::read_tsc();
     }
-    if (drain_has_gone() || read_tsc() - since > kPatienceTicks) {
+    if (drain_has_gone() || arch::read_tsc() - since > kPatienceTicks) {
       g_process.drain_gone.store(1, std::memory_order_relaxed);
     }
   }

@@ -13,7 +13,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "shim/channel/clock.h"
+#include "arch/x86_64/tsc.h"
 #include "shim/channel/ids.h"
 #include "shim/channel/layout.h"
 #include "shim/channel/message.h"
@@ -43,7 +43,7 @@ struct HookState {
 };
 
 // What a thread or a forked child gets from its creator; used until it claims a lane.
-struct Birth {
+struct SpawnContext {
   TraceContext context;
   RecordRef spawned_by;
   uint64_t stack_bytes;  // of a thread made by pthread_create; 0: not known
@@ -52,7 +52,7 @@ struct Birth {
 
 // __thread instead of thread_local, because no initialisation function may be called to reach them.
 extern __thread HookState t_hook __attribute__((tls_model("initial-exec")));
-extern __thread Birth t_birth __attribute__((tls_model("initial-exec")));
+extern __thread SpawnContext t_spawn_context __attribute__((tls_model("initial-exec")));
 
 struct alignas(kPageBytes) AlivePage {
   uintptr_t mask;  // all ones while the hooks are on; 0 before, and in a forked child
@@ -120,7 +120,7 @@ struct ServedRequest {
   uint32_t open;  // atomic: requests that this thread has taken and that are open
 };
 
-// Limits how many stacks a thread records (errors.cpp).
+// Limits how many stacks a thread records (errors/error_records.cpp).
 struct Throttle {
   uint64_t window;   // when the current window began, in ticks
   uint32_t taken;    // stacks recorded in the window
@@ -225,7 +225,7 @@ struct Process {
 extern Process g_process;
 
 inline uint64_t read_ticks() {
-  if (TELINJECT_LIKELY(g_process.clock != ClockKind::kMonotonic)) return __builtin_ia32_rdtsc();
+  if (TELINJECT_LIKELY(g_process.clock != ClockKind::kMonotonic)) return arch::read_tsc();
   long time[2] = {0, 0};
   g_process.libc.clock_gettime(1 /* CLOCK_MONOTONIC */, time);
   return static_cast<uint64_t>(time[0]) * 1000000000 + static_cast<uint64_t>(time[1]);
@@ -234,7 +234,7 @@ inline uint64_t read_ticks() {
 // The number of the processor that the thread runs on, plus 1; 0 if it is not known.
 inline uint32_t current_cpu() {
   if (!g_process.knows_cpu) return 0;
-  return read_cpu() + 1;
+  return arch::read_cpu() + 1;
 }
 
 inline void count_loss(LossReason reason, uint64_t calls = 1) {

@@ -55,10 +55,9 @@ TELINJECT_WRAPPER(int, _Unwind_Resume_or_Rethrow, void* exception) {
   return why;
 }
 
-// Called by personality routines: the frame in `context` is the one that control goes to, to a
-// cleanup or a handler. Its CFA, as libgcc counts, is the stack pointer at its call. Of the two
-// registers that it is given, set before this call, the first holds the exception, the second is 0
-// for a cleanup.
+// Personality routines call this: control goes to the frame in `context`, to a cleanup or a
+// handler. The frame's CFA, as libgcc counts it, is the stack pointer at its call. Before this call
+// they set two registers: the first holds the exception, the second is 0 for a cleanup.
 TELINJECT_WRAPPER(void, _Unwind_SetIP, void* context, uintptr_t ip) {
   if (t_hook.lane != nullptr) {
     auto cfa = real<uintptr_t (*)(void*)>(kReal__Unwind_GetCFA);

@@ -16,12 +16,6 @@ namespace telinject::program {
 
 namespace {
 
-int64_t monotonic_ns() {
-  timespec time = {};
-  sys::call(SYS_clock_gettime, CLOCK_MONOTONIC, sys::arg(&time));
-  return time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
 void wait_until_written() {
   SegmentHeader* segment = g_process.segment;
   uint32_t wanted = segment->flush_requested.fetch_add(1) + 1;
@@ -29,7 +23,7 @@ void wait_until_written() {
   segment->doorbell.fetch_add(1);
   sys::call(SYS_futex, sys::arg(&segment->doorbell), FUTEX_WAKE, 1);
   constexpr int64_t kSecond = 1000000000;
-  int64_t now = monotonic_ns();
+  int64_t now = sys::clock_ns(CLOCK_MONOTONIC);
   int64_t end = now + static_cast<int64_t>(g_client.settings.number[kExitWait]) * (kSecond / 1000);
   uint32_t beat = segment->heartbeat.load();
   int64_t stale = now + 3 * kSecond;
@@ -37,7 +31,7 @@ void wait_until_written() {
     uint32_t done = segment->flush_done.load();
     if (static_cast<int32_t>(done - wanted) >= 0) return;
     if ((segment->drain.word.load() & kOwnerDied) != 0) return tell_drain_died();
-    now = monotonic_ns();
+    now = sys::clock_ns(CLOCK_MONOTONIC);
     if (segment->heartbeat.load() != beat) {
       beat = segment->heartbeat.load();
       stale = now + 3 * kSecond;
@@ -65,7 +59,7 @@ void at_exit(int status, void*) {
 }  // namespace
 
 void wait_at_exit() {
-  // Of no library, and registered first: the last to run, after all destructors.
+  // Registered first, and by no library: it runs last, after all destructors.
   using Function = int (*)(void (*)(int, void*), void*);
   if (auto function = real<Function>(kReal_on_exit)) function(at_exit, nullptr);
 }

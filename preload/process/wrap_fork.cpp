@@ -3,6 +3,7 @@
 // A forked child finds itself by the wiped page (hooks/calls/attach.cpp), however it was made; the
 // wrapper only tells it which span it was born in. vfork must be entered by a jump, for its child
 // returns through our caller's frame.
+#include "arch/x86_64/jump_wrappers.h"
 #include "hooks/calls/context.h"
 #include "hooks/calls/unwind.h"
 #include "preload/real/export.h"
@@ -16,13 +17,14 @@ namespace {
 int fork_with(RealSymbol symbol, uintptr_t sp) {
   auto function = real<int (*)()>(symbol);
   if (!tracing() || g_alive.mask == 0) return function();
-  Birth before = t_birth;
-  t_birth.of_fork = true;
-  t_birth.spawned_by = {};
-  if (!current_context(sp, &t_birth.context)) t_birth.context = {};
-  if (t_birth.context.sampled != 0) t_birth.spawned_by = mark_record(ControlKind::kSpawn, sp);
+  SpawnContext before = t_spawn_context;
+  t_spawn_context.of_fork = true;
+  t_spawn_context.spawned_by = {};
+  if (!current_context(sp, &t_spawn_context.context)) t_spawn_context.context = {};
+  if (t_spawn_context.context.sampled != 0)
+    t_spawn_context.spawned_by = mark_record(ControlKind::kSpawn, sp);
   int pid = function();
-  if (pid != 0) t_birth = before;
+  if (pid != 0) t_spawn_context = before;
   return pid;
 }
 
@@ -47,18 +49,4 @@ extern "C" __attribute__((visibility("hidden"))) void* telinject_before_vfork(ui
 }
 
 TELINJECT_INTERPOSES(vfork);
-__asm__(
-    ".pushsection .text\n"
-    ".globl vfork\n"
-    ".type vfork, @function\n"
-    "vfork:\n"
-    "  .cfi_startproc\n"
-    "  endbr64\n"
-    "  lea 8(%rsp), %rdi\n"
-    "  sub $8, %rsp\n  .cfi_adjust_cfa_offset 8\n"
-    "  call telinject_before_vfork\n"
-    "  add $8, %rsp\n  .cfi_adjust_cfa_offset -8\n"
-    "  jmp *%rax\n"
-    "  .cfi_endproc\n"
-    ".size vfork, .-vfork\n"
-    ".popsection\n");
+TELINJECT_ARCH_JUMP_0(vfork);

@@ -3,6 +3,7 @@
 // dlopen is entered by a jump: it looks at its return address to find the caller's search path. So
 // what it loads is found afterwards, at the first call from a module that is not known
 // (hooks/calls/slow_path.cpp), and at the program's end. dlclose can be called through.
+#include "arch/x86_64/jump_wrappers.h"
 #include "hooks/calls/slow_path.h"
 #include "hooks/lane/services.h"
 #include "preload/real/export.h"
@@ -52,35 +53,11 @@ extern "C" __attribute__((visibility("hidden"))) void* telinject_before_dlmopen(
   return real_address(kReal_dlmopen);
 }
 
-#define JUMP_WRAPPER(name)                        \
-  TELINJECT_INTERPOSES(name);                     \
-  __asm__(                                        \
-      ".pushsection .text\n"                      \
-      ".globl " #name                             \
-      "\n"                                        \
-      ".type " #name ", @function\n" #name        \
-      ":\n"                                       \
-      "  .cfi_startproc\n"                        \
-      "  endbr64\n"                               \
-      "  push %rdi\n  .cfi_adjust_cfa_offset 8\n" \
-      "  push %rsi\n  .cfi_adjust_cfa_offset 8\n" \
-      "  push %rdx\n  .cfi_adjust_cfa_offset 8\n" \
-      "  mov %esi, %edx\n"                        \
-      "  mov %rdi, %rsi\n"                        \
-      "  lea 32(%rsp), %rdi\n"                    \
-      "  call telinject_before_" #name            \
-      "\n"                                        \
-      "  pop %rdx\n  .cfi_adjust_cfa_offset -8\n" \
-      "  pop %rsi\n  .cfi_adjust_cfa_offset -8\n" \
-      "  pop %rdi\n  .cfi_adjust_cfa_offset -8\n" \
-      "  jmp *%rax\n"                             \
-      "  .cfi_endproc\n"                          \
-      ".size " #name ", .-" #name                 \
-      "\n"                                        \
-      ".popsection\n")
+TELINJECT_INTERPOSES(dlopen);
+TELINJECT_ARCH_JUMP_3(dlopen);
 
-JUMP_WRAPPER(dlopen);
-JUMP_WRAPPER(dlmopen);
+TELINJECT_INTERPOSES(dlmopen);
+TELINJECT_ARCH_JUMP_3(dlmopen);
 
 TELINJECT_WRAPPER(int, dlclose, void* handle) {
   read_modules();

@@ -54,7 +54,8 @@ class Restriction {
       g_process.restricted.fetch_add(1);
       g_process.segment->no_doorbell.fetch_add(1);
     }
-    // Of a fatal signal nothing could be told any more, and what its handler does would kill.
+    // In strict mode the handler of fatal signals cannot record anything, and its system calls
+    // would kill the thread.
     unwatched_ = wish_ == Wish::kStrict && g_process.stacktraces &&
                  g_process.restricted.load() == 1 && unwatch_fatal_signals();
     if (wish_ != Wish::kStrict && wish_ != Wish::kNoClock) return;

@@ -5,6 +5,7 @@
 // heap, no lock: where no slot is free the thread simply starts without a parent.
 #include <atomic>
 
+#include "arch/x86_64/registers.h"
 #include "hooks/calls/context.h"
 #include "hooks/calls/messages.h"
 #include "hooks/calls/unwind.h"
@@ -23,7 +24,7 @@ struct Slot {
   std::atomic<uint32_t> used;
   void* function;
   void* argument;
-  Birth birth;
+  SpawnContext spawn_context;
 };
 constexpr uint32_t kSlots = 256;
 constinit Slot g_slots[kSlots]{};
@@ -47,7 +48,7 @@ Result run_thread(void* data) {
   auto* slot = static_cast<Slot*>(data);
   auto function = reinterpret_cast<Result (*)(void*)>(slot->function);
   void* argument = slot->argument;
-  t_birth = slot->birth;
+  t_spawn_context = slot->spawn_context;
   slot->used.store(0, std::memory_order_release);
   return function(argument);  // a tail call
 }
@@ -59,14 +60,14 @@ uint64_t stack_bytes(const void* attributes) {
   return get != nullptr && get(attributes, &bytes) == 0 ? bytes : 0;
 }
 
-Birth prepare_birth(uint64_t stack_size, uintptr_t sp) {
-  Birth birth = {};
-  birth.stack_bytes = stack_size;
-  if (g_process.threads == kContinueTrace && current_context(sp, &birth.context) &&
-      birth.context.sampled != 0) {
-    birth.spawned_by = mark_record(ControlKind::kSpawn, sp);
+SpawnContext prepare_spawn_context(uint64_t stack_size, uintptr_t sp) {
+  SpawnContext spawn_context = {};
+  spawn_context.stack_bytes = stack_size;
+  if (g_process.threads == kContinueTrace && current_context(sp, &spawn_context.context) &&
+      spawn_context.context.sampled != 0) {
+    spawn_context.spawned_by = mark_record(ControlKind::kSpawn, sp);
   }
-  return birth;
+  return spawn_context;
 }
 
 template <typename Result, typename Create>
@@ -75,7 +76,7 @@ int create(void* function, void* argument, uint64_t stack_size, uintptr_t sp, Cr
   if (slot == nullptr) return call(function, argument);
   slot->function = function;
   slot->argument = argument;
-  slot->birth = prepare_birth(stack_size, sp);
+  slot->spawn_context = prepare_spawn_context(stack_size, sp);
   int result = call(reinterpret_cast<void*>(&run_thread<Result>), slot);
   if (result != 0) slot->used.store(0, std::memory_order_release);
   return result;
@@ -119,9 +120,7 @@ TELINJECT_WRAPPER(void, thrd_exit, int value) {
 
 // The name that the kernel has when a lane is claimed is usually the creator's.
 TELINJECT_WRAPPER(int, pthread_setname_np, uintptr_t thread, const char* name) {
-  uintptr_t self;
-  __asm__("movq %%fs:0x10, %0" : "=r"(self));
-  if (t_hook.lane != nullptr && g_alive.mask != 0 && thread == self) {
+  if (t_hook.lane != nullptr && g_alive.mask != 0 && thread == arch::thread_pointer()) {
     write_message(t_hook.lane, MessageType::kThreadName, name, text_length(name));
   }
   return real<int (*)(uintptr_t, const char*)>(kReal_pthread_setname_np)(thread, name);

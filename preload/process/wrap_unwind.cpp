@@ -1,6 +1,7 @@
 // longjmp: tell the hooks where control goes, then go there.
 //
 // The wrappers are as async-signal-safe as what they wrap.
+#include "arch/x86_64/saved_context.h"
 #include "hooks/calls/unwind.h"
 #include "preload/real/export.h"
 #include "preload/real/resolve.h"
@@ -9,20 +10,10 @@ namespace telinject::program {
 
 namespace {
 
-// glibc's x86-64 jmp_buf: rbx, rbp, r12..r15, rsp, pc; rbp, rsp and pc are mangled with the
-// thread's pointer guard (sysdeps/x86_64/jmpbuf-offsets.h).
-constexpr int kJmpBufSp = 6, kJmpBufPc = 7;
-
-uint64_t demangle(uint64_t value) {
-  __asm__("rorq $17, %0\n\txorq %%fs:0x30, %0" : "+r"(value));
-  return value;
-}
-
 void note_longjmp(const void* buffer, uintptr_t sp) {
   if (t_hook.lane == nullptr) return;
-  auto* words = static_cast<const uint64_t*>(buffer);
-  note_unwind(UnwindKind::kLongjmp, nullptr, demangle(words[kJmpBufSp]), demangle(words[kJmpBufPc]),
-              sp);
+  arch::SavedPlace to = arch::place_in_jmp_buf(buffer);
+  note_unwind(UnwindKind::kLongjmp, nullptr, to.sp, to.pc, sp);
 }
 
 using Longjmp = void (*)(void*, int);

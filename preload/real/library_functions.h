@@ -6,13 +6,13 @@
 // the caller was linked against, among what the program began with, what was made global since,
 // what the caller itself was linked against, then anywhere. The answer is kept for the call site.
 //
-// The caller is known by the return address and the call instruction before it. Where a call is a
-// jump (the last one of its function), the address lies in the caller's caller; if that called by a
-// pointer, nobody can say who jumped. Should several libraries define the function then, the object
-// that the call is about (an SSL*, a handle) says whose it is, by earlier calls that were clear.
+// The caller is known by the return address and the call instruction before it. If the call is a
+// jump (the last call of its function), the address is in the caller's caller; if that was called
+// by a pointer, the caller is not known. If several libraries define the function then, the object
+// that the call is about (an SSL*, a handle) decides: earlier calls about it had a known caller.
 //
-// Safety class: as resolve.h. No lock of the loader's but that of its list of objects, and that
-// only at the first call from a call site; then a few loads.
+// Safety class: as resolve.h. The only lock is the loader's, of its list of objects, and only at
+// the first call from a call site; later calls take a few loads.
 #pragma once
 
 #include <cstdint>

@@ -10,7 +10,7 @@ namespace {
 
 uint32_t g_initial_objects;
 
-// Of names of files that were opened with RTLD_GLOBAL.
+// Hashes of the names of files that were opened with RTLD_GLOBAL.
 constexpr uint32_t kGlobals = 128;
 std::atomic<uint32_t> g_globals[kGlobals];
 std::atomic<uint32_t> g_global_count;

@@ -57,10 +57,10 @@ class GlobalObjects {
   uint64_t bits_[kObjects / 64] = {};
 };
 
-// The object that made a call, by an address in it. `call_site`, the return address, if that calls
-// us itself, or a function of its own that does (a jump). A function of another object if it is
-// that one that was called and has gone on to us by a jump. Null if it was called by a pointer:
-// then nobody can say whether it has.
+// Finds the object that made a call, and returns an address in it. That is `call_site`, the return
+// address, if the call came from there or from a function of the same object that it called and
+// that jumped. It is a function of another object if that one was called and jumped to us. Null if
+// the function was called by a pointer, as it may have jumped then.
 const void* caller_of(const void* call_site);
 
 }  // namespace telinject::program

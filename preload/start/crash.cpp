@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <ucontext.h>
 
+#include "arch/x86_64/signal_frame.h"
 #include "hooks/errors/error_records.h"
 #include "hooks/lane/services.h"
 #include "preload/real/resolve.h"
@@ -36,25 +37,7 @@ constexpr unsigned long kRestorer = 0x04000000;  // SA_RESTORER
 
 std::atomic<uint32_t> g_recorded;
 
-extern "C" __attribute__((visibility("hidden"))) void telinject_signal_return();
-__asm__(
-    ".pushsection .text\n"
-    ".hidden telinject_signal_return\n"
-    "telinject_signal_return:\n"
-    "  mov $15, %eax\n"
-    "  syscall\n"
-    ".popsection\n");
-
-Registers registers_of(const ucontext_t* context) {
-  constexpr int kOrder[kRegisters] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI,
-                                      REG_RBP, REG_RSP, REG_R8,  REG_R9,  REG_R10, REG_R11,
-                                      REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP};
-  Registers registers;
-  for (uint32_t i = 0; i < kRegisters; i++) {
-    registers.value[i] = static_cast<uintptr_t>(context->uc_mcontext.gregs[kOrder[i]]);
-  }
-  return registers;
-}
+TELINJECT_ARCH_SIGNAL_RETURN(telinject_signal_return);
 
 // An alternate stack may be no larger than a signal frame.
 bool has_room(uintptr_t sp) {
@@ -89,7 +72,8 @@ void record(int signal, const siginfo_t* info, const ucontext_t* context, uintpt
   } else {
     crash.sender = info->si_pid;
   }
-  note_crash(crash, registers_of(context), signal == SIGABRT ? last_words : nullptr, sp);
+  note_crash(crash, arch::interrupted_registers(context), signal == SIGABRT ? last_words : nullptr,
+             sp);
 }
 
 void on_fatal_signal(int signal, siginfo_t* info, void* context) {

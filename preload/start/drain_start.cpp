@@ -23,10 +23,11 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "arch/x86_64/system_call.h"
+#include "arch/x86_64/tsc.h"
 #include "preload/real/resolve.h"
 #include "preload/start/exit.h"
 #include "preload/start/startup.h"
-#include "shim/channel/clock.h"
 #include "shim/channel/drain_process.h"
 #include "shim/channel/syscall.h"
 #include "shim/channel/text.h"
@@ -67,7 +68,7 @@ void write_to_stderr(const char* line, size_t bytes) {
   }
 }
 
-void say(const char* what, const char* path, long error) {
+void warn(const char* what, const char* path, long error) {
   char line[kPathBytes + 256];
   TextBuffer text(line, sizeof line);
   text.add("telinject: ").add(what).add(path);
@@ -76,43 +77,14 @@ void say(const char* what, const char* path, long error) {
   write_to_stderr(line, text.size());
 }
 
-// By the process that was to become the drain, for nobody waits for it. The segment is marked as
-// the kernel would have marked it if the drain had run and died: the program waits for nothing.
+// Called by the process that was to become the drain, because nothing waits for it. The segment is
+// marked as the kernel marks it when a drain dies, so that the program waits for nothing.
 void give_up(const Launch& launch) {
-  say("cannot start its drain, ", launch.drain.file, launch.result);
+  warn("cannot start its drain, ", launch.drain.file, launch.result);
   g_process.segment->drain.word.fetch_or(kOwnerDied);
 }
 
 // ---- processes
-
-// clone(2) with a function for the child, which runs on its own stack while we are suspended.
-__attribute__((noinline)) long clone_and_call(int (*function)(void*), void* argument, char* stack,
-                                              unsigned long flags) {
-  auto top = (reinterpret_cast<uintptr_t>(stack) + kStackBytes) & ~uintptr_t{15};
-  auto* slots = reinterpret_cast<void**>(top) - 2;
-  slots[0] = reinterpret_cast<void*>(function);
-  slots[1] = argument;
-  long result;
-  register long r10 __asm__("r10") = 0;
-  register long r8 __asm__("r8") = 0;
-  __asm__ volatile(
-      "syscall\n\t"
-      "testq %%rax, %%rax\n\t"
-      "jnz 1f\n\t"
-      "xorl %%ebp, %%ebp\n\t"
-      "popq %%rax\n\t"
-      "popq %%rdi\n\t"
-      "call *%%rax\n\t"
-      "movl %%eax, %%edi\n\t"
-      "movl %[exit], %%eax\n\t"
-      "syscall\n\t"
-      "hlt\n"
-      "1:"
-      : "=a"(result)
-      : "a"(SYS_clone), "D"(flags), "S"(slots), "d"(0L), "r"(r10), "r"(r8), [exit] "i"(SYS_exit)
-      : "rcx", "r11", "memory");
-  return result;
-}
 
 int run_drain(void* data) {
   auto* launch = static_cast<Launch*>(data);
@@ -142,7 +114,8 @@ long start_with_keeper(Launch* launch) {
   long pid = sys::call(SYS_clone, 0, 0, 0, 0, 0);
   if (pid != 0) return pid < 0 ? launch->result = pid : 0;
   sys::call(SYS_setsid);
-  long drain = clone_and_call(run_drain, launch, g_stacks[1], CLONE_VM | CLONE_VFORK | SIGCHLD);
+  long drain = arch::clone_and_call(run_drain, launch, g_stacks[1] + kStackBytes,
+                                    CLONE_VM | CLONE_VFORK | SIGCHLD);
   if (drain < 0) launch->result = drain;
   if (launch->result < 0) give_up(*launch);
   sys::close_range(0);
@@ -159,7 +132,8 @@ void start_unseen(Launch* launch) {
     start_with_keeper(launch);
     return;
   }
-  long pid = clone_and_call(run_intermediate, launch, g_stacks[0], CLONE_VM | CLONE_VFORK);
+  long pid = arch::clone_and_call(run_intermediate, launch, g_stacks[0] + kStackBytes,
+                                  CLONE_VM | CLONE_VFORK);
   if (pid < 0) {
     launch->result = pid;
     return;
@@ -209,7 +183,7 @@ void name_session(Session* session) {
   session->clock = g_process.clock;
   session->waiting_bytes = g_client.waiting_bytes;
   session->uid = static_cast<uint32_t>(sys::call(SYS_geteuid));
-  uint64_t random[2] = {read_tsc(), static_cast<uint64_t>(sys::getpid())};
+  uint64_t random[2] = {arch::read_tsc(), static_cast<uint64_t>(sys::getpid())};
   sys::call(SYS_getrandom, sys::arg(random), sizeof random, 1 /* GRND_NONBLOCK */);
   TextBuffer(session->name, sizeof session->name).hex(random[0], 16).hex(random[1], 16);
 }
@@ -271,7 +245,7 @@ bool start_drain(const StartInfo& info, int memfd) {
   char path[kPathBytes];
   if (children_go_elsewhere()) return false;
   if (!find_drain(path, sizeof path)) {
-    say("cannot find its drain, looked for ", path, 0);
+    warn("cannot find its drain, looked for ", path, 0);
     return false;
   }
   name_session(&g_client.session);
@@ -292,7 +266,7 @@ bool start_drain(const StartInfo& info, int memfd) {
   if (listener >= 0) sys::close(listener);
   if (pidfd >= 0) sys::close(pidfd);
   if (launch.result < 0) {
-    say("cannot start its drain, ", path, launch.result);
+    warn("cannot start its drain, ", path, launch.result);
     return false;
   }
   g_client.has_session = listener >= 0;

@@ -3,18 +3,18 @@
 // by an ifunc that may not have been relocated yet when the first hook runs.
 #include <cstddef>
 
+#include "arch/x86_64/memory.h"
+
 extern "C" {
 
 void* memcpy(void* to, const void* from, size_t bytes) {
-  void* result = to;
-  __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
-  return result;
+  telinject::arch::copy_bytes(to, from, bytes);
+  return to;
 }
 
 void* memset(void* to, int value, size_t bytes) {
-  void* result = to;
-  __asm__ volatile("rep stosb" : "+D"(to), "+c"(bytes) : "a"(value) : "memory");
-  return result;
+  telinject::arch::fill_bytes(to, value, bytes);
+  return to;
 }
 
 void* memmove(void* to, const void* from, size_t bytes) {

@@ -31,7 +31,8 @@ constexpr uint32_t kKnownModules = 1024;
 Known g_known[kKnownModules];
 std::atomic<uint32_t> g_known_count;
 
-// Whoever comes second does without: the first sees the same mappings. A forked child starts over.
+// A second thread skips the reading, because the first sees the same mappings. A forked child
+// starts over.
 std::atomic<uint32_t> g_reading;
 
 class Reading {

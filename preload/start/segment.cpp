@@ -9,10 +9,10 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "arch/x86_64/tsc.h"
 #include "hooks/calls/attach.h"
 #include "preload/real/resolve.h"
 #include "preload/start/startup.h"
-#include "shim/channel/clock.h"
 #include "shim/channel/limits.h"
 #include "shim/channel/syscall.h"
 #include "shim/channel/text.h"
@@ -73,19 +73,13 @@ uint64_t first_mapping(uint32_t lanes, uint32_t chunks) {
   return pool_offset(lanes, chunks) + uint64_t{first} * kChunkBytes + kPageBytes;
 }
 
-int64_t now(int clock) {
-  timespec time = {};
-  sys::call(SYS_clock_gettime, clock, sys::arg(&time));
-  return time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
 void random_key(uint64_t key[2]) {
   constexpr long kNonBlock = 1;
   if (sys::call(SYS_getrandom, sys::arg(key), 16, kNonBlock) == 16) return;
   // Before the kernel's pool is filled (early boot). Ids must differ, not resist guessing.
-  uint64_t seed = read_tsc() ^ static_cast<uint64_t>(sys::getpid()) << 32;
-  key[0] = keyed_mix(seed, static_cast<uint64_t>(now(CLOCK_REALTIME)), 1);
-  key[1] = keyed_mix(seed, static_cast<uint64_t>(now(CLOCK_MONOTONIC)), 2);
+  uint64_t seed = arch::read_tsc() ^ static_cast<uint64_t>(sys::getpid()) << 32;
+  key[0] = keyed_mix(seed, static_cast<uint64_t>(sys::clock_ns(CLOCK_REALTIME)), 1);
+  key[1] = keyed_mix(seed, static_cast<uint64_t>(sys::clock_ns(CLOCK_MONOTONIC)), 2);
 }
 
 uint32_t join_arguments(const StartInfo& info, char* out, size_t capacity) {
@@ -122,8 +116,8 @@ void fill_header(SegmentHeader* header, const StartInfo& info, const Size& size)
   header->pid = sys::getpid();
   header->clock = g_process.clock;
   header->start_ticks = read_ticks();
-  header->start_monotonic_ns = now(CLOCK_MONOTONIC);
-  header->start_realtime_ns = now(CLOCK_REALTIME);
+  header->start_monotonic_ns = sys::clock_ns(CLOCK_MONOTONIC);
+  header->start_realtime_ns = sys::clock_ns(CLOCK_REALTIME);
   header->inherited = g_process.inherited;
   header->parent = g_process.parent_ref;
   header->path_bytes = find_own_path(info, header->path);

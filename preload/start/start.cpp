@@ -1,6 +1,7 @@
 // The constructor.
 #include <elf.h>
 
+#include "arch/x86_64/tsc.h"
 #include "hooks/calls/attach.h"
 #include "hooks/calls/slow_path.h"
 #include "hooks/http/descriptors.h"
@@ -91,7 +92,7 @@ void read_inherited(char* const* envp) {
   const char* parent = env_find(envp, kParentVariable);
   if (parent != nullptr) parse_record_ref(parent, &g_process.parent_ref);
   // The main thread's roots continue what the process was given.
-  t_birth.context = g_process.inherited;
+  t_spawn_context.context = g_process.inherited;
 }
 
 // Creates the segment and finds it a drain. False: not traced.
@@ -106,7 +107,7 @@ bool set_up(const StartInfo& info) {
   g_process.on_full = static_cast<OnFull>(g_client.settings.number[kOnFull]);
   g_process.stacktraces = g_client.settings.number[kStacktraces] != 0;
   g_process.threads = static_cast<Threads>(g_client.settings.number[kThreads]);
-  g_process.knows_cpu = g_process.clock == ClockKind::kTsc && can_read_cpu();
+  g_process.knows_cpu = g_process.clock == ClockKind::kTsc && arch::can_read_cpu();
   g_client.waiting_bytes = session != nullptr
                                ? g_client.session.waiting_bytes
                                : waiting_bytes(g_client.settings.number[kQueueBytes]);

@@ -1,21 +1,14 @@
 #include "shim/channel/clock.h"
 
-#include <cpuid.h>
 #include <fcntl.h>
 
+#include "arch/x86_64/tsc.h"
 #include "shim/channel/syscall.h"
 
 namespace telinject {
 
-bool can_read_cpu() {
-  unsigned a, b, c, d;
-  __cpuid(0x80000001, a, b, c, d);
-  return (d & 1u << 27) != 0;
-}
-
 bool tsc_is_trustworthy() {
-  unsigned a, b, c, d;
-  if (__get_cpuid(0x80000007, &a, &b, &c, &d) == 0 || (d & 1u << 8) == 0) return false;
+  if (!arch::has_steady_tsc()) return false;
   long fd = sys::call(SYS_openat, AT_FDCWD,
                       sys::arg("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
                       O_RDONLY | O_CLOEXEC);

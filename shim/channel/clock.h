@@ -1,30 +1,27 @@
-// The hooks' clock: the TSC where it can be trusted, else CLOCK_MONOTONIC.
+// The kernel's clocks, and whether the hooks may read the processor's instead.
 #pragma once
 
-#include <x86intrin.h>
+#include <time.h>
 
 #include <cstdint>
 
-#include "shim/channel/layout.h"
-
 namespace telinject {
 
-inline uint64_t read_tsc() {
-  return __rdtsc();
+// What clock_gettime(2) says, in nanoseconds. By libc: in the traced program use sys::clock_ns().
+inline int64_t clock_ns(clockid_t clock) {
+  timespec time = {};
+  clock_gettime(clock, &time);
+  return int64_t{time.tv_sec} * 1000000000 + time.tv_nsec;
 }
 
-// The processor that the thread runs on, as Linux has put it beside the TSC; where can_read_cpu()
-// says that there is the instruction.
-inline uint32_t read_cpu() {
-  unsigned aux;
-  __rdtscp(&aux);
-  return aux & 0xfff;
+// For timeouts: since an arbitrary moment, never set back.
+inline uint64_t monotonic_ns() {
+  return static_cast<uint64_t>(clock_ns(CLOCK_MONOTONIC));
 }
-bool can_read_cpu();
 
-// True if the processor says that its TSC is invariant (CPUID 80000007h, EDX bit 8) *and* the
-// kernel has chosen it as its own clock source, which it does only while the processors' TSCs
-// agree. Three system calls; async-signal-safe.
+// True if the TSC runs at one rate in all power states *and* the kernel has chosen it as its own
+// clock source, which it does only while the TSCs of all processors agree. Three system calls.
+// Async-signal-safe.
 bool tsc_is_trustworthy();
 
 }  // namespace telinject

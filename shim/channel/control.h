@@ -27,7 +27,7 @@ enum class ControlType : uint32_t {
   kStop,         // leave what is not written yet as a recording, answer
   // drain -> supervisor
   kWritten,  // all that ended before kEnded is written. status: 1 if the drain ends now (telrun
-             // reaps it, so that nobody inherits it), 0 if it may stay for processes that still run
+  // reaps it, so that init does not inherit it), 0 if it may stay for processes that still run
   // supervisor -> drain, and back
   kForeground,  // status: 1 if the drain may draw on the terminal that is its stderr, after kEnded;
                 // 0: not any more. It answers with the same

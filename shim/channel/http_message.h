@@ -7,9 +7,9 @@
 // lanes, and so in any order, but for a kHttpConnection, which is written before its connection's
 // first exchange.
 //
-// Of HTTP/2 the header blocks come as they are on the wire (kHttpHeaders), all of them and whatever
-// was sampled, for HPACK needs every one in the order of `sequence`. Their exchanges are made by
-// the drain.
+// HTTP/2: header blocks are sent as they are on the wire (kHttpHeaders), all of them, sampled or
+// not, because HPACK needs every block in the order of `sequence`. The drain makes the exchanges of
+// them.
 //
 // Ids. A request's span id is span_id() of its message's place, unless its header block carries a
 // traceparent that a transfer of this process issued (kHttpTransfer): then that one is its id.

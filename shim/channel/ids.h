@@ -1,10 +1,10 @@
 // Ids that the program and the drain compute alike, without speaking to each other.
 //
 // A span id is a bijection, keyed by the segment's random key, of the record's place in its
-// segment: no two records of a segment share one, the hook draws no random numbers, and whoever
-// knows a record's place knows the id that the drain will write. A trace id is a keyed hash of the
-// lane and the number of the root on it; its low 56 bits are uniform, as consistent probability
-// sampling (W3C trace context level 2, OpenTelemetry tracestate `th`) wants them.
+// segment. So no two records of a segment share one, the hook draws no random numbers, and the
+// program can compute the id that the drain will write from a record's place. A trace id is a keyed
+// hash of the lane and the number of the root on it. Its low 56 bits are uniform, as consistent
+// probability sampling (W3C trace context level 2, OpenTelemetry tracestate `th`) wants them.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +45,7 @@ constexpr uint64_t span_id(SegmentKey key, uint32_t lane, uint64_t position) {
 
 namespace ids_internal {
 
-// Of an odd number, modulo 2^64.
+// The inverse of an odd number, modulo 2^64.
 constexpr uint64_t inverse(uint64_t odd) {
   uint64_t x = odd;
   for (int i = 0; i < 6; i++) x *= 2 - odd * x;

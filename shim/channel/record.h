@@ -71,7 +71,7 @@ enum class UnwindKind : uint64_t {
   kLandingPad = 1,  // to a cleanup
   kBeginCatch = 2,
   kHandler = 3,    // to a handler
-  kNoHandler = 4,  // nobody catches it: no frame is gone
+  kNoHandler = 4,  // it is not caught: no frame is gone
 };
 
 // With the exception (the address of its unwinder's header, which is aligned to 16; 0 none).
@@ -107,7 +107,7 @@ constexpr bool is_second_unit(uint64_t word) {
 constexpr bool is_control(uint64_t second_word) {
   return (second_word & kControlBit) != 0;
 }
-// Of a written record, or of a stray second half, which is skipped by itself.
+// The size of a written record, or of a stray second half, which is skipped by itself.
 constexpr size_t record_bytes(uint64_t first_word) {
   return first_word >> 62 == 0 ? kEntryBytes : kUnitBytes;
 }

@@ -5,27 +5,17 @@
 // number being -errno. Async-signal-safe, no allocation, errno untouched.
 #pragma once
 
-#include <sys/syscall.h>
+#include <time.h>
 
 #include <cstdint>
 
-#if !defined(__x86_64__) || !defined(__linux__)
-#error "telinject supports x86-64 Linux only: the hooks read the TSC and glibc's x86-64 jmp_buf"
-#endif
+#include "arch/x86_64/system_call.h"
 
 namespace telinject::sys {
 
 inline long call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0,
                  long f = 0) {
-  long result;
-  register long r10 __asm__("r10") = d;
-  register long r8 __asm__("r8") = e;
-  register long r9 __asm__("r9") = f;
-  __asm__ volatile("syscall"
-                   : "=a"(result)
-                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                   : "rcx", "r11", "memory");
-  return result;
+  return arch::system_call(number, a, b, c, d, e, f);
 }
 
 template <typename T>
@@ -42,6 +32,12 @@ inline int getpid() {
 }
 inline int gettid() {
   return static_cast<int>(call(SYS_gettid));
+}
+// What clock_gettime(2) says, in nanoseconds.
+inline int64_t clock_ns(clockid_t clock) {
+  timespec time = {};
+  call(SYS_clock_gettime, clock, arg(&time));
+  return int64_t{time.tv_sec} * 1000000000 + time.tv_nsec;
 }
 inline long close(int fd) {
   return call(SYS_close, fd);

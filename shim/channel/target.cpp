@@ -161,7 +161,7 @@ Target examine_target(int dirfd, const char* path) {
     struct stat status;
     size_t n = file.read(line, kScriptLineBytes, 0);
     if (n < 3 || line[0] != '#' || line[1] != '!') {
-      // Of a script's own bits the kernel takes no notice.
+      // The kernel ignores the set-user-ID bits of a script.
       if (!sys::failed(sys::call(SYS_fstat, file.fd(), sys::arg(&status)))) {
         target.set_id = (status.st_mode & (S_ISUID | S_ISGID)) != 0;
       }

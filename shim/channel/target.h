@@ -1,9 +1,8 @@
 // Can the library be preloaded into the program that is about to be executed?
 //
 // The dynamic loader prints an ERROR line to the program's stderr for a preload that does not fit
-// (another class, another C library, a path that is gone after chroot). Whoever starts a program,
-// telrun or the library's exec wrappers, looks first and leaves the preload out where it would
-// show.
+// (another class, another C library, a path that is gone after chroot). So telrun and the library's
+// exec wrappers look first, and leave the preload out where that line would appear.
 #pragma once
 
 #include <cstddef>

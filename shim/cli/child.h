@@ -1,8 +1,8 @@
-// Starts a child that executes another program, as vfork does: the child shares our memory and we
-// are suspended until it has executed. So an error comes back in plain memory, with no pipe whose
-// descriptor could be in somebody's way, and nothing is copied (a fork costs more than the rest of
-// telrun's work). The child runs on a stack of its own and makes raw system calls only: what
-// vfork(2) allows a compiler to do with a shared frame is not left to chance.
+// Starts a child that executes another program, as vfork does: the child shares our memory, and we
+// are suspended until it has executed. So an error comes back in memory, without a pipe whose
+// descriptor could collide with one of the program's, and nothing is copied (a fork costs more than
+// the rest of telrun's work). The child runs on a stack of its own and makes raw system calls only,
+// because vfork(2) does not say what a compiler may do with a shared frame.
 #pragma once
 
 #include <sys/types.h>

@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "shim/channel/clock.h"
 #include "shim/channel/drain_process.h"
 #include "shim/cli/child.h"
 
@@ -20,9 +20,7 @@ int run_drain(void* launch) {
 }  // namespace
 
 double monotonic_seconds() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+  return static_cast<double>(monotonic_ns()) / 1e9;
 }
 
 const char* start_drain(const char* file, const NewSession& session, int output, Drain* out) {

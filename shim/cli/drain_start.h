@@ -12,7 +12,7 @@ struct Drain {
   pid_t pid = -1;
   int control = -1;          // our end of the socket pair (control.h)
   bool has_written = false;  // all of it: it has said so
-  bool stopped = false;      // by a SIGSTOP of somebody's
+  bool stopped = false;      // by a SIGSTOP
   bool ended = false;
   int status = 0;          // as of wait(2), once `ended`
   double started = 0;      // monotonic_seconds() then

@@ -13,16 +13,16 @@
 
 #include "shim/channel/control.h"
 #include "shim/channel/text.h"
-#include "shim/cli/say.h"
 #include "shim/cli/session_start.h"
 #include "shim/cli/supervise.h"
+#include "shim/cli/warn.h"
 
 namespace telinject {
 
 namespace {
 
-// For a drain that has written all and is about to end: so that whoever started telrun (a
-// container's first process, a subreaper) does not inherit it.
+// How long to wait for the end of a drain that has written all, so that the process that started
+// telrun (a container's first process, a subreaper) does not inherit it.
 constexpr int kLastBreathMs = 200;
 
 ControlMessage make_message(ControlType type, pid_t pid, int status) {
@@ -106,10 +106,10 @@ void report_early_end(const Drain& drain) {
   }
   if (drain.ended) {
     uint64_t tenths = static_cast<uint64_t>(drain.ended_after * 10);
-    say("the drain ended early", how, ": events after the first ", tenths / 10, ".", tenths % 10,
-        " s may be missing");
+    warn("the drain ended early", how, ": events after the first ", tenths / 10, ".", tenths % 10,
+         " s may be missing");
   } else {
-    say("the drain gave no answer: events may be missing");
+    warn("the drain gave no answer: events may be missing");
   }
 }
 
@@ -164,9 +164,9 @@ void wait_until_written(Drain* drain, int signal_fd, const Session& session) {
   offer_terminal(*drain);
   for (;;) {
     if (drain->stopped && !told) {
-      say("the drain (process ", drain->pid,
-          ") is stopped: waiting until it is continued (kill -CONT ", drain->pid,
-          ") and has written the events; an interrupt ends that");
+      warn("the drain (process ", drain->pid,
+           ") is stopped: waiting until it is continued (kill -CONT ", drain->pid,
+           ") and has written the events; an interrupt ends that");
       told = true;
     }
     Heard heard = hear(drain->control);
@@ -188,7 +188,7 @@ void wait_until_written(Drain* drain, int signal_fd, const Session& session) {
       offer_terminal(*drain);
     } else if (asks_to_stop(event.signal)) {
       if (stopping) {
-        say("gave up waiting for the drain: events may be missing");
+        warn("gave up waiting for the drain: events may be missing");
         return;
       }
       stopping = true;

@@ -6,7 +6,7 @@
 
 #include "shim/channel/settings.h"
 #include "shim/cli/program.h"
-#include "shim/cli/say.h"
+#include "shim/cli/warn.h"
 
 namespace telinject {
 
@@ -87,7 +87,7 @@ void describe_values(const Setting& setting, char (&out)[128]) {
 
 int finish() {
   if (fflush(stdout) == 0 && ferror(stdout) == 0) return 0;
-  say("cannot write to stdout: ", strerror(errno));
+  warn("cannot write to stdout: ", strerror(errno));
   return kExitOwnFailure;
 }
 

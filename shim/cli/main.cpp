@@ -19,7 +19,7 @@
 #include "shim/cli/options.h"
 #include "shim/cli/program.h"
 #include "shim/cli/run.h"
-#include "shim/cli/say.h"
+#include "shim/cli/warn.h"
 #include "shim/cli/witness.h"
 
 namespace telinject {
@@ -52,19 +52,19 @@ int help(char** argv) {
     bool markdown = argv[1] != nullptr && text_equal(argv[1], "--markdown");
     return markdown ? print_settings_markdown() : print_settings();
   }
-  say("there is no help on ", argv[0], "; try telinject help");
+  warn("there is no help on ", argv[0], "; try telinject help");
   return kExitOwnFailure;
 }
 
 int execute_drain(char** argv) {
   char file[PATH_MAX];
   if (!find_part(kDrainPart, file)) {
-    say(file);
+    warn(file);
     return kExitOwnFailure;
   }
   argv[0] = const_cast<char*>(kDrainPart.file);
   execv(file, argv);
-  say("cannot execute ", file, ": ", strerror(errno));
+  warn("cannot execute ", file, ": ", strerror(errno));
   return kExitCannotExecute;
 }
 
@@ -97,9 +97,9 @@ int main(int argc, char** argv) {
     int skip = argc > 2 && is_interpreter() ? 2 : 1;
     return run(argc - skip, argv + skip);
   }
-  speak_as("telinject");
+  warn_as("telinject");
   if (argc < 2) {
-    say("no command given; try telinject help");
+    warn("no command given; try telinject help");
     return kExitOwnFailure;
   }
   const char* command = argv[1];

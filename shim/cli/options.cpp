@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "shim/channel/settings.h"
-#include "shim/cli/say.h"
+#include "shim/cli/warn.h"
 
 namespace telinject {
 
@@ -78,21 +78,21 @@ int unify(int code) {
 
 bool set(const Setting& setting, const char* value) {
   if (setenv(setting.name, value, 1) == 0) return true;
-  say("cannot set ", setting.name, ": ", strerror(errno));
+  warn("cannot set ", setting.name, ": ", strerror(errno));
   return false;
 }
 
 void complain(int code, char** argv) {
-  // Of a short option getopt tells the letter, of an unknown long one only where it stands.
+  // getopt tells the letter of an unknown short option, but of a long one only its position.
   char letter[] = {'-', static_cast<char>(optopt), 0};
   bool is_short = optopt > 0 && optopt < kQuietOption;
   const char* word = is_short ? letter : argv[optind - 1];
   if (code == ':') {
-    say("option ", word, " needs a value; try telrun --help");
+    warn("option ", word, " needs a value; try telrun --help");
   } else if (!is_short && optopt != 0) {
-    say("option ", word, " takes no value; try telrun --help");
+    warn("option ", word, " takes no value; try telrun --help");
   } else {
-    say("there is no option ", word, "; try telrun --help");
+    warn("there is no option ", word, "; try telrun --help");
   }
 }
 
@@ -131,7 +131,7 @@ Parsed parse_run_options(int argc, char** argv, const char* missing, RunOptions*
     if (!fine) return Parsed::kBad;
   }
   if (argv[optind] == nullptr) {
-    say(missing);
+    warn(missing);
     return Parsed::kBad;
   }
   out->program = argv + optind;

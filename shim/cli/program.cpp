@@ -9,7 +9,7 @@
 
 #include "shim/channel/syscall.h"
 #include "shim/channel/text.h"
-#include "shim/cli/say.h"
+#include "shim/cli/warn.h"
 
 namespace telinject {
 
@@ -79,9 +79,9 @@ int execute(const Program& program, char* const* envp) {
 int report_exec_failure(const char* name, int error) {
   char found[PATH_MAX];
   if (error == ENOENT && find_program(name, found) == 0) {
-    say("cannot execute ", name, ": its interpreter was not found");
+    warn("cannot execute ", name, ": its interpreter was not found");
   } else {
-    say("cannot execute ", name, ": ", strerror(error));
+    warn("cannot execute ", name, ": ", strerror(error));
   }
   return error == ENOENT ? kExitNotFound : kExitCannotExecute;
 }

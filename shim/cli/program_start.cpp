@@ -32,7 +32,7 @@ bool runs(const itimerval& timer) {
 
 int become_program(void* argument) {
   const ProgramChild& child = *static_cast<ProgramChild*>(argument);
-  // Nobody would report the program's end any more if telrun were killed.
+  // If telrun is killed, the program's end could not be reported any more.
   sys::call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
   if (sys::call(SYS_getppid) != child.supervisor) return ECHILD;
   leave_supervision(*child.inherited);

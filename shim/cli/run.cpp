@@ -23,10 +23,10 @@
 #include "shim/cli/options.h"
 #include "shim/cli/program.h"
 #include "shim/cli/program_start.h"
-#include "shim/cli/say.h"
 #include "shim/cli/session_start.h"
 #include "shim/cli/supervise.h"
 #include "shim/cli/terminal.h"
+#include "shim/cli/warn.h"
 #include "shim/cli/witness.h"
 
 namespace telinject {
@@ -45,29 +45,29 @@ void report_problems(const SettingProblem* problems, size_t count) {
   for (size_t i = 0; i < count && i < kSettingCount; i++) {
     char line[kLineBytes];
     describe_problem(problems[i], line, sizeof line);
-    say(line);
+    warn(line);
   }
   const char* traceparent = getenv(kTraceparentVariable);
   TraceContext context;
   if (traceparent != nullptr && *traceparent != 0 && !parse_traceparent(traceparent, &context)) {
-    say(kTraceparentVariable, "=", traceparent, " is not a trace context; starting new traces");
+    warn(kTraceparentVariable, "=", traceparent, " is not a trace context; starting new traces");
   }
 }
 
 // True if the library is there and LD_PRELOAD can name it; else says why not.
 bool find_library(char library[PATH_MAX]) {
   if (!find_part(kLibraryPart, library)) {
-    say(library, "; running untraced");
+    warn(library, "; running untraced");
     return false;
   }
   if (strpbrk(library, " :") == nullptr) return true;
-  say("LD_PRELOAD cannot carry a path with a space or colon: ", library, "; running untraced");
+  warn("LD_PRELOAD cannot carry a path with a space or colon: ", library, "; running untraced");
   return false;
 }
 
-// /dev/null, not as one of the first three: descriptors that were closed at our start are filled,
-// so that no socket of ours becomes somebody's stdout. Closed on exec, the program finds them
-// closed.
+// Opens /dev/null, as none of the first three descriptors. Those that were closed at our start are
+// filled, so that no socket of ours becomes the program's stdout; they are closed on exec, so the
+// program finds them closed.
 int open_null() {
   int fd;
   do fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -131,9 +131,8 @@ bool call_off(Supervision* all, int patience_ms = 0) {
   return WIFEXITED(status) && WEXITSTATUS(status) == kDrainGaveUp;
 }
 
-// From here on telrun holds nothing of what it was given that anybody could wait for or want back:
-// pipes, locks, the working directory. Events or a summary on stderr are worth waiting for, and so
-// are events on another descriptor.
+// Lets go of what others may wait for or want back: pipes, locks, the working directory. Events or
+// a summary on stderr are worth waiting for, and so are events on another descriptor.
 void let_go(const Settings& settings, Supervision* all) {
   for (int fd : {STDIN_FILENO, STDOUT_FILENO}) {
     if (fd != all->output) dup2(all->null_fd, fd);
@@ -157,7 +156,7 @@ int supervise(const Settings& settings, const Program& program, char* const* env
   if (pid < 0) {
     error = errno;
     bool told = call_off(all, 100);  // what fails here may fail there
-    if (!told) say("cannot start a process: ", strerror(error), "; running untraced");
+    if (!told) warn("cannot start a process: ", strerror(error), "; running untraced");
     return run_untraced(program);
   }
   Supervisor supervisor(pid, all->signal_fd, &all->drain, &all->witness, &all->terminal);
@@ -195,7 +194,7 @@ int run(int argc, char** argv) {
     return report_exec_failure(options.program[0], error);
   }
   if (!prepare_arguments(options.program, &program)) {
-    say("out of memory");
+    warn("out of memory");
     return kExitOwnFailure;
   }
 
@@ -214,7 +213,7 @@ int run(int argc, char** argv) {
     return run_in_place(program, envp != nullptr ? envp : environ);
   }
   if (!find_part(kDrainPart, drain)) {
-    say(drain, "; running untraced");
+    warn(drain, "; running untraced");
     return run_untraced(program);
   }
 
@@ -232,7 +231,7 @@ int run(int argc, char** argv) {
   if (failed != nullptr) {
     int error = errno;
     leave_supervision(all.inherited);
-    say("cannot ", failed, ": ", strerror(error), "; running untraced");
+    warn("cannot ", failed, ": ", strerror(error), "; running untraced");
     return run_untraced(program);
   }
   return supervise(settings, program, envp, &all);

@@ -25,7 +25,8 @@ bool random_name(char out[kSessionNameDigits + 1]) {
   return true;
 }
 
-// 0711: whoever knows the name gets in, also after a change of user; nobody can list it.
+// 0711: a process that knows the name can use it, also after a change of user, but the directory
+// cannot be listed.
 bool make_directory(const char* base, char out[kSessionDirectoryBytes]) {
   TextBuffer text(out, kSessionDirectoryBytes);
   text.add(base).add("/telinject-XXXXXX");
@@ -40,7 +41,8 @@ bool make_directory(const char* base, char out[kSessionDirectoryBytes]) {
   return false;
 }
 
-// `mode` is set between bind and listen: nobody can connect before, and the umask stays as it is.
+// `mode` is set between bind and listen, so that no other process can connect before, and the umask
+// stays as it is.
 int listen_on(const sockaddr_un& address, uint32_t length, const char* path) {
   int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return -1;

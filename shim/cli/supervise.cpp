@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "shim/cli/say.h"
+#include "shim/cli/warn.h"
 
 namespace telinject {
 
@@ -137,7 +137,7 @@ void Supervisor::mirror_stop(int signal) {
   resume(group);
 }
 
-// True if the program was continued by somebody else already, or has ended.
+// True if the program has ended, or another process has already continued it.
 bool Supervisor::program_goes_on() const {
   siginfo_t info = {};
   waitid(P_PID, static_cast<id_t>(program_), &info, WCONTINUED | WEXITED | WNOHANG | WNOWAIT);

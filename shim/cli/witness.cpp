@@ -20,7 +20,7 @@ namespace telinject {
 namespace {
 
 constexpr const char* kName = "group-witness";
-constexpr int kAnswerMs = 200;  // a witness that somebody stopped gives no answer
+constexpr int kAnswerMs = 200;  // a witness that was stopped gives no answer
 constexpr int kFirstWatchMs = 10, kSlowestWatchMs = 200;
 
 // Where /proc/self/cmdline is read from.

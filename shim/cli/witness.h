@@ -7,9 +7,9 @@
 // SIGTERM and at once at the second would notice. The witness is in the group: what it has got too
 // was for the group.
 //
-// Has the stopped program been continued? telrun stops when the program stops, for the shell to
-// see. When somebody then continues or kills the program alone (`kill -CONT`), a stopped telrun
-// cannot take note. The witness, which nothing but SIGSTOP stops, wakes it.
+// Has the stopped program been continued? telrun stops when the program stops, so that the shell
+// sees it. If the program alone is then continued or killed (`kill -CONT`), a stopped telrun cannot
+// notice. The witness, which only SIGSTOP stops, wakes it.
 #pragma once
 
 #include <sys/signalfd.h>

@@ -86,7 +86,7 @@ struct ErrorInfo {
 using AttributeValue =
     std::variant<std::string_view, int64_t, uint64_t, bool, std::chrono::microseconds>;
 struct Attribute {
-  std::string_view name;
+  std::string_view name;  // one of ours: letters, digits, dots, underscores
   AttributeValue value;
 };
 using Attributes = std::span<const Attribute>;

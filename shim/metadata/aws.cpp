@@ -31,19 +31,19 @@ bool imds_disabled(const Surroundings& around) {
   return absl::EqualsIgnoreCase(around.get("AWS_EC2_METADATA_DISABLED"), "true");
 }
 
-// Version 2 only: a token first. Version 1, which answers to anybody who can make a program fetch a
-// URL, is never asked.
-bool ask_imds(const Surroundings& around, HttpClient* http, CloudFindings* findings) {
+// Version 2 only, which wants a token first. Version 1 is never asked: any program that can be made
+// to fetch a URL gets its answers.
+bool ask_imds(const Surroundings& around, net::HttpClient* http, CloudFindings* findings) {
   if (imds_disabled(around)) {
     findings->problems.push_back(
         "EC2's metadata service is not asked: AWS_EC2_METADATA_DISABLED=true");
     return false;
   }
   std::string endpoint = imds_endpoint(around);
-  HttpRequest ask_token = {
+  net::HttpRequest ask_token = {
       endpoint + "/latest/api/token", {"X-aws-ec2-metadata-token-ttl-seconds: 60"}, "PUT"};
   ask_token.max_bytes = 4096;
-  HttpAnswer answer = http->ask(ask_token);
+  net::HttpResponse answer = http->send(ask_token);
   std::string token = one_word(answer.body);
   if (!answer.ok() || token.empty()) {
     // Packets to it live for one hop by default, which in a container is one too few.
@@ -55,9 +55,9 @@ bool ask_imds(const Surroundings& around, HttpClient* http, CloudFindings* findi
     return false;
   }
   std::string header = "X-aws-ec2-metadata-token: " + token;
-  std::vector<HttpAnswer> answers =
-      http->ask_all({{endpoint + "/latest/dynamic/instance-identity/document", {header}},
-                     {endpoint + "/latest/meta-data/public-ipv4", {header}}});
+  std::vector<net::HttpResponse> answers =
+      http->send_all({{endpoint + "/latest/dynamic/instance-identity/document", {header}},
+                      {endpoint + "/latest/meta-data/public-ipv4", {header}}});
   Cloud found;
   bool good = answers[0].ok() && read_identity_document(answers[0].body, &found);
   if (!good) {
@@ -88,7 +88,7 @@ void fill_from_environment(const Surroundings& around, const Platform& platform,
   if (cloud->metadata_source == "none") cloud->metadata_source = anything ? "env" : "file";
 }
 
-CloudFindings find_lambda(const Surroundings& around, HttpClient* http) {
+CloudFindings find_lambda(const Surroundings& around, net::HttpClient* http) {
   CloudFindings findings;
   Cloud& cloud = findings.cloud;
   cloud.platform = "lambda";
@@ -102,9 +102,9 @@ CloudFindings find_lambda(const Surroundings& around, HttpClient* http) {
   std::string server = around.get("AWS_LAMBDA_METADATA_API");
   std::string token = around.get("AWS_LAMBDA_METADATA_TOKEN");
   if (server.empty() || token.empty()) return findings;
-  HttpAnswer answer =
-      http->ask({absl::StrCat("http://", server, "/2026-01-15/metadata/execution-environment"),
-                 {"Authorization: Bearer " + token}});
+  net::HttpResponse answer =
+      http->send({absl::StrCat("http://", server, "/2026-01-15/metadata/execution-environment"),
+                  {"Authorization: Bearer " + token}});
   if (answer.ok()) {
     cloud.availability_zone = text_at(parse_document(answer.body), {"AvailabilityZoneID"});
   } else {
@@ -114,7 +114,8 @@ CloudFindings find_lambda(const Surroundings& around, HttpClient* http) {
   return findings;
 }
 
-CloudFindings find_ecs(const Surroundings& around, const Platform& platform, HttpClient* http) {
+CloudFindings find_ecs(const Surroundings& around, const Platform& platform,
+                       net::HttpClient* http) {
   CloudFindings findings;
   Cloud& cloud = findings.cloud;
   cloud.platform = "ecs";
@@ -124,7 +125,7 @@ CloudFindings find_ecs(const Surroundings& around, const Platform& platform, Htt
   if (endpoint.empty()) {
     findings.problems.push_back("this ECS agent has no task metadata endpoint of version 4");
   } else {
-    std::vector<HttpAnswer> answers = http->ask_all({{endpoint + "/task"}, {endpoint}});
+    std::vector<net::HttpResponse> answers = http->send_all({{endpoint + "/task"}, {endpoint}});
     if (answers[0].ok() && read_ecs_task(answers[0].body, &cloud, &launch_type)) {
       cloud.metadata_source = "metadata_server";
     } else {
@@ -201,7 +202,8 @@ bool read_ecs_container(std::string_view text, Cloud* cloud) {
   return !document.is_discarded();
 }
 
-CloudFindings find_aws(const Surroundings& around, const Platform& platform, HttpClient* http) {
+CloudFindings find_aws(const Surroundings& around, const Platform& platform,
+                       net::HttpClient* http) {
   CloudFindings findings;
   if (platform.lambda) {
     findings = find_lambda(around, http);

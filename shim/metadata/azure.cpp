@@ -82,12 +82,13 @@ bool read_azure_instance(std::string_view text, CloudFindings* findings) {
   return !cloud.instance_id.empty();
 }
 
-CloudFindings find_azure(const Surroundings& around, const Platform& platform, HttpClient* http) {
+CloudFindings find_azure(const Surroundings& around, const Platform& platform,
+                         net::HttpClient* http) {
   CloudFindings findings;
   std::string endpoint = around.get("TELEMETRY_AZURE_METADATA_ENDPOINT");
   if (endpoint.empty()) endpoint = kEndpoint;
   while (endpoint.back() == '/' && endpoint.size() > 1) endpoint.pop_back();
-  HttpAnswer answer = http->ask({endpoint + kPath, {"Metadata: true"}});
+  net::HttpResponse answer = http->send({endpoint + kPath, {"Metadata: true"}});
   bool good = answer.ok() && read_azure_instance(answer.body, &findings);
   if (!good) {
     findings = {};

@@ -34,7 +34,7 @@ std::optional<int64_t> seconds_of(const std::string& text) {
   return absl::ToUnixSeconds(time);
 }
 
-// The content, if the file is a plain one that nobody else can have written.
+// Reads the file if it is a regular one that no other user can have written.
 bool read_own_file(const std::string& path, std::string* text, std::string* problem) {
   int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
   if (fd < 0) {
@@ -121,7 +121,7 @@ std::optional<CachedFindings> Cache::read(int64_t now_seconds, std::string* prob
   }
   int64_t age = now_seconds - *cached_at;
   bool whole = complete.get<bool>();
-  // Of another boot, machine, container, or time: nothing is wrong with it.
+  // The entry of another boot, machine, container or time is no problem.
   if (key != key_ || age < 0 || age > (whole ? kCacheSeconds : kIncompleteSeconds))
     return std::nullopt;
   std::optional<Cloud> cloud = cloud_from_json(value_at(document, {"cloud"}));
@@ -150,7 +150,7 @@ std::string Cache::write(int64_t now_seconds, const CachedFindings& findings, co
   auto fail = [&] {
     return absl::StrCat("the metadata cache ", path_, " cannot be written: ", strerror(errno));
   };
-  // mkostemp: a new file, 0600, nobody's link.
+  // mkostemp makes a new file of mode 0600, and follows no link.
   int fd = mkostemp(temporary.data(), O_CLOEXEC);
   if (fd < 0) return fail();
   std::string problem;

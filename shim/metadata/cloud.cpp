@@ -75,7 +75,8 @@ void fill(Cloud* cloud, const Cloud& from) {
   fill(&cloud->image_id, from.image_id);
 }
 
-CloudFindings find_cloud(const Surroundings& around, const Platform& platform, HttpClient* http) {
+CloudFindings find_cloud(const Surroundings& around, const Platform& platform,
+                         net::HttpClient* http) {
   switch (platform.provider) {
     case Provider::kAws:
       return find_aws(around, platform, http);

@@ -1,13 +1,13 @@
 // The cloud that the program runs in, as the event's `cloud` has it. v3, section 10.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "shim/metadata/http_client.h"
 #include "shim/metadata/platform.h"
+#include "shim/net/http_client.h"
 
 namespace telinject {
 
@@ -37,11 +37,13 @@ struct CloudFindings {
 
 // Asks the one service that can be there, by the platform. Each falls back to what the environment
 // and files tell.
-CloudFindings find_cloud(const Surroundings& around, const Platform& platform, HttpClient* http);
+CloudFindings find_cloud(const Surroundings& around, const Platform& platform,
+                         net::HttpClient* http);
 
-CloudFindings find_aws(const Surroundings& around, const Platform& platform, HttpClient* http);
-CloudFindings find_gcp(const Surroundings& around, const Platform& platform, HttpClient* http);
-CloudFindings find_azure(const Surroundings& around, const Platform& platform, HttpClient* http);
+CloudFindings find_aws(const Surroundings& around, const Platform& platform, net::HttpClient* http);
+CloudFindings find_gcp(const Surroundings& around, const Platform& platform, net::HttpClient* http);
+CloudFindings find_azure(const Surroundings& around, const Platform& platform,
+                         net::HttpClient* http);
 
 // Sets what is not set yet.
 void fill(std::string* field, const std::string& value);
@@ -58,9 +60,9 @@ bool read_ecs_task(std::string_view text, Cloud* cloud, std::string* launch_type
 bool read_ecs_container(std::string_view text, Cloud* cloud);
 // Azure: /metadata/instance
 bool read_azure_instance(std::string_view text, CloudFindings* findings);
-// Of "MC_group_cluster_region"; the whole name if it has other underscores.
+// The cluster in "MC_group_cluster_region"; the whole name if it has other underscores.
 std::string aks_cluster_of_group(const std::string& resource_group);
-// Of "/subscriptions/.../managedClusters/NAME".
+// The NAME in "/subscriptions/.../managedClusters/NAME".
 std::string aks_cluster_of_id(std::string_view resource_id);
 
 // arn:partition:service:region:account:...

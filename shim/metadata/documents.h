@@ -1,4 +1,4 @@
-// Reading documents that somebody else wrote: nothing of them is taken as it comes.
+// Reads documents of other programs. Every value is checked before it is used.
 #pragma once
 
 #include <initializer_list>
@@ -25,7 +25,7 @@ std::string text_at(const nlohmann::json& document, std::initializer_list<std::s
 // page of a captive portal.
 std::string one_word(std::string_view text);
 
-// Of "us-central1-a" "us-central1", and of "us-central1" that itself.
+// "us-central1-a" and "us-central1" -> "us-central1"
 std::string region_of_zone(const std::string& zone);
 
 // "projects/12/zones/us-central1-a" -> "us-central1-a"

@@ -44,29 +44,30 @@ constexpr const char* kPaths[kQuestions] = {
 
 }  // namespace
 
-CloudFindings find_gcp(const Surroundings& around, const Platform& platform, HttpClient* http) {
+CloudFindings find_gcp(const Surroundings& around, const Platform& platform,
+                       net::HttpClient* http) {
   CloudFindings findings;
   Cloud& cloud = findings.cloud;
   cloud.provider = "gcp";
   cloud.platform = platform.gke ? "gke" : "gce";
 
-  std::vector<HttpRequest> requests;
+  std::vector<net::HttpRequest> requests;
   size_t count = platform.gke ? kQuestions : kClusterName;
   for (size_t i = 0; i < count; i++) {
     requests.push_back({base_of(around) + kPaths[i], {"Metadata-Flavor: Google"}});
   }
-  std::vector<HttpAnswer> answers = http->ask_all(requests);
+  std::vector<net::HttpResponse> answers = http->send_all(requests);
   answers.resize(kQuestions);
   bool any = false;
-  for (HttpAnswer& answer : answers) {
-    // Whoever does not say that it is Google's is not: a portal, a proxy, another cloud's service.
-    bool genuine = answer.ok() && answer.metadata_flavor == "Google";
+  for (net::HttpResponse& answer : answers) {
+    // An answer without that header comes from a portal, a proxy or another cloud's service.
+    bool genuine = answer.ok() && answer.header("metadata-flavor") == "Google";
     answer.body = genuine ? one_word(answer.body) : "";
     any = any || !answer.body.empty();
   }
   // What a machine does not have, and what GKE's server hides, is 404; anything else may pass.
   for (size_t i = 0; i < count; i++) {
-    const HttpAnswer& answer = answers[i];
+    const net::HttpResponse& answer = answers[i];
     if (!answer.body.empty() || answer.status == 404 || (answer.ok() && any)) continue;
     findings.complete = false;
     if (findings.problems.empty()) {
@@ -87,7 +88,7 @@ CloudFindings find_gcp(const Surroundings& around, const Platform& platform, Htt
   if (!platform.gke) return findings;
 
   findings.cluster_name = answers[kClusterName].body;
-  // A cluster on machines of its own, whose tokens nobody could read.
+  // A cluster that is not GKE's, on machines of Google's, whose tokens could not be read.
   if (any && findings.cluster_name.empty() && platform.issuer.kind != Issuer::Kind::kGke)
     cloud.platform = "gce";
   fill(&findings.cluster_name, platform.issuer.cluster_name);

@@ -12,7 +12,7 @@ namespace telinject {
 struct Host {
   std::string name;            // gethostname
   std::string ip;              // primary private IPv4; "" if the machine has only a loopback
-  std::string public_ip;       // only as cloud metadata tell it: nobody outside is asked
+  std::string public_ip;       // as cloud metadata have it; no other service is asked
   std::string os_description;  // "Linux 6.1.0-18-amd64"
 };
 

@@ -3,15 +3,15 @@
 #pragma once
 
 #include <map>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "shim/metadata/cloud.h"
-#include "shim/metadata/http_client.h"
 #include "shim/metadata/service_account.h"
 #include "shim/metadata/surroundings.h"
+#include "shim/net/http_client.h"
 
 namespace telinject {
 
@@ -42,8 +42,8 @@ void drop_nonsense(Kubernetes* pod);
 nlohmann::ordered_json to_json(const Kubernetes& pod);
 Kubernetes kubernetes_from_json(const nlohmann::json& document);
 
-// What needs nobody's answer: the downward API's variables, the service account's files, the
-// mounts. The names that a user sets (K8S_CLUSTER_NAME) come from here, too.
+// What is known without asking a server: the downward API's variables, the service account's files,
+// the mounts, and the names that a user sets (K8S_CLUSTER_NAME).
 Kubernetes kubernetes_from_surroundings(const Surroundings& around, const ServiceAccount& account,
                                         const std::string& container_id);
 

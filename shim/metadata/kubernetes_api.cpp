@@ -117,7 +117,7 @@ std::string deployment_of_replicaset(const std::string& replicaset, const TextMa
 bool read_replicaset(std::string_view text, Kubernetes* pod) {
   json document = parse_document(text);
   if (text_at(document, {"kind"}) != "ReplicaSet") return false;
-  // None: a ReplicaSet that somebody made by hand.
+  // "" for a ReplicaSet that was made by hand.
   pod->deployment_name = owner(document, "Deployment");
   return true;
 }
@@ -171,7 +171,7 @@ bool read_node(std::string_view text, Cloud* cloud) {
 
 KubernetesFindings ask_kubernetes(const Surroundings& around, const ServiceAccount& account,
                                   const Kubernetes& known, bool ask_for_eks_cluster,
-                                  HttpClient* http) {
+                                  net::HttpClient* http) {
   KubernetesFindings findings;
   Kubernetes& pod = findings.pod;
   if (account.token.empty() || account.ca_file.empty()) {
@@ -187,13 +187,13 @@ KubernetesFindings ask_kubernetes(const Surroundings& around, const ServiceAccou
   std::string base = base_of(around),
               core = absl::StrCat(base, "/api/v1/namespaces/", known.namespace_name);
   auto request = [&](const std::string& url, size_t limit = kObjectBytes) {
-    HttpRequest made = {url,
-                        {"Authorization: Bearer " + account.token, "Accept: application/json"}};
+    net::HttpRequest made = {
+        url, {"Authorization: Bearer " + account.token, "Accept: application/json"}};
     made.ca_file = account.ca_file;
     made.max_bytes = limit;
     return made;
   };
-  auto note = [&](const HttpAnswer& answer) {
+  auto note = [&](const net::HttpResponse& answer) {
     findings.problems.push_back(answer.problem);
     bool refused = answer.status == 401 || answer.status == 403 || answer.status == 404;
     findings.complete = findings.complete && refused;
@@ -203,14 +203,14 @@ KubernetesFindings ask_kubernetes(const Surroundings& around, const ServiceAccou
     findings.complete = false;
   };
 
-  std::vector<HttpRequest> first = {request(core + "/pods/" + known.pod_name), request(core),
-                                    request(core + "/services?limit=500", kListBytes)};
+  std::vector<net::HttpRequest> first = {request(core + "/pods/" + known.pod_name), request(core),
+                                         request(core + "/services?limit=500", kListBytes)};
   if (ask_for_eks_cluster) {
     // Where Container Insights is installed; the API itself does not know what its cluster is
     // called.
     first.push_back(request(base + "/api/v1/namespaces/amazon-cloudwatch/configmaps/cluster-info"));
   }
-  std::vector<HttpAnswer> answers = http->ask_all(first);
+  std::vector<net::HttpResponse> answers = http->send_all(first);
   if (!answers[0].ok()) {
     note(answers[0]);
   } else if (!read_pod(answers[0].body, known.container_id, known.container_name, &pod)) {
@@ -231,7 +231,7 @@ KubernetesFindings ask_kubernetes(const Surroundings& around, const ServiceAccou
     pod.cluster_name = text_at(parse_document(answers[3].body), {"data", "cluster.name"});
   }
 
-  std::vector<HttpRequest> second;
+  std::vector<net::HttpRequest> second;
   bool ask_replicaset = is_name(pod.replicaset_name);
   std::string node_name = pod.node_name.empty() ? known.node_name : pod.node_name;
   bool ask_node = is_name(node_name);
@@ -241,10 +241,10 @@ KubernetesFindings ask_kubernetes(const Surroundings& around, const ServiceAccou
   }
   if (ask_node) second.push_back(request(absl::StrCat(base, "/api/v1/nodes/", node_name)));
   if (second.empty()) return findings;
-  answers = http->ask_all(second);
+  answers = http->send_all(second);
   size_t next = 0;
   if (ask_replicaset) {
-    const HttpAnswer& answer = answers[next++];
+    const net::HttpResponse& answer = answers[next++];
     if (!answer.ok()) {
       note(answer);  // its name without the hash is the deployment's, as far as that is known
     } else if (!read_replicaset(answer.body, &pod)) {

@@ -21,7 +21,7 @@ struct KubernetesFindings {
 // Each question may be refused (RBAC): what it would have told is then missing.
 KubernetesFindings ask_kubernetes(const Surroundings& around, const ServiceAccount& account,
                                   const Kubernetes& known, bool ask_for_eks_cluster,
-                                  HttpClient* http);
+                                  net::HttpClient* http);
 
 // Documents of the API; false if they are not what they should be.
 

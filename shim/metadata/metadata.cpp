@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "shim/metadata/cache.h"
@@ -16,21 +17,21 @@ using nlohmann::json;
 // Both at once: a metadata service that is silent must not take the API's time, nor the other way
 // round.
 CachedFindings ask_both(const MetadataOptions& options, const Platform& platform,
-                        const Kubernetes& known, Deadline deadline,
+                        const Kubernetes& known, net::Deadline deadline,
                         const std::atomic<bool>* cancelled) {
   CachedFindings findings;
   bool ask_api = options.kubernetes && platform.kubernetes && options.kubernetes_api;
   std::thread asking;
   if (ask_api) {
     asking = std::thread([&] {
-      HttpClient http(deadline, cancelled);
+      net::HttpClient http(deadline, cancelled);
       bool name_wanted = platform.eks && known.cluster_name.empty();
       findings.kubernetes =
           ask_kubernetes(options.around, platform.account, known, name_wanted, &http);
     });
   }
   if (options.cloud && platform.provider != Provider::kLocal) {
-    HttpClient http(deadline, cancelled);
+    net::HttpClient http(deadline, cancelled);
     findings.cloud = find_cloud(options.around, platform, &http);
   }
   if (asking.joinable()) asking.join();
@@ -48,9 +49,9 @@ Metadata find_local_metadata(const MetadataOptions& options) {
   return metadata;
 }
 
-MetadataReport find_remote_metadata(const MetadataOptions& options, Deadline deadline,
+MetadataReport find_remote_metadata(const MetadataOptions& options, net::Deadline deadline,
                                     const std::atomic<bool>* cancelled,
-                                    const std::function<void(const std::string&)>& complain,
+                                    const std::function<void(const std::string&)>& warn,
                                     Metadata* metadata) {
   MetadataReport report;
   report.source = "local";
@@ -73,13 +74,13 @@ MetadataReport find_remote_metadata(const MetadataOptions& options, Deadline dea
     findings = *cached;
     report.source = "cache";
   } else {
-    if (!problem.empty()) complain(problem);
+    if (!problem.empty()) warn(problem);
     findings = ask_both(options, platform, known, deadline, cancelled);
     report.source = "network";
     report.problems = findings.cloud.problems;
     report.problems.insert(report.problems.end(), findings.kubernetes.problems.begin(),
                            findings.kubernetes.problems.end());
-    // What the node's object tells of its machine, where nobody else did.
+    // What the node's object tells of its machine, where the metadata service did not.
     if (cloud) fill(&findings.cloud.cloud, findings.kubernetes.node);
     if (kubernetes) fill(&findings.kubernetes.pod.cluster_name, findings.cloud.cluster_name);
   }

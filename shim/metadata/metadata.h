@@ -8,10 +8,10 @@
 
 #include "shim/metadata/cloud.h"
 #include "shim/metadata/host.h"
-#include "shim/metadata/http_client.h"
 #include "shim/metadata/kubernetes.h"
 #include "shim/metadata/service.h"
 #include "shim/metadata/surroundings.h"
+#include "shim/net/http_client.h"
 
 namespace telinject {
 
@@ -33,7 +33,7 @@ struct MetadataOptions {
   std::chrono::milliseconds limit{2000};
 };
 
-// How it went, for one line to whoever wants to know.
+// How the search went.
 struct MetadataReport {
   std::string source;  // "cache", "network", "local"
   std::vector<std::string> problems;
@@ -42,10 +42,10 @@ struct MetadataReport {
 // Without network, and complete but for `cloud`, `kubernetes` and the public address.
 Metadata find_local_metadata(const MetadataOptions& options);
 
-// The rest, by the deadline. `complain` gets what the user should know in any case: one line each.
-MetadataReport find_remote_metadata(const MetadataOptions& options, Deadline deadline,
+// The rest, by the deadline. `warn` gets what the user should know in any case: one line each.
+MetadataReport find_remote_metadata(const MetadataOptions& options, net::Deadline deadline,
                                     const std::atomic<bool>* cancelled,
-                                    const std::function<void(const std::string&)>& complain,
+                                    const std::function<void(const std::string&)>& warn,
                                     Metadata* metadata);
 
 }  // namespace telinject

@@ -32,17 +32,17 @@ std::string describe(const Metadata& metadata, const MetadataReport& report, dou
 
 struct MetadataThread::State {
   MetadataOptions options;
-  Say complain, debug;
+  Say warn, debug;
   std::atomic<bool> cancelled{false};
   mutable std::mutex mutex;
   std::condition_variable changed;
   Metadata metadata;
   bool quick_done = false;
   bool done = false;
-  Deadline deadline;
+  net::Deadline deadline;
 
-  // Of no file, and so at hand should the thread be late. Not before somebody asks: most programs
-  // make no event.
+  // Uses no file, so it is done in time even if the thread is late. Not called before the first
+  // event, because most programs make none.
   void find_quickly() {
     std::lock_guard lock(mutex);
     if (quick_done) return;
@@ -71,7 +71,7 @@ struct MetadataThread::State {
       std::lock_guard lock(mutex);
       metadata = found;
     }
-    MetadataReport report = find_remote_metadata(options, deadline, &cancelled, complain, &found);
+    MetadataReport report = find_remote_metadata(options, deadline, &cancelled, warn, &found);
     std::chrono::duration<double, std::milli> took = steady_clock::now() - start;
     debug(describe(found, report, took.count()));
     {
@@ -83,10 +83,10 @@ struct MetadataThread::State {
   }
 };
 
-MetadataThread::MetadataThread(MetadataOptions options, Say complain, Say debug)
+MetadataThread::MetadataThread(MetadataOptions options, Say warn, Say debug)
     : state_(std::make_shared<State>()) {
   state_->options = std::move(options);
-  state_->complain = std::move(complain);
+  state_->warn = std::move(warn);
   state_->debug = std::move(debug);
 }
 
@@ -115,7 +115,7 @@ void MetadataThread::start() {
 
 bool MetadataThread::wait(milliseconds patience) {
   std::unique_lock lock(state_->mutex);
-  Deadline until = std::min(steady_clock::now() + patience, state_->deadline + kGrace);
+  net::Deadline until = std::min(steady_clock::now() + patience, state_->deadline + kGrace);
   state_->changed.wait_until(lock, until, [this] { return state_->done; });
   return state_->done || steady_clock::now() >= state_->deadline + kGrace;
 }

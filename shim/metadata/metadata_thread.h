@@ -11,9 +11,9 @@ namespace telinject {
 
 class MetadataThread {
  public:
-  // `complain` gets lines for the user, `debug` one line on how it went; both from the thread.
+  // `warn` gets lines for the user, `debug` one line on how it went; both from the thread.
   using Say = std::function<void(const std::string&)>;
-  MetadataThread(MetadataOptions options, Say complain, Say debug);
+  MetadataThread(MetadataOptions options, Say warn, Say debug);
   // Does not wait for a thread that does not end: it is left alone.
   ~MetadataThread();
   MetadataThread(const MetadataThread&) = delete;

@@ -53,7 +53,8 @@ Provider provider_of(Issuer::Kind kind) {
   }
 }
 
-// Whoever names the address of a metadata service has one: mocks, proxies, nested machines.
+// If the user gives the address of a metadata service, there is one: a mock, a proxy, a nested
+// machine.
 Provider provider_of_endpoints(const Surroundings& around) {
   if (around.has("AWS_EC2_METADATA_SERVICE_ENDPOINT")) return Provider::kAws;
   if (around.has("GCE_METADATA_HOST")) return Provider::kGcp;
@@ -86,7 +87,7 @@ Platform detect_platform(const Surroundings& around) {
   if (platform.provider == Provider::kLocal) platform.provider = provider_of(platform.issuer.kind);
   if (platform.provider == Provider::kLocal) platform.provider = provider_of_endpoints(around);
 
-  // A cluster whose tokens come from somebody else runs on the machine as any other program does.
+  // A cluster with another issuer of tokens runs on the machine as any other program does.
   bool managed = platform.kubernetes && platform.issuer.kind != Issuer::Kind::kOther;
   platform.eks =
       managed && platform.provider == Provider::kAws && !platform.ecs && !platform.lambda;

@@ -21,7 +21,7 @@ Service find_service(const std::string& name, const std::string& version,
                      const std::string& environment, const Surroundings& around,
                      const std::string& directory);
 
-// The same without any file: for whoever cannot wait.
+// The same without reading a file, so that it does not wait.
 Service quick_service(const std::string& name, const std::string& version,
                       const std::string& environment, const Surroundings& around,
                       const std::string& directory);

@@ -1,5 +1,5 @@
-// What a Kubernetes pod can tell of itself without asking anybody: the files of its service
-// account, and the mounts that the kubelet makes.
+// What a Kubernetes pod knows of itself without asking a server: the files of its service account,
+// and the mounts that the kubelet makes.
 #pragma once
 
 #include <string>
@@ -17,8 +17,9 @@ struct ServiceAccount {
   std::string token;           // for the API server; goes nowhere else
   std::string ca_file;         // "" if there is none: then there is no asking
   std::string namespace_name;  // file `namespace`, else the token's claim
-  // Claims of the token, which is a JWT. Its signature is not checked: whoever can write this file
-  // is the one who would tell us anyway. Tokens are bound to their pod since Kubernetes 1.21.
+  // Claims of the token, which is a JWT. Its signature is not checked, because a user who can write
+  // this file could change everything else that we read. Tokens are bound to their pod since
+  // Kubernetes 1.21.
   std::string issuer, name, pod_name, pod_uid, node_name;
 };
 

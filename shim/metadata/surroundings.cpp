@@ -37,7 +37,7 @@ Surroundings Surroundings::of(char* const* envp, std::string root) {
   all.root = std::move(root);
   for (char* const* entry = envp; *entry != nullptr; entry++) {
     const char* equals = strchr(*entry, '=');
-    // Of two with one name getenv takes the first.
+    // getenv takes the first of two variables with one name.
     if (equals != nullptr)
       all.variables.emplace(std::string(*entry, static_cast<size_t>(equals - *entry)), equals + 1);
   }

@@ -17,8 +17,8 @@
 namespace telinject {
 
 std::unique_ptr<AppendFile> AppendFile::open(const std::string& path, std::string* problem) {
-  // A FIFO that nobody reads would keep us here for ever; one whose reader is just being started
-  // is waited for.
+  // Opening a FIFO without a reader would block for ever. A reader that is just being started is
+  // waited for.
   constexpr int kFlags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
   constexpr int kPatience = 100;
   constexpr timespec kPause = {0, 10000000};

@@ -27,7 +27,7 @@ class AppendFile {
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
 
-    // Nobody else who takes turns can append now.
+    // True if no other process that takes turns can append now.
     bool alone() const { return alone_; }
     // The end of the file is not what we have appended.
     bool others_wrote() const { return others_wrote_; }
@@ -41,13 +41,13 @@ class AppendFile {
   // reader of a FIFO.
   size_t append(std::string_view bytes);
 
-  // Cuts the last `bytes` that were appended, unless somebody has appended behind them meanwhile or
-  // it is no file that could be cut.
+  // Cuts the last `bytes` that were appended. False if another process has appended behind them, or
+  // the file cannot be cut.
   bool take_back(size_t bytes);
 
   // The last bytes of the file, at most so many; nothing if it may not be read, or is none.
   std::string tail(size_t bytes) const;
-  // Cuts so many bytes at the end, whoever has written them; in a turn alone.
+  // Cuts so many bytes at the end, also those of other processes. Only in a turn that is alone().
   bool cut(size_t bytes);
 
   const std::string& path() const { return path_; }

@@ -99,7 +99,7 @@ class CompressingSink final : public Sink {
     filling_.clear();
     wake_worker_.notify_one();
   }
-  // If there is a block that nobody has time for.
+  // Starts another worker if a block waits and all workers are busy.
   void start_another() {
     if (blocks_.size() <= idle_ || !may_start_ || threads_.size() >= workers_.most) return;
     std::thread thread = start_worker(workers_, [this] { work(); });
@@ -183,8 +183,8 @@ class CompressingSink final : public Sink {
   const std::function<std::unique_ptr<Compressor>()> make_compressor_;
   const Workers workers_;
   const size_t most_waiting_;
-  // Of the worker whose turn it is: a torn frame stands in the file, nothing behind it could be
-  // read.
+  // A torn frame is in the file: frames behind it could not be read. Only for the worker whose turn
+  // it is.
   bool broken_ = false;
 
   std::mutex mutex_;

@@ -1,5 +1,5 @@
-// Events into a compressed file, by threads of its own: whoever encodes shall not wait for them.
-// Several compress side by side; what they make is appended in the order of the lines.
+// Writes events into a compressed file, by threads of its own, so that the encoders need not wait.
+// Several threads compress side by side; their frames are appended in the order of the lines.
 //
 //   kept back   at most a megabyte of lines, at most a second; flush() writes them at once. Behind
 //               that wait blocks of as much, one more than there are threads

@@ -39,8 +39,8 @@ class FileSink : public Sink {
   }
 
  private:
-  // The disk is full: cuts a line that is only partly there, unless somebody has appended behind it
-  // meanwhile; then a newline ends it, if there is room for that.
+  // The disk is full: cuts a line that is only partly written. If another process has appended
+  // behind it meanwhile, a newline ends it, if there is room for that.
   size_t take_back_partial_line(std::string_view lines, size_t done) {
     size_t whole = lines.rfind('\n', done == 0 ? 0 : done - 1);
     whole = done == 0 || whole == std::string_view::npos ? 0 : whole + 1;

@@ -1,10 +1,10 @@
 // A descriptor that the drain was given to write to: standard error, or another of the program's.
 //
-// A pipe must not be kept open for writing: whoever reads it waits for its end, and the drain may
-// outlive the program by far. So a pipe, like a terminal, is held as a mere path (O_PATH) and
-// opened anew for each write. A regular file is kept, for its offset is shared with the program's
-// own descriptor, and so are a socket, which cannot be opened again, and a pipe or terminal that
-// another user made (sudo, su, setpriv), which only that user can open again.
+// A pipe must not be kept open for writing, because its reader waits for its end, and the drain may
+// outlive the program by far. So a pipe, like a terminal, is held as a path only (O_PATH) and
+// opened again for each write. A regular file is kept, because its offset is shared with the
+// program's own descriptor. So are a socket, which cannot be opened again, and a pipe or terminal
+// that another user made (sudo, su, setpriv), which only that user can open again.
 #pragma once
 
 #include <cstddef>
@@ -34,7 +34,7 @@ class Stream {
   bool is_pipe_like() const { return pipe_like_; }
   // Whether it is held as a path.
   bool is_reopened() const { return reopen_; }
-  // Of the terminal that it is; 0 if it is none.
+  // The width of the terminal; 0 if it is none.
   size_t columns();
 
  private:

@@ -36,7 +36,7 @@ void GivingWay::took(size_t bytes) {
 }
 
 std::thread start_worker(const Workers& workers, std::function<void()> work) {
-  // A thread begins with the mask and the priority of whoever starts it.
+  // A thread inherits the signal mask and the priority of the thread that starts it.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);

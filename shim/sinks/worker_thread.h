@@ -12,10 +12,10 @@ struct Workers {
   bool give_way = false;  // to a program that is being traced
 };
 
-// Of a thread that works off what the collector brings. Once that is much it comes after the
-// others: after the collector above all, which has half a millisecond until a busy thread's ring is
-// full, and after the program. Measured: with the drain on one core a call costs half as much in
-// the blocking mode. Not before: a short program waits at its end for what is left.
+// Lowers this thread's priority once it has processed much data, so that the program and the
+// collector run first: the collector has half a millisecond until a busy thread's ring is full.
+// Measured: with the drain on one core, a call in blocking mode costs half as much. Short programs,
+// which wait at their end for what is left, do not reach the threshold.
 class GivingWay {
  public:
   void took(size_t bytes);
@@ -25,8 +25,8 @@ class GivingWay {
   bool gives_ = false;
 };
 
-// A thread that no signal is delivered to. Where the system allows no more threads it is not
-// joinable, and whoever wanted it goes on without.
+// Starts a thread that no signal is delivered to. If the system allows no more threads, the result
+// is not joinable, and the caller goes on without it.
 std::thread start_worker(const Workers& workers, std::function<void()> work);
 
 }  // namespace telinject

@@ -1,7 +1,7 @@
 // Where else debug information may be: files that distributions split off a program.
 //
-// Local files only. elfutils' own search would ask debuginfod servers when DEBUGINFOD_URLS is set;
-// a tracer must not tell anyone on the network what it traces, so that search is not used.
+// Local files only. elfutils' own search would ask debuginfod servers if DEBUGINFOD_URLS is set. It
+// is not used, because a tracer must not reveal to the network what it traces.
 #pragma once
 
 #include <memory>

@@ -29,7 +29,8 @@ class FileImage {
   // Null, and the reason in *error ("No such file or directory"), if it cannot be read as a regular
   // file.
   static std::shared_ptr<FileImage> open(const std::string& path, std::string* error);
-  // The file that is open, under that name; it has none of its own, so nobody else writes to it.
+  // Maps the file that is open, and reports it under that name. It has no name of its own, so no
+  // other program writes to it.
   static std::shared_ptr<FileImage> of_descriptor(const std::string& name, int fd,
                                                   std::string* error);
   // Bytes that were unpacked from a file; always intact.
@@ -49,8 +50,8 @@ class FileImage {
   uint64_t device_minor() const { return device_minor_; }
   int64_t modified_ns() const { return modified_ns_; }  // since the epoch
 
-  // The kernel may drop what it holds in memory of these bytes, which nobody has written to; read
-  // again, they come from the file.
+  // Lets the kernel drop these bytes from memory, which must not have been changed. If they are
+  // read again, they come from the file.
   void forget(const void* bytes, size_t size) const;
 
   // False once the file has been written to or cut short since it was mapped. A system call.

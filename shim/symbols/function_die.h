@@ -51,7 +51,7 @@ class FunctionDie {
 
 // The identity of an external function with that symbol; what FunctionDie::identity() gives for it.
 uint64_t identity_of_symbol(std::string_view symbol);
-// Of a local one of which only the symbol is known.
+// The identity of a local function of which only the symbol is known.
 uint64_t identity_of_local_symbol(std::string_view symbol, uint32_t source);
 
 bool is_c(uint64_t language);  // DW_LANG_C89, ...

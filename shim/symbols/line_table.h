@@ -34,8 +34,8 @@ class LineTable {
     uint32_t file = 0;
     uint32_t line = 0;  // 0: not known
   };
-  // Of the instruction at or around the address. Where the compiler gave no line (0), that of the
-  // instructions before it in the same sequence.
+  // The position of the instruction at or around the address. If the compiler gave no line (0), the
+  // position of the instructions before it in the same sequence.
   Position at(uint64_t vaddr) const;
 
   // Path of a file number as it stands in attributes and rows; absolute if that can be told, else

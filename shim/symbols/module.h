@@ -74,8 +74,8 @@ class Module {
   Module& operator=(const Module&) = delete;
 
   // The address, in the ELF file's own address space, of a byte of the file that is mapped
-  // executable. Nullopt if it is in no segment. Of a module that could not be opened, the offset
-  // itself, so that names can be made of it.
+  // executable. Nullopt if it is in no segment. For a module that could not be opened it is the
+  // offset itself, so that names can be made of it.
   std::optional<uint64_t> vaddr_of(uint64_t file_offset) const;
 
   // The function that starts at (or holds) the address.

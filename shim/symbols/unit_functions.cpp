@@ -68,7 +68,7 @@ const UnitFunctions::Function* UnitFunctions::at(uint64_t vaddr) const {
     if (highest_end_[i] <= vaddr) break;
     if (ranges_[i].end <= vaddr) continue;
     tries++;
-    // Of several at one place (identical code folded by the linker) the first in the file.
+    // If several are at one place (identical code folded by the linker), the first in the file.
     const Range& range = ranges_[i];
     if (best == nullptr || range.end - range.begin <= best->end - best->begin) best = &range;
   }

@@ -1,10 +1,10 @@
 // Debug information that is stored compressed, as distributions' debug files are, in a file of its
 // own without a name.
 //
-// libdw unpacks all sections of a file into memory at once: for a large C++ program these are
-// gigabytes, in the memory limit of the traced container perhaps, and a third of it are sections
-// that nobody here reads. In a file they are pages that the kernel reads when they are needed and
-// forgets when memory is short.
+// libdw unpacks all sections of a file into memory at once. For a large C++ program these are
+// gigabytes, perhaps in the memory limit of the traced container, and a third of it are sections
+// that are not read here. In a file they are pages that the kernel reads when they are needed and
+// drops when memory is short.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,8 @@ namespace telinject {
 struct Unpacking {
   std::string directory = "/var/tmp";         // for such files, on a disk
   uint64_t worth_bytes = uint64_t{64} << 20;  // less is unpacked into memory
-  // Called every now and then: a gigabyte takes seconds, and somebody may count on signs of life.
+  // Called every now and then, because a gigabyte takes seconds and the caller may need to show
+  // that it is alive.
   std::function<void()> progress = [] {};
 };
 // For the whole process, before any module is opened.

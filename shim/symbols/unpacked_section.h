@@ -16,8 +16,8 @@ struct Compressed {
   std::span<const uint8_t> stored;  // behind the header
 };
 
-// Of a section's bytes as they are in the file. False if they are no such header of a way that is
-// known here (zlib, zstd), or claim more than can be in them.
+// Reads a section's bytes as they are in the file. False if they have no header of a known
+// compression (zlib, zstd), or claim a size that they cannot have.
 bool read_compressed(std::span<const uint8_t> section, Compressed* out);
 
 // elfutils 0.188 cannot unpack those.

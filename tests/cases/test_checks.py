@@ -9,8 +9,8 @@ import subprocess
 import pytest
 from teltest.run import REPOSITORY, build_directory
 
-COPIED = ["CMakeLists.txt", "CMakePresets.json", "CONTRIBUTING.md", "LICENSE", "README.md", "cmake", "docs",
-          "hooks", "preload", "scripts", "shim", "tests", ".ci", ".clang-format", ".clang-tidy",
+COPIED = ["CMakeLists.txt", "CMakePresets.json", "CONTRIBUTING.md", "LICENSE", "README.md", "arch", "cmake",
+          "docs", "hooks", "preload", "scripts", "shim", "tests", ".ci", ".clang-format", ".clang-tidy",
           ".shellcheckrc", ".gitignore"]
 TIMEOUT = 600
 # In front of the compiler, for a copy of the source: what is made of nothing that was edited there is
@@ -122,13 +122,19 @@ def test_passes_on_what_is_right(copy, check):
 
 @pytest.mark.parametrize("name, line, expected", [
     ("hooks/lane/space.cpp", '#include "preload/start/startup.h"', "preload/start/startup.h is of a layer"),
+    ("arch/x86_64/tsc.h", '#include "shim/channel/ids.h"', "shim/channel/ids.h is of a layer"),
     ("shim/channel/ids.h", '#include "hooks/lane/state.h"', "hooks/lane/state.h is of a layer"),
     ("shim/symbols/die.h", '#include "shim/drain/naming/sites.h"', "shim/drain/naming/sites.h is of a layer"),
+    ("shim/net/http_client.h", '#include "shim/metadata/cloud.h"', "shim/metadata/cloud.h is of a layer"),
     ("shim/drain/spans/processor.cpp", '#include "shim/events/json/json_text.h"',
      "shim/events/json/json_text.h is of a layer"),
     ("shim/http/url.cpp", '#include "shim/events/json/line_buffer.h"',
      "shim/events/json/line_buffer.h is of a layer"),
     ("shim/cli/run.cpp", '#include "shim/symbols/die.h"', "shim/symbols/die.h is of a layer"),
+    ("shim/drain/main/convert.cpp", '#include "shim/events/json/json_lines.h"',
+     "shim/events/json/json_lines.h is of a layer"),
+    ("shim/drain/spans/processor.cpp", '#include "shim/drain/main/outputs.h"',
+     "shim/drain/main/outputs.h is of a layer"),
     ("preload/start/start.cpp", "#include <string>", "string is of the C++ library"),
     ("shim/cli/run.cpp", '#include "absl/strings/str_cat.h"', "absl/strings/str_cat.h is of the C++ library"),
     ("hooks/calls/attach.cpp", "#  include <stdlib.h>", "stdlib.h is not for code in the traced program"),
@@ -223,7 +229,7 @@ LIBRARY = {
                     "long telinject_now() { static long now = (long)__builtin_ia32_rdtsc(); return now; }\n"
                     "namespace telinject::program {")],
                   ["hooks/calls/context.cpp has a variable that is initialised when first used: _ZGV"]),
-    "hot call": ([("hooks/calls/function_hooks.cpp", "uint64_t ticks = __builtin_ia32_rdtsc();",
+    "hot call": ([("hooks/calls/function_hooks.cpp", "uint64_t ticks = arch::read_tsc();",
                    "uint64_t ticks = telinject::program::read_other();"),
                   ("hooks/calls/function_hooks.cpp", "namespace telinject::program {",
                    "namespace telinject::program {\nuint64_t read_other();"),

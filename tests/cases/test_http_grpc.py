@@ -8,7 +8,6 @@ from teltest import run, schema
 from teltest.events import read_events
 
 GRPC = run.APPS / "http/grpc_pair.cpp"
-LINK = ("-lgrpc++", "-lgrpc", "-lgpr", "-labsl_synchronization", "-pthread")
 STATUSES = 17
 # Those that a server has to answer for; for a client all but OK are errors.
 SERVER_ERRORS = {2, 4, 12, 13, 14, 15}
@@ -16,7 +15,7 @@ SERVER_ERRORS = {2, 4, 12, 13, 14, 15}
 
 @pytest.fixture(scope="module")
 def pair():
-    return run.build("grpc_pair", [GRPC], flags=("-std=c++20",), link_flags=LINK, instrument=False)
+    return run.build("grpc_pair", [GRPC], flags=("-std=c++20",), link_flags=run.GRPC_FLAGS, instrument=False)
 
 
 @pytest.fixture(scope="module")

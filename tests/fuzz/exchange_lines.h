@@ -23,7 +23,7 @@ inline void check_exchange(std::string_view request, std::string_view response,
   read_trailers(trailers, request.size() % 3 == 0, &exchange);
   LineBuffer lines(1 << 20);
   EventEncoder encoder(&lines);
-  ProcessText process = {",\"sample_rate\":1.0", ",\"service\":{}}\n"};
+  ProcessJson process = {",\"sample_rate\":1.0", ",\"service\":{}}\n"};
   ExchangeEvents made;
   SpanStart start;
   start.place = {1, 1, {1, 2}, 3, 0};

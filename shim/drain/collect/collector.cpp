@@ -12,8 +12,8 @@
 #include <cerrno>
 #include <utility>
 
-#include "shim/drain/base/complain.h"
-#include "shim/drain/base/monotonic.h"
+#include "shim/channel/clock.h"
+#include "shim/drain/base/warn.h"
 #include "shim/drain/records/clock_map.h"
 
 namespace telinject::drain {
@@ -367,8 +367,8 @@ bool Collector::close_if_over(SegmentId id, OpenSegment* segment, Batch* batch, 
 
 // The system had no room to map it once more: what was in it is lost, how much cannot be told.
 bool Collector::abandon(SegmentId id, OpenSegment* segment, Batch* batch) {
-  complain("cannot map the records of process ", segment->os_pid, " again (", strerror(errno),
-           "): its last calls are lost. Allow more memory");
+  warn("cannot map the records of process ", segment->os_pid, " again (", strerror(errno),
+       "): its last calls are lost. Allow more memory");
   for (auto& [lane, open_lane] : segment->lanes) {
     Notice ended(Notice::Kind::kLaneEnded);
     ended.segment = id;

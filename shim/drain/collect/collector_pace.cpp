@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "shim/drain/base/monotonic.h"
+#include "shim/channel/clock.h"
 #include "shim/drain/collect/collector.h"
 
 #ifndef SYS_futex_waitv

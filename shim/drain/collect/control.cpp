@@ -13,10 +13,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "shim/channel/clock.h"
 #include "shim/channel/message.h"
-#include "shim/drain/base/complain.h"
-#include "shim/drain/base/monotonic.h"
 #include "shim/drain/base/text_of_file.h"
+#include "shim/drain/base/warn.h"
 #include "shim/drain/collect/process_end.h"
 
 namespace telinject::drain {
@@ -219,7 +219,7 @@ void Control::receive_hello(int fd) {
   remove(fd);
   bool valid = received.bytes == sizeof hello && hello.magic == Hello::kMagic;
   if (valid && hello.layout_version != kLayoutVersion) {
-    complain("process ", peer.pid, " has another release of libtelinject.so; it is not traced");
+    warn("process ", peer.pid, " has another release of libtelinject.so; it is not traced");
     valid = false;
   }
   if (valid && hello.untraced_reason != 0) {
@@ -242,7 +242,7 @@ void Control::join(int memfd, int pidfd, int pid) {
   std::string problem;
   std::unique_ptr<SegmentView> segment = SegmentView::open(memfd, &problem);
   if (segment == nullptr) {
-    complain(problem);
+    warn(problem);
     if (pidfd >= 0) close(pidfd);
     return;
   }

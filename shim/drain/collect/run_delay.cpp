@@ -9,7 +9,7 @@
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
-#include "shim/drain/base/monotonic.h"
+#include "shim/channel/clock.h"
 #include "shim/drain/records/clock_map.h"
 
 namespace telinject::drain {

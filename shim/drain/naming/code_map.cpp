@@ -1,7 +1,7 @@
 #include "shim/drain/naming/code_map.h"
 
 #include "absl/strings/str_cat.h"
-#include "shim/drain/base/complain.h"
+#include "shim/drain/base/warn.h"
 
 namespace telinject::drain {
 
@@ -20,7 +20,7 @@ std::shared_ptr<Module> ModuleCache::open(ModuleIdentity identity, uint64_t mapp
 std::shared_ptr<Module> ModuleCache::open_file(const ModuleIdentity& identity) {
   std::string problem;
   std::shared_ptr<Module> module = Module::open(identity, &problem);
-  if (!problem.empty()) complain(problem);
+  if (!problem.empty()) warn(problem);
   return module;
 }
 

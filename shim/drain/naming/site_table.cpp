@@ -1,7 +1,7 @@
 #include "shim/drain/naming/site_table.h"
 
 #include "absl/strings/str_cat.h"
-#include "shim/drain/base/complain.h"
+#include "shim/drain/base/warn.h"
 
 namespace telinject::drain {
 
@@ -79,7 +79,7 @@ SiteCache::Description SiteCache::describe(const CodePlace& function,
   }
   for (Module* module : {function.module, return_address.module, call_site.module}) {
     std::string problem = module == nullptr ? "" : module->untold_problem();
-    if (!problem.empty()) complain(problem);
+    if (!problem.empty()) warn(problem);
   }
   return description;
 }
@@ -113,7 +113,7 @@ const Site* SiteCache::site(const CodePlace& function, const CodePlace& return_a
   site.totals = totals_of(function, f);
   site.is_main = f.name == "main";
   if (filter_ != nullptr && filter_->by_name()) {
-    site.left_out =
+    site.filtered_by =
         filter_->judge_names(f.name, f.linkage_name, f.declared.file, description.module);
   }
   FunctionInfo& info = site.function;

@@ -18,16 +18,16 @@ struct Site {
   // The physical function that the call site lies in; 0 if not known.
   uint64_t caller = 0;
   FunctionTotals* totals = nullptr;
-  LeftOut left_out = LeftOut::kNo;  // by name
-  bool is_main = false;             // the program's main function
-  mutable bool introduced = false;  // to the outputs: a note of the event writer's
+  FilteredBy filtered_by = FilteredBy::kNothing;  // by name
+  bool is_main = false;                           // the program's main function
+  mutable bool introduced = false;                // to the outputs: a note of the event writer's
   FunctionInfo function;
 
   template <typename Archive>
   void io(Archive& a) {
-    a(chain, caller, left_out, is_main, function, introduced);
+    a(chain, caller, filtered_by, is_main, function, introduced);
     a.refer(totals);
-    if (totals == nullptr || static_cast<size_t>(left_out) >= kLeftOutReasons) a.fail();
+    if (totals == nullptr || static_cast<size_t>(filtered_by) >= kFilterReasons) a.fail();
   }
 };
 

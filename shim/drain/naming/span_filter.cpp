@@ -6,19 +6,19 @@
 
 namespace telinject::drain {
 
-std::string_view left_out_name(LeftOut reason) {
+std::string_view filter_name(FilteredBy reason) {
   switch (reason) {
-    case LeftOut::kNo:
+    case FilteredBy::kNothing:
       return "";
-    case LeftOut::kMinDuration:
+    case FilteredBy::kMinDuration:
       return "--min-duration";
-    case LeftOut::kMaxDepth:
+    case FilteredBy::kMaxDepth:
       return "--max-depth";
-    case LeftOut::kInclude:
+    case FilteredBy::kInclude:
       return "--include";
-    case LeftOut::kExclude:
+    case FilteredBy::kExclude:
       return "--exclude";
-    case LeftOut::kSampleRate:
+    case FilteredBy::kSampleRate:
       return "--sample-rate";
   }
   return "";
@@ -57,8 +57,8 @@ bool SpanFilter::by_name() const {
   return false;
 }
 
-LeftOut SpanFilter::judge_names(const std::string& function, const std::string& linkage_name,
-                                const std::string& file, const std::string& module) const {
+FilteredBy SpanFilter::judge_names(const std::string& function, const std::string& linkage_name,
+                                   const std::string& file, const std::string& module) const {
   auto fits = [&](const Globs& by_function, const Globs& by_file, const Globs& by_module,
                   bool if_none) {
     return std::array{by_function.empty()
@@ -68,9 +68,9 @@ LeftOut SpanFilter::judge_names(const std::string& function, const std::string& 
                       by_module.empty() ? if_none : by_module.match_path(module)};
   };
   auto excluded = fits(functions.exclude, files.exclude, modules.exclude, false);
-  if (excluded[0] || excluded[1] || excluded[2]) return LeftOut::kExclude;
+  if (excluded[0] || excluded[1] || excluded[2]) return FilteredBy::kExclude;
   auto included = fits(functions.include, files.include, modules.include, true);
-  return included[0] && included[1] && included[2] ? LeftOut::kNo : LeftOut::kInclude;
+  return included[0] && included[1] && included[2] ? FilteredBy::kNothing : FilteredBy::kInclude;
 }
 
 }  // namespace telinject::drain

@@ -1,12 +1,12 @@
-// Which calls are written: by the user's choice, apart from sampling and from loss.
+// Which calls are emitted: by the user's choice, apart from sampling and from loss.
 //
-// A span is written, held back until that is decided, or left out. Its parent in the output is the
-// nearest call above it that is not left out; so whatever is written has all that is held above it
-// written first, and no parent is missing. What is held back are frames of the call tree, which are
-// there anyway: the memory is bounded by the depth of the stacks.
+// A span is emitted, deferred until that is decided, or filtered. Its parent in the output is the
+// nearest call above it that is not filtered; so whatever is emitted has all that is deferred above
+// it emitted first, and no parent is missing. What is deferred are frames of the call tree, which
+// are there anyway: the memory is bounded by the depth of the stacks.
 //
-// The root of a trace that names or depth exclude is held, too: written if anything below it is,
-// for a trace has one root.
+// The root of a trace that names or depth exclude is deferred, too: emitted if anything below it
+// is, for a trace has one root.
 #pragma once
 
 #include <array>
@@ -17,13 +17,20 @@
 
 namespace telinject::drain {
 
-// Why a call was left out.
-enum class LeftOut : uint8_t { kNo, kMinDuration, kMaxDepth, kInclude, kExclude, kSampleRate };
-inline constexpr size_t kLeftOutReasons = 6;
+// Why the span of a call was filtered.
+enum class FilteredBy : uint8_t {
+  kNothing,
+  kMinDuration,
+  kMaxDepth,
+  kInclude,
+  kExclude,
+  kSampleRate
+};
+inline constexpr size_t kFilterReasons = 6;
 // As telrun's options are called: "--min-duration".
-std::string_view left_out_name(LeftOut reason);
+std::string_view filter_name(FilteredBy reason);
 
-enum class Fate : uint8_t { kWritten, kHeld, kLeftOut };
+enum class EmitState : uint8_t { kEmitted, kDeferred, kFiltered };
 
 // Names of functions, files or modules, as a user gives them: globs, separated by commas. `*`
 // stands for anything, slashes and colons too.
@@ -53,16 +60,16 @@ struct SpanFilter {
 
   // By name alone: kNo, kInclude or kExclude. An empty text is a name that is not known: nothing
   // fits it.
-  LeftOut judge_names(const std::string& function, const std::string& linkage_name,
-                      const std::string& file, const std::string& module) const;
+  FilteredBy judge_names(const std::string& function, const std::string& linkage_name,
+                         const std::string& file, const std::string& module) const;
   // At its entry; `depth` is 1 for the outermost call of a thread.
-  LeftOut judge(LeftOut by_names, uint32_t depth) const {
-    if (by_names != LeftOut::kNo) return by_names;
-    return max_depth != 0 && depth > max_depth ? LeftOut::kMaxDepth : LeftOut::kNo;
+  FilteredBy judge(FilteredBy by_names, uint32_t depth) const {
+    if (by_names != FilteredBy::kNothing) return by_names;
+    return max_depth != 0 && depth > max_depth ? FilteredBy::kMaxDepth : FilteredBy::kNothing;
   }
 };
 
-// How many spans were left out, by reason.
-using LeftOutCounts = std::array<uint64_t, kLeftOutReasons>;
+// How many spans were filtered, by reason.
+using FilterCounts = std::array<uint64_t, kFilterReasons>;
 
 }  // namespace telinject::drain

@@ -54,6 +54,15 @@ const std::vector<StackLine>& StackNamer::lines(CodeMap* code, uint64_t address)
   return it->second;
 }
 
+std::vector<uint64_t> addresses_of(std::string_view bytes, size_t from, size_t count) {
+  bytes.remove_prefix(std::min(from, bytes.size()));
+  std::vector<uint64_t> addresses(std::min(count, bytes.size() / sizeof(uint64_t)));
+  if (!addresses.empty()) {
+    std::memcpy(addresses.data(), bytes.data(), addresses.size() * sizeof(uint64_t));
+  }
+  return addresses;
+}
+
 StackText stack_text(StackNamer* namer, CodeMap* code, std::span<const uint64_t> addresses,
                      bool throwing) {
   StackText result;

@@ -44,6 +44,9 @@ struct StackText {
   bool rethrown = false;  // by `throw;`
 };
 
+// The addresses in a message, from that byte on: as many of `count` as are there.
+std::vector<uint64_t> addresses_of(std::string_view bytes, size_t from, size_t count);
+
 // `throwing`: the functions of the C++ runtime that throw are left out at the top.
 StackText stack_text(StackNamer* namer, CodeMap* code, std::span<const uint64_t> addresses,
                      bool throwing);

@@ -6,7 +6,7 @@
 
 #include <cerrno>
 
-#include "shim/drain/base/complain.h"
+#include "shim/drain/base/warn.h"
 
 namespace telinject::drain {
 
@@ -28,8 +28,8 @@ uint64_t Spool::bytes() const {
 }
 
 void Spool::give_up(const char* what, int error) {
-  complain("cannot ", what, " a spool file in ", directory_, ": ", strerror(error),
-           "; records wait in memory only: choose another folder with TELEMETRY_SPOOL_DIR");
+  warn("cannot ", what, " a spool file in ", directory_, ": ", strerror(error),
+       "; records wait in memory only: choose another folder with TELEMETRY_SPOOL_DIR");
   std::lock_guard lock(mutex_);
   failed_ = true;
 }
@@ -76,8 +76,8 @@ size_t Spool::read(uint64_t offset, size_t size, std::byte* to) {
     ssize_t n = pread(fd_, to + done, size - done, static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
-      complain("cannot read the spool file in ", directory_, ": ", strerror(n < 0 ? errno : EIO),
-               "; ", size - done, " bytes of packed records are lost");
+      warn("cannot read the spool file in ", directory_, ": ", strerror(n < 0 ? errno : EIO), "; ",
+           size - done, " bytes of packed records are lost");
       break;
     }
     done += static_cast<size_t>(n);

@@ -6,8 +6,8 @@
 #include <cerrno>
 #include <utility>
 
-#include "shim/drain/base/complain.h"
-#include "shim/drain/base/monotonic.h"
+#include "shim/channel/clock.h"
+#include "shim/drain/base/warn.h"
 #include "shim/drain/records/shadow_lane.h"
 
 namespace telinject::drain {
@@ -80,11 +80,11 @@ void Recorder::write(const Batch& batch) {
   while (!broken_ && !writer_->batch(batch)) {
     int error = errno;
     broken_ = is_awaited(batch) || queue_->is_awaited();
-    if (!std::exchange(complained_, true)) {
-      complain("cannot write the recording ", writer_->path(), ": ", strerror(error),
-               broken_ ? "; the last calls are left out, and counted"
-                       : "; waiting for room, the program runs on: calls that find none are left "
-                         "out, and counted");
+    if (!std::exchange(warned_, true)) {
+      warn("cannot write the recording ", writer_->path(), ": ", strerror(error),
+           broken_ ? "; the last calls are left out, and counted"
+                   : "; waiting for room, the program runs on: calls that find none are left "
+                     "out, and counted");
     }
     if (!broken_) nanosleep(&kPause, nullptr);
   }
@@ -107,8 +107,8 @@ void Recorder::tell_losses() {
     lost_calls_ = 0;
     rest_.notices.clear();
   } else if (lost_calls_ > 0) {
-    complain("the recording ", writer_->path(), " lacks the last ", std::exchange(lost_calls_, 0),
-             " calls, and does not say so");
+    warn("the recording ", writer_->path(), " lacks the last ", std::exchange(lost_calls_, 0),
+         " calls, and does not say so");
   }
 }
 

@@ -86,7 +86,7 @@ class Recorder {
   uint64_t next_anchor_ns_ = 0;
   // No room, and no time to wait for it: only what has been lost by that, and what happens besides
   // records, is to be written still.
-  bool broken_ = false, complained_ = false;
+  bool broken_ = false, warned_ = false;
   uint64_t lost_calls_ = 0;
   Batch rest_;
   bool over_ = false, all_facts_ = false, any_records_ = false;

@@ -2,7 +2,8 @@
 
 #include <time.h>
 
-#include "shim/drain/base/complain.h"
+#include "shim/channel/clock.h"
+#include "shim/drain/base/warn.h"
 
 namespace telinject::drain {
 
@@ -13,21 +14,15 @@ constexpr uint64_t kSecond = 1000000000;
 constexpr uint64_t kCalibrationNs = 10 * 1000000;
 constexpr double kSuspiciousPpm = 50;
 
-uint64_t ns_of(clockid_t clock) {
-  timespec time = {};
-  clock_gettime(clock, &time);
-  return static_cast<uint64_t>(time.tv_sec) * kSecond + static_cast<uint64_t>(time.tv_nsec);
-}
-
 ClockMap start_map(ClockKind kind) {
   ClockAnchor anchor = ClockMap::take_anchor(kind);
-  return {kind, anchor, static_cast<int64_t>(ns_of(CLOCK_REALTIME))};
+  return {kind, anchor, clock_ns(CLOCK_REALTIME)};
 }
 
 }  // namespace
 
 ClockKeeper::ClockKeeper(ClockKind kind)
-    : map_(start_map(kind)), first_ns_(ns_of(CLOCK_MONOTONIC)), last_anchor_ns_(first_ns_) {}
+    : map_(start_map(kind)), first_ns_(monotonic_ns()), last_anchor_ns_(first_ns_) {}
 
 ClockKeeper::ClockKeeper(ClockKind kind, ClockAnchor first, int64_t realtime_ns, ClockAnchor second)
     : map_(kind, first, realtime_ns), calibrated_(true), recorded_(true) {
@@ -35,23 +30,23 @@ ClockKeeper::ClockKeeper(ClockKind kind, ClockAnchor first, int64_t realtime_ns,
 }
 
 void ClockKeeper::calibrate() {
-  uint64_t age = ns_of(CLOCK_MONOTONIC) - first_ns_;
+  uint64_t age = monotonic_ns() - first_ns_;
   if (age < kCalibrationNs && map_.kind() == ClockKind::kTsc) {
     timespec rest = {0, static_cast<long>(kCalibrationNs - age)};
     nanosleep(&rest, nullptr);
   }
   map_.add_anchor_now();
   calibrated_ = true;
-  last_anchor_ns_ = ns_of(CLOCK_MONOTONIC);
+  last_anchor_ns_ = monotonic_ns();
 }
 
 void ClockKeeper::keep_time() {
   if (!calibrated_ || recorded_) return;
-  uint64_t now = ns_of(CLOCK_MONOTONIC);
+  uint64_t now = monotonic_ns();
   if (now - last_anchor_ns_ < kSecond) return;
   double ppm = map_.add_anchor_now();
   if (ppm > kSuspiciousPpm && map_.kind() == ClockKind::kTsc) {
-    complain(
+    warn(
         "the TSC's rate changed by more than 50 ppm within a second: durations may be off; "
         "TELEMETRY_CLOCK=monotonic is slower and steady");
   }

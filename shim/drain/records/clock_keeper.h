@@ -22,7 +22,7 @@ class ClockKeeper {
     return map_.to_ns(ticks);
   }
 
-  // Call it often: takes an anchor once a second, and complains of a clock that is not steady.
+  // Call it often: takes an anchor once a second, and warns of a clock that is not steady.
   void keep_time();
 
   // The map, for a recording that goes on where this has come to; nothing as long as no time was

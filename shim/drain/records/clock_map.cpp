@@ -4,7 +4,9 @@
 
 #include <cmath>
 
+#include "arch/x86_64/tsc.h"
 #include "shim/channel/clock.h"
+#include "shim/channel/layout.h"
 
 namespace telinject::drain {
 
@@ -16,12 +18,6 @@ constexpr int kRateBits = 32;
 int64_t in_range(__int128 ns) {
   if (ns < 0) return 0;
   return ns > INT64_MAX ? INT64_MAX : static_cast<int64_t>(ns);
-}
-
-int64_t monotonic_ns() {
-  timespec time = {};
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
 uint64_t rate_between(const ClockAnchor& a, const ClockAnchor& b) {
@@ -45,20 +41,20 @@ int64_t difference(int64_t a, int64_t b) {
 }  // namespace
 
 uint64_t ClockMap::now(ClockKind kind) {
-  return kind == ClockKind::kTsc ? read_tsc() : static_cast<uint64_t>(monotonic_ns());
+  return kind == ClockKind::kTsc ? arch::read_tsc() : monotonic_ns();
 }
 
 ClockAnchor ClockMap::take_anchor(ClockKind kind) {
   if (kind == ClockKind::kMonotonic) {
-    int64_t ns = monotonic_ns();
+    int64_t ns = clock_ns(CLOCK_MONOTONIC);
     return {static_cast<uint64_t>(ns), ns};
   }
   ClockAnchor best = {};
   uint64_t narrowest = ~uint64_t{0};
   for (int i = 0; i < 16; i++) {
-    uint64_t before = read_tsc();
-    int64_t ns = monotonic_ns();
-    uint64_t width = read_tsc() - before;
+    uint64_t before = arch::read_tsc();
+    int64_t ns = clock_ns(CLOCK_MONOTONIC);
+    uint64_t width = arch::read_tsc() - before;
     if (width < narrowest) {
       narrowest = width;
       best = {before + width / 2, ns};

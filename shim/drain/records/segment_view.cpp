@@ -11,17 +11,12 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "shim/channel/clock.h"
 #include "shim/events/redact_arguments.h"
 
 namespace telinject::drain {
 
 namespace {
-
-int64_t now(clockid_t clock) {
-  timespec time = {};
-  clock_gettime(clock, &time);
-  return time.tv_sec * 1000000000 + time.tv_nsec;
-}
 
 // The wall clock is the same in all time namespaces, so a program's pair of the two tells how far
 // its CLOCK_MONOTONIC is from ours. Small differences are those of reading, and of the wall clock's
@@ -31,7 +26,7 @@ uint64_t ticks_ahead(const SegmentInfo& info) {
   if (info.start_realtime_ns == 0) return 0;
   auto unsigned_ = [](int64_t value) { return static_cast<uint64_t>(value); };
   uint64_t theirs = unsigned_(info.start_monotonic_ns) - unsigned_(info.start_realtime_ns);
-  uint64_t ours = unsigned_(now(CLOCK_MONOTONIC)) - unsigned_(now(CLOCK_REALTIME));
+  uint64_t ours = unsigned_(clock_ns(CLOCK_MONOTONIC)) - unsigned_(clock_ns(CLOCK_REALTIME));
   uint64_t ahead = theirs - ours;
   return ahead + kTolerance <= 2 * kTolerance ? 0 : ahead;
 }

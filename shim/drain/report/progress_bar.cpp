@@ -8,8 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "shim/channel/clock.h"
 #include "shim/drain/base/figures.h"
-#include "shim/drain/base/monotonic.h"
 #include "shim/sinks/standard_error.h"
 
 namespace telinject::drain {

@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "arch/x86_64/tsc.h"
 #include "shim/channel/clock.h"
 #include "shim/drain/base/figures.h"
 #include "shim/drain/report/totals_report.h"
@@ -33,12 +34,12 @@ std::string loss_lines(const Losses& losses) {
   return absl::StrCat("  lost       ", text, "\n", advice);
 }
 
-std::string left_out_line(const SummaryFacts& facts) {
+std::string filtered_line(const SummaryFacts& facts) {
   std::string text;
-  for (size_t i = 1; i < kLeftOutReasons; i++) {
-    if (facts.left_out[i] == 0) continue;
-    absl::StrAppend(&text, text.empty() ? "  left out   " : ", ", grouped(facts.left_out[i]),
-                    " by ", std::string(left_out_name(static_cast<LeftOut>(i))));
+  for (size_t i = 1; i < kFilterReasons; i++) {
+    if (facts.filtered[i] == 0) continue;
+    absl::StrAppend(&text, text.empty() ? "  left out   " : ", ", grouped(facts.filtered[i]),
+                    " by ", std::string(filter_name(static_cast<FilteredBy>(i))));
   }
   return text.empty() ? "" : text + "; the totals below have them\n";
 }
@@ -101,7 +102,7 @@ std::string reader_of(const std::string& file) {
 std::string summary_text(const SummaryFacts& facts, const Losses& losses,
                          const std::deque<FunctionTotals>& totals, const HttpTotals& http) {
   uint64_t calls =
-      facts.spans + std::accumulate(facts.left_out.begin(), facts.left_out.end(), uint64_t{0});
+      facts.spans + std::accumulate(facts.filtered.begin(), facts.filtered.end(), uint64_t{0});
   if (calls == 0 && http.requests() > 0) {
     return absl::StrCat("telrun: ", grouped(http.requests()),
                         http.requests() == 1 ? " HTTP request" : " HTTP requests", " in ",
@@ -119,7 +120,7 @@ std::string summary_text(const SummaryFacts& facts, const Losses& losses,
   std::string text =
       absl::StrCat("telrun: ", grouped(facts.spans), facts.spans == 1 ? " span" : " spans", " in ",
                    facts.processes, facts.processes == 1 ? " process" : " processes", "\n",
-                   left_out_line(facts), http_lines(http, waited), loss_lines(losses),
+                   filtered_line(facts), http_lines(http, waited), loss_lines(losses),
                    waited_line(facts), preempted_line(facts), run_line(facts.run));
   absl::StrAppend(&text, "  overhead   about ", duration_text(pair * static_cast<double>(calls)),
                   absl::StrFormat(" of processor time (%.0f ns a call)\n", pair));
@@ -143,21 +144,18 @@ double measure_pair_cost_ns() {
   volatile uint64_t* ring = memory;
   double best = 1e9;
   for (int run = 0; run < 5; run++) {
-    timespec start = {}, end = {};
-    clock_gettime(CLOCK_MONOTONIC, &start);
+    uint64_t start = monotonic_ns();
     uint32_t at = 0;
     for (int i = 0; i < kPairs; i++) {
-      uint64_t entry = read_tsc();
+      uint64_t entry = arch::read_tsc();
       for (uint32_t word = 1; word < 4; word++) ring[(at + word) % kWords] = entry + word;
       ring[at % kWords] = entry;
-      uint64_t exit = read_tsc();
+      uint64_t exit = arch::read_tsc();
       ring[(at + 5) % kWords] = exit;
       ring[(at + 4) % kWords] = exit;
       at += 6;
     }
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    double ns = static_cast<double>(end.tv_sec - start.tv_sec) * 1e9 +
-                static_cast<double>(end.tv_nsec - start.tv_nsec);
+    double ns = static_cast<double>(monotonic_ns() - start);
     best = std::min(best, ns / kPairs);
   }
   return best;

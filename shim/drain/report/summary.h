@@ -27,7 +27,7 @@ struct SummaryFacts {
   std::string program;              // path of what telrun started
   uint64_t sample_rate = kRateOne;  // in billionths
   bool exact_totals = false;        // else those of the sample, scaled
-  LeftOutCounts left_out = {};      // spans, by the filter that they did not pass
+  FilterCounts filtered = {};       // spans, by the filter that they did not pass
   uint64_t waits = 0;               // of threads, for room in their lanes
   int64_t waited_ns = 0;            // in all
   uint64_t preemptions = 0;
@@ -38,7 +38,7 @@ struct SummaryFacts {
   // Where events go is told by whoever writes them.
   template <typename Archive>
   void io(Archive& a) {
-    a(spans, events, processes, joined, bytes_before, program, left_out, waits, waited_ns,
+    a(spans, events, processes, joined, bytes_before, program, filtered, waits, waited_ns,
       preemptions, preempted_ns, run, untraced);
   }
 };

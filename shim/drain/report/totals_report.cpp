@@ -118,13 +118,13 @@ std::string totals_json(const SummaryFacts& facts, const Losses& losses,
                          {"running_ns", facts.run.running_ns},
                          {"not_running_ns", facts.run.delayed_ns},
                          {"blocked_ns", facts.run.blocked_ns()}};
-  nlohmann::ordered_json left_out = nlohmann::ordered_json::object();
-  for (size_t i = 1; i < kLeftOutReasons; i++) {
-    std::string name(left_out_name(static_cast<LeftOut>(i)).substr(2));
+  nlohmann::ordered_json filtered = nlohmann::ordered_json::object();
+  for (size_t i = 1; i < kFilterReasons; i++) {
+    std::string name(filter_name(static_cast<FilteredBy>(i)).substr(2));
     std::replace(name.begin(), name.end(), '-', '_');
-    left_out[name] = facts.left_out[i];
+    filtered[name] = facts.filtered[i];
   }
-  document["left_out"] = left_out;
+  document["left_out"] = filtered;
   nlohmann::ordered_json functions = nlohmann::ordered_json::array();
   for (const FunctionTotals* f : by_own_time(totals)) {
     nlohmann::ordered_json function;

@@ -25,10 +25,20 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/config.h"
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 
 namespace telinject::drain {
+
+// A reminder for whoever adds something to a class, with the libraries that the sizes are known of.
+template <size_t actual, size_t known>
+constexpr bool is_as_known() {
+#if defined(__GLIBCXX__) && defined(__x86_64__) && ABSL_LTS_RELEASE_VERSION == 20220623
+  static_assert(actual == known, "something was added to it: is it in its io()?");
+#endif
+  return true;
+}
 
 template <typename Self>
 class Archive {

@@ -7,11 +7,14 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "shim/drain/base/complain.h"
+#include "shim/drain/base/warn.h"
 #include "shim/drain/naming/sites.h"
+#include "shim/drain/spans/archive.h"
 #include "shim/events/redact_arguments.h"
 
 namespace telinject::drain {
+
+static_assert(is_as_known<sizeof(SummaryFacts), 296>());
 
 class EventWriter::NotePlaces final : public EventOutput::Places {
  public:
@@ -254,8 +257,8 @@ void EventWriter::count_lost() {
     uint64_t lost = output->take_lost();
     if (lost == 0) continue;
     if (lost_in_sink_ == 0 && !output->hopeless()) {
-      complain("cannot write events to ", output->describe(),
-               "; those that do not fit are counted and left out");
+      warn("cannot write events to ", output->describe(),
+           "; those that do not fit are counted and left out");
     }
     lost_in_sink_ += lost;
     facts_.events -= std::min(facts_.events, lost);

@@ -17,6 +17,7 @@
 #include "shim/drain/report/losses.h"
 #include "shim/drain/report/summary.h"
 #include "shim/drain/spans/process_model.h"
+#include "shim/drain/spans/shared_counters.h"
 #include "shim/events/event_output.h"
 #include "shim/events/operation_span.h"
 #include "shim/metadata/metadata_thread.h"
@@ -80,13 +81,12 @@ class EventWriter {
   SummaryFacts& facts() { return facts_; }
   Losses& losses() { return losses_; }
   void count_bytes();  // into the facts
-  std::vector<std::string> save_outputs() const;
-  bool restore_outputs(const std::vector<std::string>& states,
-                       const std::vector<Process*>& processes);
 
-  // Without the outputs' states.
-  template <typename Archive, typename Counters>
-  void io(Archive& a, Counters&& io_counter);
+  template <typename Archive>
+  void io(Archive& a, SharedCounters* counters);
+  // The outputs' states, once it is known which processes there are.
+  template <typename Archive>
+  void io_outputs(Archive& a, const std::vector<Process*>& processes);
 
  private:
   // By PID namespace, 0 our own, and pid in it: across exec.
@@ -100,6 +100,9 @@ class EventWriter {
   void introduce_now(Process* process, int64_t ns);
   void introduce_now(const Site& site, Process* process, int64_t ns);
   void find_facts(Process* process);
+  std::vector<std::string> save_outputs() const;
+  bool restore_outputs(const std::vector<std::string>& states,
+                       const std::vector<Process*>& processes);
 
   EventOutputs outputs_;
   Options options_;
@@ -115,13 +118,22 @@ class EventWriter {
   uint64_t lost_in_sink_ = 0;
 };
 
-template <typename Archive, typename Counters>
-void EventWriter::io(Archive& a, Counters&& io_counter) {
+template <typename Archive>
+void EventWriter::io(Archive& a, SharedCounters* counters) {
   a(facts_, losses_);
   std::vector<ProcessKey> keys;
   for (auto& [key, sequence] : sequences_) keys.push_back(key);
   a(keys);
-  for (const ProcessKey& key : keys) io_counter(&sequences_[key]);
+  for (const ProcessKey& key : keys) counters->io(a, &sequences_[key]);
+}
+
+template <typename Archive>
+void EventWriter::io_outputs(Archive& a, const std::vector<Process*>& processes) {
+  std::vector<std::string> states;
+  if (!Archive::kReads) states = save_outputs();
+  a(states);
+  if (!Archive::kReads || !a.good()) return;
+  if (!restore_outputs(states, processes)) a.fail();
 }
 
 }  // namespace telinject::drain

@@ -19,6 +19,7 @@
 #include "shim/drain/records/run_times.h"
 #include "shim/drain/spans/http_state.h"
 #include "shim/drain/spans/open_operations.h"
+#include "shim/drain/spans/thread_state.h"
 #include "shim/drain/tree/call_tree.h"
 #include "shim/drain/tree/flights.h"
 #include "shim/events/event.h"
@@ -26,18 +27,6 @@
 namespace telinject::drain {
 
 struct Process;
-
-// main's return, which waits for the exit status.
-struct HeldExit {
-  Frame frame = {};
-  int64_t end_ns = 0;
-
-  template <typename Archive>
-  void io(Archive& a) {
-    a(frame, end_ns);
-    if (end_ns < frame.start_ns) a.fail();
-  }
-};
 
 // Whoever writes a thread's spans.
 class SpanWriter {
@@ -67,12 +56,10 @@ struct Thread final : CallTree::Listener {
   void set_name(std::string name);
 
   // Without decide_by_ns, which is of this process's clock, and the operations that it serves
-  // (processor_state.cpp).
+  // (process_table_state.cpp).
   template <typename Archive>
   void io(Archive& a) {
-    a(info, tree, ended, ended_before_process, end_ticks, flights, held_main, terminating, crashed,
-      crash_stacks_told, lost_told, lost_untold, last_loss_event_ns, first_sample, last_sample, run,
-      waited_since_ns);
+    a(info, tree, ended, ended_before_process, end_ticks, errors, losses, run_delay);
   }
 
   Process* process;
@@ -83,29 +70,11 @@ struct Thread final : CallTree::Listener {
   bool ended_before_process = false;  // the process said so at its end
   uint64_t end_ticks = 0;
   uint64_t decide_by_ns = 0;  // monotonic; then it counts as the end of the thread alone
-  Flights flights;
-  std::optional<HeldExit> held_main;
-  bool terminating = false;  // nobody catches an exception: what follows is std::terminate's
-  bool crashed = false;
-  uint32_t crash_stacks_told = 0;
+  ErrorState errors;
+  LossesTold losses;
+  RunDelayTrack run_delay;
   std::vector<OpenOperation*> servers;  // operations that it serves, and that are open
   OpenOperation* serving = nullptr;     // the one of them that its calls belong to
-  // Losses that have been told in the stream, and that have not.
-  uint64_t lost_told = 0, lost_untold = 0;
-  uint64_t last_loss_event_ns = 0;
-  std::optional<RunDelaySample> first_sample, last_sample;
-  RunTimes run;                 // between them
-  int64_t waited_since_ns = 0;  // the last one, for room in the lane
-};
-
-struct Crash {
-  int signal = 0;
-  ErrorText error;
-
-  template <typename Archive>
-  void io(Archive& a) {
-    a(signal, error);
-  }
 };
 
 // One process as long as it executes one program: after exec it is another.
@@ -124,26 +93,25 @@ struct Process {
   bool introduced = false;
   bool counted = false;  // in the summary: it has made a call
   std::shared_ptr<uint64_t> sequence = std::make_shared<uint64_t>(0);
-  bool first = false;             // of its segment: what others are forked from
-  bool executed = false;          // another program: this one is over
-  uint64_t forgotten_untold = 0;  // calls of stacks that gave way; and when that was told last
-  int64_t forgotten_told_ns = 0;
+  bool first = false;     // of its segment: what others are forked from
+  bool executed = false;  // another program: this one is over
+  ForgottenCalls forgotten;
   bool exiting = false;  // said so itself, and when
   uint64_t exit_ticks = 0;
   bool ended = false;
   ProcessEnd end;
   std::optional<int> said_status;  // by itself, when it was about to exit
   int exit_status() const;         // 0 if it is not known, or it did not exit
-  std::optional<Crash> crash;      // what a thread said when a fatal signal came
+  std::optional<Crash> crash;
   std::vector<std::unique_ptr<Thread>> threads;
   OperationStates operations;  // of each kind, made at its first message
 
-  // Without the threads, the stacks, the sequence and the operations (processor_state.cpp), and the
-  // sites, which are found again.
+  // Without the threads, the stacks, the sequence and the operations (process_table_state.cpp), and
+  // the sites, which are found again.
   template <typename Archive>
   void io(Archive& a) {
     a(id, pid, os_pid, code, counted, first, executed, exiting, exit_ticks, ended, end, said_status,
-      crash, forgotten_untold, forgotten_told_ns, info, introduced);
+      crash, forgotten, info, introduced);
   }
 };
 
@@ -166,6 +134,13 @@ struct SegmentState {
   std::map<uint64_t, std::unique_ptr<Process>> processes;  // by id
   uint64_t notes = 0;                                      // ids of spans without a record
   HttpConnections http_connections;
+};
+
+// A lane, by its number in its segment.
+struct LanePlace {
+  SegmentState* segment;
+  uint32_t number;
+  LaneTrack* lane;
 };
 
 }  // namespace telinject::drain

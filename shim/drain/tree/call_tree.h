@@ -44,10 +44,10 @@ struct Frame {
   uint32_t return_address;  // low half, as recorded
   bool first_of_trace;      // no parent within this process
   bool sampled;             // else it is here to be counted
-  // What the listener makes of it: the tree knows only that a span that is left out is nobody's
+  // What the listener makes of it: the tree knows only that a span that is filtered is nobody's
   // parent.
-  Fate fate;
-  LeftOut left_out;
+  EmitState emit_state;
+  FilteredBy filtered_by;
   const Site* site;
   TraceId trace;
   uint64_t span_id, parent_span_id;  // 0: no parent
@@ -80,7 +80,9 @@ struct Frame {
     waited_ns = std::min(waited_ns, all);
     preempted_ns = std::min(preempted_ns, all - waited_ns);
   }
-  uint64_t parent_of_children() const { return fate == Fate::kLeftOut ? parent_span_id : span_id; }
+  uint64_t parent_of_children() const {
+    return emit_state == EmitState::kFiltered ? parent_span_id : span_id;
+  }
   // What the call took the program: the tracer's waiting is no part of it, nor is the time in which
   // others had the processor.
   int64_t duration_ns(int64_t end_ns) const {
@@ -90,10 +92,11 @@ struct Frame {
   template <typename Archive>
   void io(Archive& a) {
     a.refer(site);
-    a(function, call_site, sp, return_address, first_of_trace, sampled, fate, left_out, trace,
-      span_id, parent_span_id, ticks, start_ns, children_ns, number, waited_ns, preempted_ns,
+    a(function, call_site, sp, return_address, first_of_trace, sampled, emit_state, filtered_by,
+      trace, span_id, parent_span_id, ticks, start_ns, children_ns, number, waited_ns, preempted_ns,
       lost_calls, lost_own_calls, delayed_ns, requests);
-    bool known = fate <= Fate::kLeftOut && static_cast<size_t>(left_out) < kLeftOutReasons;
+    bool known =
+        emit_state <= EmitState::kFiltered && static_cast<size_t>(filtered_by) < kFilterReasons;
     if (site == nullptr || !known || start_ns < 0 || waited_ns < 0 || preempted_ns < 0 ||
         delayed_ns < 0) {
       a.fail();
@@ -118,7 +121,7 @@ struct FrameStack {
   uint64_t lo = 0, hi = 0;
   std::vector<Frame> frames;
   // The listener's. Calls that were open below when the first frame was entered; and how many
-  // frames from the outermost on are known not to be held back: it falls as frames are closed.
+  // frames from the outermost on are known not to be deferred: it falls as frames are closed.
   uint32_t base_depth = 0;
   size_t settled = 0;
   // The upper end of the stack that its first frame was entered from; 0: the thread's own.

@@ -19,9 +19,9 @@ struct EncoderPool::Chunk {
   struct Event {
     EventPlace place;
     int64_t duration_ns;
-    const FunctionText* function;
+    const FunctionJson* function;
     uint64_t reference;
-    const ProcessText* process;
+    const ProcessJson* process;
     size_t text_at;  // of the thread's attributes, or of lines
     uint32_t text_bytes;
     Kind kind;
@@ -41,7 +41,7 @@ struct EncoderPool::Chunk {
 
   std::vector<Event> events;
   std::string texts;
-  std::vector<std::shared_ptr<const ProcessText>> owners;
+  std::vector<std::shared_ptr<const ProcessJson>> owners;
   size_t thread_at = 0, thread_bytes = 0;  // the attributes in `texts` that were used last
   LineBuffer lines{kLineBytes};
   bool finished = false;  // with the pool's lock
@@ -87,8 +87,8 @@ EncoderPool::~EncoderPool() {
 }
 
 void EncoderPool::append(Kind kind, const EventPlace& place, int64_t duration_ns,
-                         const FunctionText& function, uint64_t reference, std::string_view thread,
-                         const std::shared_ptr<const ProcessText>& process) {
+                         const FunctionJson& function, uint64_t reference, std::string_view thread,
+                         const std::shared_ptr<const ProcessJson>& process) {
   Chunk& chunk = *filling_;
   if (chunk.owners.empty() || chunk.owners.back() != process) chunk.owners.push_back(process);
   if (chunk.text_of(chunk.thread_at, chunk.thread_bytes) != thread) {

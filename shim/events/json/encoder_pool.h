@@ -8,7 +8,7 @@
 //   bounded     a few chunks for each worker; then the appending thread encodes rather than appends
 //   flush()     all that was appended has been written
 //   lifetimes   a chunk has copies of threads' attributes, which change and go, and owns a share of
-//               the processes' texts. FunctionText is referred to: it must stay as it is until the
+//               the processes' texts. FunctionJson is referred to: it must stay as it is until the
 //               pool is gone
 //
 // Workers are started when there is a full chunk that nobody has time for: a short program never
@@ -44,13 +44,13 @@ class EncoderPool {
   EncoderPool& operator=(const EncoderPool&) = delete;
 
   // As EventEncoder has them; an exit is one without a note.
-  void function_entry(const EventPlace& place, const FunctionText& function, uint64_t reference,
-                      std::string_view thread, const std::shared_ptr<const ProcessText>& process) {
+  void function_entry(const EventPlace& place, const FunctionJson& function, uint64_t reference,
+                      std::string_view thread, const std::shared_ptr<const ProcessJson>& process) {
     append(Kind::kEntry, place, 0, function, reference, thread, process);
   }
-  void function_exit(const EventPlace& place, int64_t duration_ns, const FunctionText& function,
+  void function_exit(const EventPlace& place, int64_t duration_ns, const FunctionJson& function,
                      uint64_t reference, std::string_view thread,
-                     const std::shared_ptr<const ProcessText>& process) {
+                     const std::shared_ptr<const ProcessJson>& process) {
     append(Kind::kExit, place, duration_ns, function, reference, thread, process);
   }
   // Whole lines, encoded already.
@@ -65,9 +65,9 @@ class EncoderPool {
   enum class Kind : uint32_t { kEntry, kExit, kLines };
   struct Chunk;
 
-  void append(Kind kind, const EventPlace& place, int64_t duration_ns, const FunctionText& function,
+  void append(Kind kind, const EventPlace& place, int64_t duration_ns, const FunctionJson& function,
               uint64_t reference, std::string_view thread,
-              const std::shared_ptr<const ProcessText>& process);
+              const std::shared_ptr<const ProcessJson>& process);
   void hand_over();
   void push_filling();
   void settle(std::unique_lock<std::mutex>* lock, size_t most);

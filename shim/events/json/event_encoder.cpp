@@ -122,7 +122,7 @@ char* EventEncoder::begin(char* out, const EventPlace& place, std::string_view t
   return put(out, type_and_severity);
 }
 
-char* EventEncoder::ids(char* out, const EventPlace& place, const ProcessText& process) {
+char* EventEncoder::ids(char* out, const EventPlace& place, const ProcessJson& process) {
   if (place.trace.hi != trace_.hi || place.trace.lo != trace_.lo || trace_text_.empty()) {
     prepare_trace(place.trace);
   }
@@ -138,9 +138,9 @@ char* EventEncoder::ids(char* out, const EventPlace& place, const ProcessText& p
   return put(out, process.sampling);
 }
 
-void EventEncoder::function_entry(const EventPlace& place, const FunctionText& function,
+void EventEncoder::function_entry(const EventPlace& place, const FunctionJson& function,
                                   uint64_t reference, std::string_view thread,
-                                  const ProcessText& process) {
+                                  const ProcessJson& process) {
   char* out = out_->begin_line(kFixedBytes + function.entry_head.size() + function.entry.size() +
                                thread.size() + process.sampling.size() + process.tail.size());
   out = begin(out, place, function.entry_head);
@@ -154,14 +154,14 @@ void EventEncoder::function_entry(const EventPlace& place, const FunctionText& f
 }
 
 void EventEncoder::function_exit(const EventPlace& place, int64_t duration_ns,
-                                 const FunctionText& function, uint64_t reference,
+                                 const FunctionJson& function, uint64_t reference,
                                  std::string_view thread, const ExitNote* note,
-                                 const ErrorInfo* error, const ProcessText& process) {
+                                 const ErrorInfo* error, const ProcessJson& process) {
   size_t note_bytes = note == nullptr ? 0 : note->exit_kind.size();
   if (error != nullptr) {
     body_.clear();
     add_error(*error);
-    note_bytes += body_.size();
+    note_bytes += body_.view().size();
   }
   char* out =
       out_->begin_line(kFixedBytes + function.exit_head.size() + function.exit_before.size() +
@@ -202,7 +202,7 @@ void EventEncoder::function_exit(const EventPlace& place, int64_t duration_ns,
   }
   out = put(out, thread);
   out = put(out, "}");
-  if (error != nullptr) out = put(out, body_);
+  if (error != nullptr) out = put(out, body_.view());
   out =
       lean_ ? put_function_reference(out, reference) : put_function_correlation(out, place.span_id);
   end_line(put(out, process.tail));
@@ -226,79 +226,76 @@ std::string_view severity_name(Severity severity) {
 
 void EventEncoder::begin_rare(std::string_view type, Severity severity,
                               const FunctionInfo* function) {
-  head_.assign(",\"event_type\":\"").append(type).append("\",\"severity\":\"");
-  head_.append(severity_name(severity)).append("\"");
+  head_.clear();
+  head_.raw(",\"event_type\":\"").raw(type).raw("\",\"severity\":\"");
+  head_.raw(severity_name(severity)).raw("\"");
   if (function != nullptr) {
-    head_.append(",\"function_name\":\"");
-    append_json_escaped(&head_, function->name);
-    head_ += '"';
+    head_.raw(",\"function_name\":\"").escaped(function->name).raw("\"");
   }
   body_.clear();
 }
 
 void EventEncoder::add_message(std::string_view message, std::string_view name,
                                std::string_view category, std::string_view type) {
-  body_.append(",\"message\":\"");
-  append_json_escaped(&body_, message);
-  body_.append("\",\"event\":{\"name\":\"");
-  append_json_escaped(&body_, name);
-  body_.append("\",\"category\":\"").append(category);
-  body_.append("\",\"type\":\"").append(type).append("\"}");
+  body_.raw(",\"message\":\"").escaped(message);
+  body_.raw("\",\"event\":{\"name\":\"").escaped(name);
+  body_.raw("\",\"category\":\"").raw(category);
+  body_.raw("\",\"type\":\"").raw(type).raw("\"}");
 }
 
 void EventEncoder::add_attributes(Attributes attributes, std::string_view thread) {
-  body_.append(kAttributes);
-  for (const Attribute& attribute : attributes) append_json_member(&body_, attribute);
-  if (thread.empty()) end_members(&body_);
-  body_.append(thread).append("}");
+  body_.raw(kAttributes);
+  for (const Attribute& attribute : attributes) body_.member(attribute);
+  if (thread.empty()) body_.end_members();
+  body_.raw(thread).raw("}");
 }
 
 void EventEncoder::add_error(const ErrorInfo& error) {
-  body_.append(",\"error\":{");
-  append_json_member(&body_, "type", error.type);
-  append_json_member(&body_, "message", error.message);
-  if (!error.stack.empty()) append_json_member(&body_, "stacktrace", error.stack);
-  end_members(&body_);
-  body_ += '}';
+  body_.raw(",\"error\":{");
+  body_.member("type", error.type);
+  body_.member("message", error.message);
+  if (!error.stack.empty()) body_.member("stacktrace", error.stack);
+  body_.end_members();
+  body_.raw("}");
 }
 
 void EventEncoder::add_request(const HttpRequestInfo& request) {
-  body_.append(",\"http\":{\"request\":{");
-  append_json_member(&body_, "method", request.method);
-  append_json_member(&body_, "url", request.url);
-  append_json_object(&body_, "headers", *request.headers);
-  append_json_member(&body_, "body_bytes", request.body_bytes);
-  append_json_member(&body_, "user_agent", request.user_agent);
-  end_members(&body_);
-  body_.append("}}");
+  body_.raw(",\"http\":{\"request\":{");
+  body_.member("method", request.method);
+  body_.member("url", request.url);
+  body_.object("headers", *request.headers);
+  body_.member("body_bytes", request.body_bytes);
+  body_.member("user_agent", request.user_agent);
+  body_.end_members();
+  body_.raw("}}");
 }
 
 void EventEncoder::add_response(const HttpResponseInfo& response) {
-  body_.append(",\"http\":{\"response\":{");
+  body_.raw(",\"http\":{\"response\":{");
   if (response.status != 0) {
-    append_json_member(&body_, "status_code", static_cast<uint64_t>(response.status));
+    body_.member("status_code", static_cast<uint64_t>(response.status));
   }
-  append_json_object(&body_, "headers", *response.headers);
-  append_json_member(&body_, "body_bytes", response.body_bytes);
-  append_json_member(&body_, "content_type", response.content_type);
-  end_members(&body_);
-  body_.append("}}");
+  body_.object("headers", *response.headers);
+  body_.member("body_bytes", response.body_bytes);
+  body_.member("content_type", response.content_type);
+  body_.end_members();
+  body_.raw("}}");
 }
 
 void EventEncoder::write_rare(const EventPlace& place, int64_t duration_ns,
-                              std::string_view correlation_prefix, const ProcessText& process) {
-  char* out = out_->begin_line(kFixedBytes + head_.size() + body_.size() + process.sampling.size() +
-                               process.tail.size());
-  out = begin(out, place, head_);
+                              std::string_view correlation_prefix, const ProcessJson& process) {
+  char* out = out_->begin_line(kFixedBytes + head_.view().size() + body_.view().size() +
+                               process.sampling.size() + process.tail.size());
+  out = begin(out, place, head_.view());
   out = ids(out, place, process);
   if (duration_ns != kNoDuration) out = put_duration(out, static_cast<uint64_t>(duration_ns));
-  out = put(out, body_);
+  out = put(out, body_.view());
   out = put_correlation_id(out, correlation_prefix, place.span_id);
   end_line(put(out, process.tail));
 }
 
 void EventEncoder::start(const SpanStart& event, std::string_view thread,
-                         const ProcessText& process) {
+                         const ProcessJson& process) {
   const Operation& operation = *event.operation;
   const OperationNames& names = operation.names;
   begin_rare(names.start, Severity::kInfo, event.function);
@@ -308,7 +305,7 @@ void EventEncoder::start(const SpanStart& event, std::string_view thread,
   write_rare(event.place, kNoDuration, names.correlation_prefix, process);
 }
 
-void EventEncoder::end(const SpanEnd& event, std::string_view thread, const ProcessText& process) {
+void EventEncoder::end(const SpanEnd& event, std::string_view thread, const ProcessJson& process) {
   const Operation& operation = *event.operation;
   const OperationNames& names = operation.names;
   begin_rare(names.end, event.severity, event.function);
@@ -320,7 +317,7 @@ void EventEncoder::end(const SpanEnd& event, std::string_view thread, const Proc
 }
 
 void EventEncoder::note(const PointEvent& event, std::string_view thread,
-                        const ProcessText& process) {
+                        const ProcessJson& process) {
   bool exception = event.kind == PointKind::kException;
   begin_rare(exception ? "exception_exit" : "telemetry_loss",
              exception ? Severity::kError : Severity::kWarn, event.function);
@@ -334,7 +331,7 @@ void EventEncoder::note(const PointEvent& event, std::string_view thread,
   write_rare(event.place, kNoDuration, exception ? "exc_" : "loss_", process);
 }
 
-void EventEncoder::telemetry_process(const EventPlace& place, const ProcessText& full) {
+void EventEncoder::telemetry_process(const EventPlace& place, const ProcessJson& full) {
   char* out = out_->begin_line(kFixedBytes + full.sampling.size() + full.tail.size());
   out = begin(out, place, ",\"event_type\":\"telemetry_process\",\"severity\":\"INFO\",");
   out = put(out, kSchema);
@@ -347,13 +344,13 @@ void EventEncoder::telemetry_process(const EventPlace& place, const ProcessText&
 }
 
 void EventEncoder::telemetry_function(const EventPlace& place, const FunctionInfo& function,
-                                      const ProcessText& process) {
+                                      const ProcessJson& process) {
   begin_rare("telemetry_function", Severity::kInfo, &function);
   add_message("What the calls of a function from one place share", "telemetry_function", "code",
               "info");
-  body_.append(",\"attributes\":{").append(function_attributes(function));
-  end_members(&body_);
-  body_ += '}';
+  body_.raw(",\"attributes\":{").raw(function_attributes(function));
+  body_.end_members();
+  body_.raw("}");
   write_rare(place, kNoDuration, "ref_", process);
 }
 

@@ -14,9 +14,10 @@
 #include <string_view>
 
 #include "shim/events/event.h"
-#include "shim/events/json/function_text.h"
+#include "shim/events/json/function_json.h"
+#include "shim/events/json/json_text.h"
 #include "shim/events/json/line_buffer.h"
-#include "shim/events/json/process_text.h"
+#include "shim/events/json/process_json.h"
 
 namespace telinject {
 
@@ -26,26 +27,26 @@ class EventEncoder {
 
   // `thread` are the thread's attributes, JSON members without a comma at the end. `reference`:
   // lean, the span id of the function's telemetry_function event.
-  void function_entry(const EventPlace& place, const FunctionText& function, uint64_t reference,
-                      std::string_view thread, const ProcessText& process);
+  void function_entry(const EventPlace& place, const FunctionJson& function, uint64_t reference,
+                      std::string_view thread, const ProcessJson& process);
   // `note` and `error` may be null.
-  void function_exit(const EventPlace& place, int64_t duration_ns, const FunctionText& function,
+  void function_exit(const EventPlace& place, int64_t duration_ns, const FunctionJson& function,
                      uint64_t reference, std::string_view thread, const ExitNote* note,
-                     const ErrorInfo* error, const ProcessText& process);
+                     const ErrorInfo* error, const ProcessJson& process);
   // Of an operation. The texts of the event's process and thread in place of them.
-  void start(const SpanStart& event, std::string_view thread, const ProcessText& process);
-  void end(const SpanEnd& event, std::string_view thread, const ProcessText& process);
+  void start(const SpanStart& event, std::string_view thread, const ProcessJson& process);
+  void end(const SpanEnd& event, std::string_view thread, const ProcessJson& process);
   // `thread` may be empty.
-  void note(const PointEvent& event, std::string_view thread, const ProcessText& process);
+  void note(const PointEvent& event, std::string_view thread, const ProcessJson& process);
 
   // Lean only, before the first event that refers to them. `full` is the text of full detail.
-  void telemetry_process(const EventPlace& place, const ProcessText& full);
+  void telemetry_process(const EventPlace& place, const ProcessJson& full);
   void telemetry_function(const EventPlace& place, const FunctionInfo& function,
-                          const ProcessText& process);
+                          const ProcessJson& process);
 
  private:
   char* begin(char* out, const EventPlace& place, std::string_view type_and_severity);
-  char* ids(char* out, const EventPlace& place, const ProcessText& process);
+  char* ids(char* out, const EventPlace& place, const ProcessJson& process);
   void end_line(const char* end);
   void prepare_second(int64_t second);
   void prepare_trace(TraceId trace);
@@ -57,7 +58,7 @@ class EventEncoder {
   void add_request(const HttpRequestInfo& request);
   void add_response(const HttpResponseInfo& response);
   void write_rare(const EventPlace& place, int64_t duration_ns, std::string_view correlation_prefix,
-                  const ProcessText& process);
+                  const ProcessJson& process);
 
   LineBuffer* out_;
   const bool lean_;
@@ -68,7 +69,7 @@ class EventEncoder {
   TraceId trace_ = {};
   ShortText<64> trace_text_;  // ,"trace_id":"...","span_id":"
   // A rarer event in the making: what stands before its ids, and what comes behind them.
-  std::string head_, body_;
+  JsonText head_, body_;
 };
 
 }  // namespace telinject

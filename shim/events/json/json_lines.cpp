@@ -15,7 +15,7 @@ using nlohmann::json;
 constexpr size_t kLineBytes = 2 << 20;
 
 // Prepared text of a state that anybody may have written: it becomes part of lines as it is.
-bool is_process_text(const ProcessText& text) {
+bool is_process_json(const ProcessJson& text) {
   std::string_view tail = text.tail;
   if (!tail.ends_with("}\n")) return false;
   tail.remove_suffix(1);
@@ -39,14 +39,14 @@ JsonLines::JsonLines(std::unique_ptr<Sink> sink, const Options& options)
 
 void JsonLines::introduce(const ProcessInfo& process, const Metadata& metadata,
                           int64_t timestamp_ns, Places* places) {
-  ProcessText text = make_process_text(metadata, process);
+  ProcessJson text = make_process_json(metadata, process);
   if (lean_) {
     EventPlace place = places->note(timestamp_ns);
     encoder_.telemetry_process(place, text);
-    text = make_lean_process_text(place.span_id);
+    text = make_lean_process_json(place.span_id);
   }
   if (process.number >= processes_.size()) processes_.resize(process.number + 1);
-  processes_[process.number] = std::make_shared<ProcessText>(std::move(text));
+  processes_[process.number] = std::make_shared<ProcessJson>(std::move(text));
 }
 
 void JsonLines::introduce(const FunctionInfo& function, const ProcessInfo& process,
@@ -68,20 +68,21 @@ void JsonLines::make_room(uint32_t number) {
 }
 
 void JsonLines::make_text(FunctionSlot* slot, const FunctionInfo& function) {
-  slot->text = make_function_text(function, lean_);
+  slot->text = make_function_json(function, lean_);
 }
 
 void JsonLines::make_text(ThreadSlot* slot, const ThreadInfo& thread) {
   slot->number = thread.number;
-  slot->text.clear();
-  append_json_member(&slot->text, "thread_id", static_cast<uint64_t>(thread.tid));
-  if (!thread.name.empty()) append_json_member(&slot->text, "thread_name", thread.name);
-  end_members(&slot->text);
+  JsonText text;
+  text.member("thread_id", static_cast<uint64_t>(thread.tid));
+  if (!thread.name.empty()) text.member("thread_name", thread.name);
+  text.end_members();
+  slot->text = text.view();
 }
 
 void JsonLines::start(const SpanStart& event) {
   std::string_view thread = text_of(*event.thread);
-  const std::shared_ptr<const ProcessText>& process = text_of(*event.process);
+  const std::shared_ptr<const ProcessJson>& process = text_of(*event.process);
   if (event.operation != nullptr) {
     encoder_.start(event, thread, *process);
     return pass_on_if_large();
@@ -97,7 +98,7 @@ void JsonLines::start(const SpanStart& event) {
 
 void JsonLines::end(const SpanEnd& event) {
   std::string_view thread = text_of(*event.thread);
-  const std::shared_ptr<const ProcessText>& process = text_of(*event.process);
+  const std::shared_ptr<const ProcessJson>& process = text_of(*event.process);
   if (event.operation != nullptr) {
     encoder_.end(event, thread, *process);
     return pass_on_if_large();
@@ -179,9 +180,9 @@ bool JsonLines::restore(std::string_view state, const std::vector<const ProcessI
     bool known =
         texts.is_array() && texts.size() == 2 && texts[0].is_string() && texts[1].is_string();
     if (!known) return false;
-    ProcessText text = {texts[0].get<std::string>(), texts[1].get<std::string>()};
-    if (!is_process_text(text)) return false;
-    processes_.push_back(std::make_shared<ProcessText>(std::move(text)));
+    ProcessJson text = {texts[0].get<std::string>(), texts[1].get<std::string>()};
+    if (!is_process_json(text)) return false;
+    processes_.push_back(std::make_shared<ProcessJson>(std::move(text)));
   }
   uint32_t number = 0;
   for (const json& reference : all["functions"]) {

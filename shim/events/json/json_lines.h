@@ -53,7 +53,7 @@ class JsonLines final : public EventOutput {
  private:
   struct FunctionSlot {
     uint64_t reference = 0;  // lean: the span id of its telemetry_function event
-    FunctionText text;       // empty before its first event
+    FunctionJson text;       // empty before its first event
   };
   static constexpr uint32_t kBlockFunctions = 256;
   static constexpr size_t kFlushBytes = 1 << 20;
@@ -79,7 +79,7 @@ class JsonLines final : public EventOutput {
     return slot.text;
   }
   static void make_text(ThreadSlot* slot, const ThreadInfo& thread);
-  const std::shared_ptr<const ProcessText>& text_of(const ProcessInfo& process) const {
+  const std::shared_ptr<const ProcessJson>& text_of(const ProcessInfo& process) const {
     return processes_[process.number];
   }
   void pool_lines();
@@ -93,7 +93,7 @@ class JsonLines final : public EventOutput {
   uint64_t lost_ = 0;
   LineBuffer lines_;
   EventEncoder encoder_;
-  std::vector<std::shared_ptr<const ProcessText>> processes_;  // encoders share them
+  std::vector<std::shared_ptr<const ProcessJson>> processes_;  // encoders share them
   // In blocks, which stay where they are: encoders refer to the texts.
   std::vector<std::unique_ptr<FunctionSlot[]>> functions_;
   std::array<ThreadSlot, 1024> threads_;  // by the end of their numbers

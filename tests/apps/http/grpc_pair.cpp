@@ -1,6 +1,7 @@
 // A gRPC server and its client.
 //
-//   grpc_pair server [CERTIFICATE KEY]           prints its port; ends with its standard input
+//   grpc_pair server [CERTIFICATE KEY]           prints its port; ends with its standard input, then
+//                                                says how many calls it had
 //   grpc_pair client PORT CALLS THREADS SEED [CERTIFICATE]
 //
 // The threads share a few channels. Each replaces one at random now and then: its connection is
@@ -30,6 +31,8 @@ namespace {
 
 constexpr int kStatuses = 17;
 
+std::atomic<int> g_served;
+
 std::string read_file(const char* path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
@@ -48,6 +51,7 @@ class Call final : public grpc::ServerGenericBidiReactor {
  public:
   explicit Call(const grpc::GenericCallbackServerContext& context)
       : code_(number_in(context, "x-code")) {
+    g_served++;
     if (number_in(context, "x-early") != 0) {
       Finish(status());
     } else {
@@ -107,6 +111,7 @@ int serve(const char* certificate, const char* key) {
   while (read(0, &byte, 1) > 0) {
   }
   server->Shutdown();
+  std::printf("%d\n", g_served.load());
   return 0;
 }
 

@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "shim/cli/recorded_facts.h"
+#include "shim/drain/main/recorded_facts.h"
 #include "shim/drain/recording/recording.h"
 #include "test_drain.h"
 

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "shim/drain/naming/site_table.h"
-#include "shim/events/json/function_text.h"
+#include "shim/events/json/function_json.h"
 #include "tests/unit/lib/workshop.h"
 
 namespace telinject::test {

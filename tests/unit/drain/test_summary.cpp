@@ -110,8 +110,8 @@ TEST_CASE(
     "what filters left out is told, by filter, and is no reason to ask why nothing was seen") {
   SummaryFacts facts = facts_of(0);
   facts.events = 0;
-  facts.left_out[static_cast<size_t>(LeftOut::kMinDuration)] = 1234;
-  facts.left_out[static_cast<size_t>(LeftOut::kExclude)] = 5;
+  facts.filtered[static_cast<size_t>(FilteredBy::kMinDuration)] = 1234;
+  facts.filtered[static_cast<size_t>(FilteredBy::kExclude)] = 5;
   std::string text = summary_text(facts, {}, {});
   CHECK(has(text, "telrun: 0 spans in 1 process\n"));
   CHECK(has(text,

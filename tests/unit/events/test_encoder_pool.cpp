@@ -15,16 +15,16 @@ namespace {
 
 constexpr int64_t kNoon = 1763726400000000000;
 
-FunctionText function_text(const std::string& name, bool lean = false) {
+FunctionJson function_text(const std::string& name, bool lean = false) {
   FunctionInfo info;
   info.name = name;
   info.module = "app";
-  return make_function_text(info, lean);
+  return make_function_json(info, lean);
 }
 
-std::shared_ptr<const ProcessText> process_text(int pid) {
+std::shared_ptr<const ProcessJson> process_text(int pid) {
   std::string tail = ",\"process\":{\"pid\":" + std::to_string(pid) + "}}\n";
-  return std::make_shared<ProcessText>(ProcessText{",\"sample_rate\":1.0", tail});
+  return std::make_shared<ProcessJson>(ProcessJson{",\"sample_rate\":1.0", tail});
 }
 
 EventPlace place(uint64_t number) {
@@ -42,13 +42,13 @@ class Both {
       : encoder_(&lines_, lean),
         pool_({.most = threads}, lean, [this](std::string_view lines) { written_ += lines; }) {}
 
-  void entry(uint64_t number, const FunctionText& function, const std::string& thread,
-             const std::shared_ptr<const ProcessText>& process, uint64_t reference = 0) {
+  void entry(uint64_t number, const FunctionJson& function, const std::string& thread,
+             const std::shared_ptr<const ProcessJson>& process, uint64_t reference = 0) {
     encoder_.function_entry(place(number), function, reference, thread, *process);
     pool_.function_entry(place(number), function, reference, thread, process);
   }
-  void exit(uint64_t number, int64_t duration_ns, const FunctionText& function,
-            const std::string& thread, const std::shared_ptr<const ProcessText>& process) {
+  void exit(uint64_t number, int64_t duration_ns, const FunctionJson& function,
+            const std::string& thread, const std::shared_ptr<const ProcessJson>& process) {
     encoder_.function_exit(place(number), duration_ns, function, 0, thread, nullptr, nullptr,
                            *process);
     pool_.function_exit(place(number), duration_ns, function, 0, thread, process);
@@ -73,12 +73,12 @@ class Both {
 }  // namespace
 
 TEST_CASE("events of a pool are those of one encoder, in their order") {
-  const FunctionText one = function_text("one"), two = function_text("two");
+  const FunctionJson one = function_text("one"), two = function_text("two");
   auto process = process_text(1), other = process_text(2);
   for (size_t threads : {1, 2, 3, 8}) {
     Both both(threads);
     for (uint64_t i = 1; i <= 50000; i++) {
-      const FunctionText& function = i % 3 == 0 ? one : two;
+      const FunctionJson& function = i % 3 == 0 ? one : two;
       // Threads and processes take turns, often and seldom.
       std::string thread = thread_attributes(i < 10000 ? i : i / 5000);
       both.entry(i, function, thread, i % 7000 < 20 ? other : process);
@@ -92,7 +92,7 @@ TEST_CASE("events of a pool are those of one encoder, in their order") {
 }
 
 TEST_CASE("after a flush all is written, however little it is") {
-  const FunctionText function = function_text("f");
+  const FunctionJson function = function_text("f");
   auto process = process_text(1);
   Both both(4);
   both.pool().flush();
@@ -112,7 +112,7 @@ TEST_CASE("after a flush all is written, however little it is") {
 
 TEST_CASE("whatever a pool's events were told of may change and go") {
   Both both(3);
-  const FunctionText function = function_text("f");
+  const FunctionJson function = function_text("f");
   for (uint64_t i = 1; i <= 20000; i++) {
     // A process and a thread of each event's own, at the same addresses as those before.
     auto process = process_text(static_cast<int>(i));
@@ -126,7 +126,7 @@ TEST_CASE("whatever a pool's events were told of may change and go") {
 
 TEST_CASE("a pool's lean events have the reference of their time") {
   Both both(3, /*lean=*/true);
-  const FunctionText function = function_text("f", /*lean=*/true);
+  const FunctionJson function = function_text("f", /*lean=*/true);
   auto process = process_text(1);
   for (uint64_t i = 1; i <= 20000; i++) {
     both.entry(i, function, thread_attributes(1), process, /*reference=*/i);
@@ -146,7 +146,7 @@ TEST_CASE("large lines do not wait for many") {
 }
 
 TEST_CASE("no more is under way than a pool's workers can have") {
-  const FunctionText function = function_text(std::string(2000, 'f'));
+  const FunctionJson function = function_text(std::string(2000, 'f'));
   auto process = process_text(1);
   for (size_t threads : {1, 2, 5}) {
     Both both(threads);
@@ -166,9 +166,9 @@ TEST_CASE("no more is under way than a pool's workers can have") {
 
 TEST_CASE("a pool may end with chunks under way: they are not written") {
   auto process = process_text(1);
-  std::weak_ptr<const ProcessText> shared = process;
+  std::weak_ptr<const ProcessJson> shared = process;
   for (uint64_t events : {1, 1024, 1500, 4000, 9000}) {
-    const FunctionText function = function_text("f");
+    const FunctionJson function = function_text("f");
     std::string written;
     {
       EncoderPool pool({.most = 4}, false, [&](std::string_view lines) { written += lines; });
@@ -182,7 +182,7 @@ TEST_CASE("a pool may end with chunks under way: they are not written") {
 }
 
 TEST_CASE("a slow destination gets all, in order") {
-  const FunctionText function = function_text("f");
+  const FunctionJson function = function_text("f");
   auto process = process_text(1);
   std::string expected, written;
   {

@@ -15,7 +15,7 @@ using nlohmann::json;
 
 constexpr int64_t kNoon = 1763726400123456789;  // 2025-11-21T12:00:00.123456789Z
 
-const ProcessText kProcess = {R"(,"trace_flags":"01","sample_rate":1.0)",
+const ProcessJson kProcess = {R"(,"trace_flags":"01","sample_rate":1.0)",
                               R"(,"service":{"name":"shop"}})"
                               "\n"};
 
@@ -36,7 +36,7 @@ std::string entry(const EventPlace& where, std::string_view name = "f",
   EventEncoder encoder(&buffer);
   FunctionInfo info = function_info(name);
   info.parameters = std::move(parameters);
-  encoder.function_entry(where, make_function_text(info, /*lean=*/false), 0, R"("thread_id":12)",
+  encoder.function_entry(where, make_function_json(info, /*lean=*/false), 0, R"("thread_id":12)",
                          kProcess);
   return std::string(buffer.text());
 }
@@ -47,7 +47,7 @@ std::string exit_line(int64_t duration_ns, const ExitNote* note = nullptr,
   EventEncoder encoder(&buffer);
   FunctionInfo info = function_info("ns::f");
   info.caller = "main";
-  encoder.function_exit(place(), duration_ns, make_function_text(info, /*lean=*/false), 0,
+  encoder.function_exit(place(), duration_ns, make_function_json(info, /*lean=*/false), 0,
                         R"("thread_id":12)", note, error, kProcess);
   return std::string(buffer.text());
 }
@@ -234,7 +234,7 @@ TEST_CASE("times of one encoder, across seconds, days and leap years") {
     buffer.clear();
     EventPlace at = place();
     at.timestamp_ns = ns;
-    encoder.function_entry(at, make_function_text(function_info("f"), false), 0,
+    encoder.function_entry(at, make_function_json(function_info("f"), false), 0,
                            R"("thread_id":12)", kProcess);
     return json::parse(buffer.text())["timestamp"].get<std::string>();
   };
@@ -260,7 +260,7 @@ TEST_CASE("events stand one behind the other, a line each") {
   for (uint64_t i = 0; i < 1000; i++) {
     EventPlace where = place();
     where.sequence = i;
-    encoder.function_entry(where, make_function_text(function_info("f"), false), 0,
+    encoder.function_entry(where, make_function_json(function_info("f"), false), 0,
                            R"("thread_id":12)", kProcess);
   }
   std::string text(buffer.text());

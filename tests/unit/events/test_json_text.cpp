@@ -89,10 +89,30 @@ TEST_CASE("any three bytes make JSON that a parser takes") {
 }
 
 TEST_CASE("members") {
-  std::string text;
-  append_json_member(&text, "file", "a\"b");
-  append_json_member(&text, "line", uint64_t{12});
-  CHECK(text == R"("file":"a\"b","line":12,)");
+  JsonText text;
+  text.member("file", "a\"b");
+  text.member("line", uint64_t{12});
+  CHECK(text.view() == R"("file":"a\"b","line":12,)");
+  text.end_members();
+  CHECK(text.view() == R"("file":"a\"b","line":12)");
+  text.clear();
+  text.object("headers", {{"a\"b", "c"}, {"", ""}});
+  CHECK(text.view() == R"("headers":{"a\"b":"c","":""},)");
+}
+
+TEST_CASE("texts of every length, with one character of another kind at every place") {
+  for (std::string_view special : {"\"", "\\", "\x01", "\x7f", "\xc3\xa9", "\xff"}) {
+    for (size_t length = 0; length < 70; length++) {
+      std::string plain(length, 'x');
+      CHECK(json_escaped(plain) == plain);
+      for (size_t at = 0; at <= length; at++) {
+        std::string text = plain, expected = plain;
+        text.insert(at, special);
+        expected.insert(at, special == "\xff" ? "\xef\xbf\xbd" : special);
+        if (parsed(text) != expected) FAIL(length << " " << at);
+      }
+    }
+  }
 }
 
 }  // namespace telinject::test

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "shim/events/json/event_encoder.h"
-#include "shim/events/json/process_text.h"
+#include "shim/events/json/process_json.h"
 
 namespace telinject::test {
 namespace {
@@ -14,10 +14,10 @@ using nlohmann::json;
 
 const EventPlace kPlace = {3, 1795274220088208107, {0x11, 0x22}, 0x33, 0x44};
 
-ProcessText full_text() {
+ProcessJson full_text() {
   Metadata metadata;
   metadata.service = {"shop", "1", "dev"};
-  return make_process_text(metadata, {0, 12, 500000000, "/app", "/app -x", "c", "GCC 12", ""});
+  return make_process_json(metadata, {0, 12, 500000000, "/app", "/app -x", "c", "GCC 12", ""});
 }
 
 template <typename Write>
@@ -39,8 +39,8 @@ FunctionInfo function_info() {
   return info;
 }
 
-FunctionText function_text() {
-  return make_function_text(function_info(), /*lean=*/true);
+FunctionJson function_text() {
+  return make_function_json(function_info(), /*lean=*/true);
 }
 
 }  // namespace
@@ -48,7 +48,7 @@ FunctionText function_text() {
 TEST_CASE("an entry refers to its process and its function, and repeats neither") {
   json event = written([](EventEncoder* encoder) {
     encoder->function_entry(kPlace, function_text(), 0xabc, "\"thread_id\":9",
-                            make_lean_process_text(0xdef));
+                            make_lean_process_json(0xdef));
   });
   CHECK(event == json({{"timestamp", "2026-11-21T15:17:00.088Z"},
                        {"timestamp_ns", 1795274220088208107},
@@ -69,7 +69,7 @@ TEST_CASE("an exit has its duration, how it ended and its error") {
   ErrorInfo error = {"SIGKILL", "the process was killed by SIGKILL"};
   json event = written([&](EventEncoder* encoder) {
     encoder->function_exit(kPlace, 1500, function_text(), 0xabc, "\"thread_id\":9", &note, &error,
-                           make_lean_process_text(0xdef));
+                           make_lean_process_json(0xdef));
   });
   CHECK(event["duration_ns"] == 1500);
   CHECK(event["duration_ms"] == 0.0015);
@@ -101,7 +101,7 @@ TEST_CASE("what a process shares is written whole") {
 
 TEST_CASE("what calls share is the function's attributes, with or without any") {
   json event = written([](EventEncoder* encoder) {
-    encoder->telemetry_function(kPlace, function_info(), make_lean_process_text(0xdef));
+    encoder->telemetry_function(kPlace, function_info(), make_lean_process_json(0xdef));
   });
   CHECK(event["function_name"] == "f<\"x\">");
   CHECK(event["attributes"] ==
@@ -110,7 +110,7 @@ TEST_CASE("what calls share is the function's attributes, with or without any") 
   event = written([](EventEncoder* encoder) {
     FunctionInfo nothing;
     nothing.name = "g";
-    encoder->telemetry_function(kPlace, nothing, make_lean_process_text(1));
+    encoder->telemetry_function(kPlace, nothing, make_lean_process_json(1));
   });
   CHECK(event["attributes"] == json::object());
 }

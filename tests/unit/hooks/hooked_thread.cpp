@@ -73,7 +73,7 @@ HookedThread::HookedThread(OnFull on_full) : segment(2, kMinEntryChunks + kExitC
   g_process.main_stack_hi = kStackTop;
   g_alive.mask = ~uintptr_t{0};
   t_hook = {};
-  t_birth = {};
+  t_spawn_context = {};
   add_first_lanes();
 }
 

@@ -37,11 +37,11 @@ TEST_CASE("a thread without a call has the context that it was born with, or non
   HookedThread thread;
   TraceContext context = {};
   CHECK_FALSE(current_context(frame(1), &context));
-  t_birth.context = {1, 2, 3, 1, 1};
+  t_spawn_context.context = {1, 2, 3, 1, 1};
   REQUIRE(current_context(frame(1), &context));
   CHECK(context.span_id == 3);
   thread.lane();
-  t_birth.context = {};
+  t_spawn_context.context = {};
   CHECK(span_in(1) == 3);
 }
 

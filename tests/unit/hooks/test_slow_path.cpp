@@ -125,7 +125,7 @@ TEST_CASE("below a root that is not sampled nothing is recorded, and the fast pa
 
 TEST_CASE("a root continues the context that its thread was born with") {
   HookedThread thread;
-  t_birth.context = {1, 2, 3, 1, 1};
+  t_spawn_context.context = {1, 2, 3, 1, 1};
   thread.enter('a', 1);
   CHECK(thread.last(ControlKind::kRoot).a == kRootInherited);
   CHECK(thread.lane()->stacks[0].root.context.span_id == 3);

@@ -40,27 +40,27 @@ TEST_CASE("of several kinds of include a call has to pass each; one exclude is e
   SpanFilter filter;
   filter.functions.include = Globs("f*,_Z1fv");
   filter.files.include = Globs("a.c");
-  CHECK(filter.judge_names("f", "", "/x/a.c", "m") == LeftOut::kNo);
-  CHECK(filter.judge_names("g(int)", "_Z1fv", "/x/a.c", "m") == LeftOut::kNo);
-  CHECK(filter.judge_names("f", "", "/x/b.c", "m") == LeftOut::kInclude);
-  CHECK(filter.judge_names("f", "", "", "m") == LeftOut::kInclude);
-  CHECK(filter.judge_names("g", "", "/x/a.c", "m") == LeftOut::kInclude);
+  CHECK(filter.judge_names("f", "", "/x/a.c", "m") == FilteredBy::kNothing);
+  CHECK(filter.judge_names("g(int)", "_Z1fv", "/x/a.c", "m") == FilteredBy::kNothing);
+  CHECK(filter.judge_names("f", "", "/x/b.c", "m") == FilteredBy::kInclude);
+  CHECK(filter.judge_names("f", "", "", "m") == FilteredBy::kInclude);
+  CHECK(filter.judge_names("g", "", "/x/a.c", "m") == FilteredBy::kInclude);
   filter.modules.exclude = Globs("m");
-  CHECK(filter.judge_names("f", "", "/x/a.c", "m") == LeftOut::kExclude);
-  CHECK(filter.judge_names("g", "", "/x/a.c", "m") == LeftOut::kExclude);
-  CHECK(filter.judge_names("f", "", "/x/a.c", "n") == LeftOut::kNo);
-  CHECK(filter.judge_names("f", "", "/x/a.c", "") == LeftOut::kNo);
+  CHECK(filter.judge_names("f", "", "/x/a.c", "m") == FilteredBy::kExclude);
+  CHECK(filter.judge_names("g", "", "/x/a.c", "m") == FilteredBy::kExclude);
+  CHECK(filter.judge_names("f", "", "/x/a.c", "n") == FilteredBy::kNothing);
+  CHECK(filter.judge_names("f", "", "/x/a.c", "") == FilteredBy::kNothing);
 }
 
 TEST_CASE("depth counts from one; a name comes before it") {
   SpanFilter filter;
   CHECK_FALSE(filter.active());
-  CHECK(filter.judge(LeftOut::kNo, 1000000) == LeftOut::kNo);
+  CHECK(filter.judge(FilteredBy::kNothing, 1000000) == FilteredBy::kNothing);
   filter.max_depth = 2;
   CHECK(filter.active());
-  CHECK(filter.judge(LeftOut::kNo, 2) == LeftOut::kNo);
-  CHECK(filter.judge(LeftOut::kNo, 3) == LeftOut::kMaxDepth);
-  CHECK(filter.judge(LeftOut::kExclude, 3) == LeftOut::kExclude);
+  CHECK(filter.judge(FilteredBy::kNothing, 2) == FilteredBy::kNothing);
+  CHECK(filter.judge(FilteredBy::kNothing, 3) == FilteredBy::kMaxDepth);
+  CHECK(filter.judge(FilteredBy::kExclude, 3) == FilteredBy::kExclude);
 }
 
 TEST_CASE("each kind of filter alone is one") {

@@ -106,7 +106,7 @@ TEST_CASE("a long name is cut in whole characters") {
 
 TEST_CASE("the document has every function, what is left out and what was lost") {
   SummaryFacts facts;
-  facts.left_out[static_cast<size_t>(LeftOut::kMaxDepth)] = 7;
+  facts.filtered[static_cast<size_t>(FilteredBy::kMaxDepth)] = 7;
   Losses losses;
   losses.add(LossReason::kQueueFull, 3);
   facts.run = {3, 1000, 600, 150};
