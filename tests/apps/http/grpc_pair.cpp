@@ -1,7 +1,7 @@
 // A gRPC server and its client.
 //
-//   grpc_pair server [CERTIFICATE KEY]           prints its port; ends with its standard input, then
-//                                                says how many calls it had
+//   grpc_pair server [CERTIFICATE KEY]           prints its port; when its standard input ends,
+//                                                prints how many calls it had, and ends
 //   grpc_pair client PORT CALLS THREADS SEED [CERTIFICATE]
 //
 // The threads share a few channels. Each replaces one at random now and then: its connection is
