@@ -264,8 +264,10 @@ void skip_http2(Connection& connection, Way way, uint64_t size, const Moment& no
 }
 
 void close_http2(Connection& connection, HttpEndReason reason, int error, const Moment& now) {
-  if (connection.rest->frames[0].sequence + connection.rest->frames[1].sequence == 0) return;
   HttpEndMessage end = {};
+  end.sent_blocks = frame_of(connection, Way::kSent).sequence;
+  end.received_blocks = frame_of(connection, Way::kReceived).sequence;
+  if (end.sent_blocks + end.received_blocks == 0) return;
   end.ticks = now;
   end.error = error;
   end.reason = reason;

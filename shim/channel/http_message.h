@@ -117,7 +117,9 @@ enum class HttpEndReason : uint8_t {
 // The last byte of an exchange, both ways; or, of HTTP/2, of one direction of a stream if `half`.
 // With both, an HTTP/1 request goes on as that stream: its answer will come in HTTP/2 (Upgrade:
 // h2c). With neither exchange nor stream it is the connection's own: of HTTP/2 that of all streams
-// that are open still; of HTTP/1 `half` is set, for its exchanges have ends of their own.
+// that are open still; of HTTP/1 `half` is set, for its exchanges have ends of their own. The
+// thread that closes a connection is often another one than those that used it: so of HTTP/2 it
+// says how many blocks there were, which other lanes may still hold.
 struct HttpEndMessage {
   uint64_t connection;
   uint64_t ticks;       // of the last byte of the response (or of what ended it)
@@ -129,6 +131,7 @@ struct HttpEndMessage {
   HttpEndReason reason;
   uint8_t half;  // HTTP/2: this direction only, by kHttpFromPeer in `flags`
   uint16_t flags;
+  uint32_t sent_blocks, received_blocks;  // HTTP/2, of the connection: kHttpHeaders in all
 };
 
 // libcurl begins a transfer: perform, or add_handle of a multi handle. It may make several

@@ -34,7 +34,7 @@
 namespace telinject {
 
 inline constexpr uint64_t kSegmentMagic = 0x33764a4e494c4554;  // "TELINJv3", little endian
-inline constexpr uint32_t kLayoutVersion = 4;
+inline constexpr uint32_t kLayoutVersion = 5;
 
 inline constexpr uint32_t kPageBytes = 4096;
 inline constexpr uint32_t kChunkBytes = 64 * 1024;

@@ -6,6 +6,7 @@
 
 #include "shim/http/client_hello.h"
 #include "shim/http/fields.h"
+#include "shim/http/grpc.h"
 
 namespace telinject {
 
@@ -13,6 +14,7 @@ namespace {
 
 constexpr size_t kMaxUrlBytes = 4096;
 constexpr size_t kMaxErrorBytes = 512;
+constexpr size_t kMaxGivenUp = 16384;
 
 template <typename Head>
 std::optional<Head> head_of(const LaneMessage& message) {
@@ -61,7 +63,9 @@ std::string_view trimmed(std::string_view text) {
 void HttpDigester::add_value(std::string_view name, std::string_view value) {
   value = trimmed(value);
   if (is_authority(name)) value = without_user(value);
-  redactor_.header(name, value, &scratch_);
+  // Encoded, a secret might not look like one.
+  bool encoded = equal_ignoring_case(name, "grpc-message");
+  redactor_.header(name, encoded ? decode_grpc_message(value) : value, &scratch_);
   // Folded lines; an error in HTTP/2.
   for (char end : {'\r', '\n', '\0'}) {
     for (size_t at = scratch_.find(end); at != std::string::npos; at = scratch_.find(end, at + 1)) {
@@ -101,21 +105,33 @@ std::string HttpDigester::redacted_url(std::string_view url) {
   return out;
 }
 
+// Fields without a start line. The parser gets one.
+bool HttpDigester::trailers(std::string_view text, bool cut, FieldWriter* out) {
+  constexpr std::string_view kStartLine = "HTTP/1.1 200 OK\r\n";
+  if (!parser_.parse(std::string(kStartLine).append(text), /*request=*/false, cut, &block_)) {
+    return false;
+  }
+  add_fields(block_.fields, out);
+  return true;
+}
+
 bool HttpDigester::request(LaneMessage* message) {
   auto head = head_of<HttpRequestMessage>(*message);
   if (!head.has_value()) return false;
   bool cut = (head->flags & kHttpTruncated) != 0;
-  if (!parser_.parse(tail(*message, sizeof *head, 0, head->header_bytes), /*request=*/true, cut,
-                     &block_)) {
-    return false;
-  }
+  std::string_view text = tail(*message, sizeof *head, 0, head->header_bytes);
   std::string content;
   FieldWriter fields(&content);
-  fields.add(":method", block_.method);
-  redactor_.url(block_.target, &scratch_);
-  fields.add(":target", scratch_);
-  fields.add(":version", version_text(block_));
-  add_fields(block_.fields, &fields);
+  if ((head->flags & kHttpTrailers) != 0) {
+    if (!trailers(text, cut, &fields)) return false;
+  } else {
+    if (!parser_.parse(text, /*request=*/true, cut, &block_)) return false;
+    fields.add(":method", block_.method);
+    redactor_.url(block_.target, &scratch_);
+    fields.add(":target", scratch_);
+    fields.add(":version", version_text(block_));
+    add_fields(block_.fields, &fields);
+  }
   if (fields.cut()) head->flags |= kHttpTruncated;
   head->flags = static_cast<uint16_t>((head->flags & ~kHttpUndecoded) | kHttpDigest);
   head->header_bytes = static_cast<uint16_t>(content.size());
@@ -130,8 +146,9 @@ bool HttpDigester::response(LaneMessage* message) {
   std::string content;
   FieldWriter fields(&content);
   std::string_view text = tail(*message, sizeof *head, 0, head->header_bytes);
-  // Trailers have no start line. Nothing of them is told.
-  if ((head->flags & kHttpTrailers) == 0) {
+  if ((head->flags & kHttpTrailers) != 0) {
+    if (!trailers(text, cut, &fields)) return false;
+  } else {
     if (!parser_.parse(text, /*request=*/false, cut, &block_)) return false;
     fields.add(":status", std::to_string(block_.status));
     fields.add(":version", version_text(block_));
@@ -144,33 +161,49 @@ bool HttpDigester::response(LaneMessage* message) {
   return true;
 }
 
-// What waits in it can no longer be read.
-void HttpDigester::drop(Connections::iterator connection, std::vector<LaneMessage>* out) {
-  lose(&connection->second->sent, out);
-  lose(&connection->second->received, out);
-  connections_.erase(connection);
+// What waits in the connection that goes can no longer be read, nor can what comes of it.
+void HttpDigester::make_room(std::vector<LaneMessage>* out) {
+  auto first =
+      std::min_element(connections_.begin(), connections_.end(), [](const auto& a, const auto& b) {
+        return std::pair(!a.second->closed, a.second->last_use) <
+               std::pair(!b.second->closed, b.second->last_use);
+      });
+  lose(&first->second->sent, out);
+  lose(&first->second->received, out);
+  if (given_up_.insert(first->first).second) given_up_by_age_.push_back(first->first);
+  if (given_up_by_age_.size() > kMaxGivenUp) {
+    given_up_.erase(given_up_by_age_.front());
+    given_up_by_age_.pop_front();
+  }
+  connections_.erase(first);
 }
 
-HttpDigester::Direction* HttpDigester::direction_of(const LaneMessage& message,
-                                                    const HttpHeadersMessage& head,
-                                                    std::vector<LaneMessage>* out) {
-  Key key = {message.segment, head.connection};
+HttpDigester::Connection* HttpDigester::connection_of(const Key& key,
+                                                      std::vector<LaneMessage>* out) {
+  if (given_up_.contains(key)) return nullptr;
   auto found = connections_.find(key);
   if (found == connections_.end()) {
-    if (connections_.size() >= kMaxConnections) {
-      drop(std::min_element(connections_.begin(), connections_.end(),
-                            [](const auto& a, const auto& b) {
-                              return a.second->last_use < b.second->last_use;
-                            }),
-           out);
-    }
+    if (connections_.size() >= kMaxConnections) make_room(out);
     found = connections_.emplace(key, std::make_unique<Connection>()).first;
   }
-  Connection* connection = found->second.get();
-  connection->last_use = ++uses_;
-  return (head.flags & kHttpFromPeer) != 0 ? &connection->received : &connection->sent;
+  found->second->last_use = ++uses_;
+  return found->second.get();
 }
 
+// The connection's own end. Its state goes when all of its blocks have come.
+void HttpDigester::closed(const LaneMessage& message, std::vector<LaneMessage>* out) {
+  auto end = head_of<HttpEndMessage>(message);
+  if (!end.has_value() || end->exchange != 0 || end->stream != 0 || end->half != 0) return;
+  Key key = {message.segment, end->connection};
+  Connection* connection = connection_of(key, out);
+  if (connection == nullptr) return;
+  connection->closed = true;
+  connection->sent_blocks = end->sent_blocks;
+  connection->received_blocks = end->received_blocks;
+  if (connection->over()) connections_.erase(key);
+}
+
+// `direction` is null where nothing is known of it any more.
 void HttpDigester::decode(LaneMessage* message, Direction* direction) {
   auto head = head_of<HttpHeadersMessage>(*message);
   std::string_view block = tail(*message, sizeof *head, 0, head->block_bytes);
@@ -181,7 +214,8 @@ void HttpDigester::decode(LaneMessage* message, Direction* direction) {
   std::string texts;
   std::vector<Place> places;
   constexpr size_t kMaxDecodedBytes = 4 * kMaxFieldsBytes, kMaxPlaces = 512;
-  bool good = (head->flags & kHttpTruncated) == 0 && !direction->order.lost() &&
+  bool good = direction != nullptr && (head->flags & kHttpTruncated) == 0 &&
+              !direction->order.lost() &&
               direction->decoder.decode(block, [&](std::string_view name, std::string_view value) {
                 if (places.size() == kMaxPlaces ||
                     texts.size() + name.size() + value.size() > kMaxDecodedBytes) {
@@ -190,7 +224,7 @@ void HttpDigester::decode(LaneMessage* message, Direction* direction) {
                 places.push_back({texts.size(), name.size(), value.size()});
                 texts.append(name).append(value);
               });
-  if (!good) direction->order.lose();
+  if (!good && direction != nullptr) direction->order.lose();
   std::vector<HttpField> all;
   std::string content;
   FieldWriter fields(&content);
@@ -222,6 +256,7 @@ void HttpDigester::decode(LaneMessage* message, Direction* direction) {
 
 void HttpDigester::tell(LaneMessage message, Direction* direction, std::vector<LaneMessage>* out) {
   direction->held_bytes -= message.bytes.size();
+  direction->told++;
   decode(&message, direction);
   out->push_back(std::move(message));
 }
@@ -237,7 +272,15 @@ bool HttpDigester::headers(LaneMessage message, std::vector<LaneMessage>* out) {
   if (!head.has_value()) return true;
   head->flags = static_cast<uint16_t>(head->flags & ~(kHttpDigest | kHttpUndecoded));
   std::memcpy(message.bytes.data(), &*head, sizeof *head);
-  Direction* direction = direction_of(message, *head, out);
+  Key key = {message.segment, head->connection};
+  Connection* connection = connection_of(key, out);
+  if (connection == nullptr) {
+    decode(&message, nullptr);
+    out->push_back(std::move(message));
+    return true;
+  }
+  bool received = (head->flags & kHttpFromPeer) != 0;
+  Direction* direction = received ? &connection->received : &connection->sent;
   direction->held_bytes += message.bytes.size();
   if (direction->held_bytes > kMaxHeldBytes) direction->order.lose();
   bool told = false;
@@ -247,6 +290,7 @@ bool HttpDigester::headers(LaneMessage message, std::vector<LaneMessage>* out) {
   };
   if (!direction->order.take(head->sequence, &message, tell_next)) tell_next(std::move(message));
   if (direction->order.lost()) lose(direction, out);
+  if (connection->over()) connections_.erase(key);
   return told;
 }
 
@@ -332,11 +376,7 @@ bool HttpDigester::take(LaneMessage message, std::vector<LaneMessage>* out) {
       if (!tls(&message)) return true;
       break;
     case MessageType::kHttpEnd:
-      if (auto end = head_of<HttpEndMessage>(message);
-          end.has_value() && end->exchange == 0 && end->stream == 0) {
-        auto found = connections_.find({message.segment, end->connection});
-        if (found != connections_.end()) drop(found, out);
-      }
+      closed(message, out);
       break;
     default:
       break;
@@ -347,6 +387,8 @@ bool HttpDigester::take(LaneMessage message, std::vector<LaneMessage>* out) {
 
 void HttpDigester::forget(uint32_t segment) {
   absl::erase_if(connections_, [&](const auto& entry) { return entry.first.first == segment; });
+  absl::erase_if(given_up_, [&](const Key& key) { return key.first == segment; });
+  std::erase_if(given_up_by_age_, [&](const Key& key) { return key.first == segment; });
 }
 
 }  // namespace telinject

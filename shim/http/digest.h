@@ -6,6 +6,7 @@
 //
 //   kHttpRequest      ":method", ":target", ":version", then the header fields
 //   kHttpResponse     ":status", ":version", then the header fields
+//                     both, with kHttpTrailers: the fields
 //   kHttpHeaders      the fields of HTTP/2's block; none, and kHttpUndecoded, if it cannot be read
 //   kHttpTransfer     the URL, kHttpTransferEnd the URL and the error's text, redacted
 //   kTlsConnection    ":server_name", ":protocols", ":version" of the ClientHello
@@ -14,12 +15,14 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "shim/channel/http_message.h"
 #include "shim/channel/message.h"
 #include "shim/http/header_block.h"
@@ -38,8 +41,8 @@ constexpr bool is_http(MessageType type) {
 
 class HttpDigester final : public MessageRedactor {
  public:
-  // HTTP/2 connections whose compression is followed, at most: of more, those that have been quiet
-  // longest are given up.
+  // HTTP/2 connections whose compression is followed, at most: of more, those that are closed or
+  // have been quiet longest are given up.
   static constexpr size_t kMaxConnections = 1024;
   // Blocks of one direction that wait for one before them: this and what is being decoded.
   static constexpr size_t kMaxHeldBytes = 1 << 20;
@@ -61,26 +64,36 @@ class HttpDigester final : public MessageRedactor {
     HpackDecoder decoder;
     BlockOrder<LaneMessage> order;
     size_t held_bytes = 0;
+    uint32_t told = 0;  // blocks
   };
   struct Connection {
     Direction sent, received;
     uint64_t last_use = 0;
+    // It is closed, and had so many blocks: what other lanes have of them still comes.
+    bool closed = false;
+    uint32_t sent_blocks = 0, received_blocks = 0;
+
+    bool over() const {
+      return closed && sent.told >= sent_blocks && received.told >= received_blocks;
+    }
   };
   using Connections = absl::flat_hash_map<Key, std::unique_ptr<Connection>>;
 
   // Each false if the message makes no sense; headers() as take().
   bool request(LaneMessage* message);
+  bool trailers(std::string_view text, bool cut, FieldWriter* out);
   bool response(LaneMessage* message);
   bool headers(LaneMessage message, std::vector<LaneMessage>* out);
   void decode(LaneMessage* message, Direction* direction);
   void tell(LaneMessage message, Direction* direction, std::vector<LaneMessage>* out);
   void lose(Direction* direction, std::vector<LaneMessage>* out);
-  void drop(Connections::iterator connection, std::vector<LaneMessage>* out);
+  void make_room(std::vector<LaneMessage>* out);
   bool transfer(LaneMessage* message);
   bool transfer_end(LaneMessage* message);
   bool tls(LaneMessage* message);
-  Direction* direction_of(const LaneMessage& message, const HttpHeadersMessage& head,
-                          std::vector<LaneMessage>* out);
+  void closed(const LaneMessage& message, std::vector<LaneMessage>* out);
+  // Null if it was given up.
+  Connection* connection_of(const Key& key, std::vector<LaneMessage>* out);
   void add_fields(const std::vector<HttpField>& fields, FieldWriter* out);
   void add_value(std::string_view name, std::string_view value);
   std::string redacted_url(std::string_view url);
@@ -91,6 +104,9 @@ class HttpDigester final : public MessageRedactor {
   std::string value_, scratch_;
   Connections connections_;
   uint64_t uses_ = 0;
+  // Connections that were given up, the last ones: what comes of them cannot be read.
+  absl::flat_hash_set<Key> given_up_;
+  std::deque<Key> given_up_by_age_;
 };
 
 }  // namespace telinject

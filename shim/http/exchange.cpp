@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "shim/http/fields.h"
+#include "shim/http/grpc.h"
 
 namespace telinject {
 
@@ -61,6 +62,13 @@ int64_t parse_length(std::string_view text) {
     value = value * 10 + (c - '0');
   }
   return value;
+}
+
+void read_grpc_status(std::string_view fields, HttpExchange* exchange) {
+  auto status = parse_grpc_status(find_field(fields, "grpc-status"));
+  if (!status.has_value()) return;
+  exchange->grpc_status = *status;
+  exchange->grpc_message = find_field(fields, "grpc-message");
 }
 
 }  // namespace
@@ -168,6 +176,8 @@ bool read_request(std::string_view fields, const HttpConnection& connection,
       length = parse_length(field.value);
     } else if (equal_ignoring_case(field.name, "transfer-encoding")) {
       chunked = true;
+    } else if (exchange->http2 && equal_ignoring_case(field.name, "content-type")) {
+      exchange->grpc = is_grpc_content(field.value);
     }
   }
   if (!is_http_token(parts.method) || parts.method.size() > kMaxNameBytes) return false;
@@ -201,7 +211,7 @@ bool read_response(std::string_view fields, HttpExchange* exchange) {
   NameValues headers;
   std::string_view content_type;
   HttpField field;
-  while (next_field(&fields, &field)) {
+  for (std::string_view rest = fields; next_field(&rest, &field);) {
     if (field.name.starts_with(':')) {
       if (field.name == ":status") status = parse_length(field.value);
       continue;
@@ -214,7 +224,22 @@ bool read_response(std::string_view fields, HttpExchange* exchange) {
   exchange->response_headers = std::move(headers);
   exchange->content_type = content_type.empty() ? "unknown" : content_type;
   exchange->response_known = true;
+  // A call that fails at once has its status here, and no trailers.
+  read_grpc_status(fields, exchange);
   return true;
+}
+
+void read_trailers(std::string_view fields, bool of_request, HttpExchange* exchange) {
+  bool& known = of_request ? exchange->request_trailers_known : exchange->response_trailers_known;
+  if (known) return;
+  known = true;
+  HttpField field;
+  for (std::string_view rest = fields; next_field(&rest, &field);) {
+    if (field.name.starts_with(':')) continue;
+    (of_request ? exchange->request_trailers : exchange->response_trailers)
+        .emplace_back(field.name, field.value);
+  }
+  if (!of_request) read_grpc_status(fields, exchange);
 }
 
 TlsFacts read_tls(std::string_view fields, const HttpConnection& connection) {

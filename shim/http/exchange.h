@@ -117,6 +117,14 @@ struct HttpExchange {
   std::string content_type;
   uint64_t first_byte_ticks = 0;
 
+  // Fields behind the bodies.
+  bool request_trailers_known = false, response_trailers_known = false;
+  NameValues request_trailers, response_trailers;
+
+  bool grpc = false;     // its request is a gRPC call
+  int grpc_status = -1;  // -1: none came
+  std::string grpc_message;
+
   HttpEnd end = HttpEnd::kOpen;
   bool sent_ended = false, received_ended = false;  // HTTP/2: each direction by itself
   uint64_t end_ticks = 0;
@@ -128,6 +136,8 @@ struct HttpExchange {
   CurlFacts curl;
   std::string transfer_error, transfer_error_text;
 
+  // There was a response, and nothing else is known of it: its header block could not be decoded.
+  bool unread() const { return response_known && status == 0; }
   uint64_t request_bytes() const { return role == HttpRole::kServer ? received_bytes : sent_bytes; }
   uint64_t response_bytes() const {
     return role == HttpRole::kServer ? sent_bytes : received_bytes;
@@ -139,6 +149,8 @@ struct HttpExchange {
     a(request_known, request_written, truncated, method, url, request_headers, user_agent, version,
       peer, request_body_bytes);
     a(response_known, status, response_headers, content_type, first_byte_ticks);
+    a(request_trailers_known, response_trailers_known, request_trailers, response_trailers);
+    a(grpc, grpc_status, grpc_message);
     a(end, sent_ended, received_ended, end_ticks, sent_bytes, received_bytes, error);
     a(transfer, resend, curl, transfer_error, transfer_error_text);
     if (role > HttpRole::kServer || end > HttpEnd::kUnknown) a.fail();
@@ -164,5 +176,7 @@ TlsFacts read_tls(std::string_view fields, const HttpConnection& connection);
 bool read_request(std::string_view fields, const HttpConnection& connection,
                   HttpExchange* exchange);
 bool read_response(std::string_view fields, HttpExchange* exchange);
+// Of one direction; the first that come count.
+void read_trailers(std::string_view fields, bool of_request, HttpExchange* exchange);
 
 }  // namespace telinject

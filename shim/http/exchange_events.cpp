@@ -4,8 +4,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "shim/http/client_hello.h"
+#include "shim/http/fields.h"
+#include "shim/http/grpc.h"
 
 namespace telinject {
 
@@ -81,6 +84,8 @@ std::string_view side(bool server) {
 // What both events have: method, URL, server, peer, protocol, TLS.
 void ExchangeEvents::add_both(const HttpExchange& exchange) {
   attributes_.clear();
+  names_.clear();
+  name_ = exchange.method;
   const Url& url = exchange.url;
   bool server = exchange.role == HttpRole::kServer;
   add_text("http.request.method", exchange.method);
@@ -100,6 +105,7 @@ void ExchangeEvents::add_both(const HttpExchange& exchange) {
   if (exchange.resend > 0) add("http.request.resend_count", uint64_t{exchange.resend});
   if (exchange.peer.proxied) add("telinject.http.proxied", true);
   add_ends(exchange.peer, server);
+  if (exchange.grpc) add_grpc(exchange);
 }
 
 // The client that a proxy speaks for, the server that one was asked for.
@@ -109,6 +115,24 @@ void ExchangeEvents::add_ends(const HttpPeer& peer, bool server) {
     add("client.port", uint64_t{peer.client_port});
   }
   if (!server) add_text("telinject.http.proxy_target", peer.proxy_target);
+}
+
+// The event is called as the remote procedure is.
+void ExchangeEvents::add_grpc(const HttpExchange& exchange) {
+  GrpcNames names = grpc_names(exchange.url.path());
+  add("rpc.system", "grpc");
+  add_text("rpc.service", names.service);
+  add_text("rpc.method", names.method);
+  if (names.method.empty()) return;
+  name_ = absl::StrCat(std::string(names.service), "/", std::string(names.method));
+}
+
+void ExchangeEvents::add_trailers(std::string_view prefix, const NameValues& trailers) {
+  for (const auto& [name, value] : trailers) {
+    std::string& attribute = names_.emplace_back(prefix);
+    for (char c : name) attribute += is_http_token({&c, 1}) ? absl::ascii_tolower(c) : '_';
+    add(attribute, value);
+  }
 }
 
 void ExchangeEvents::add_peer(const HttpPeer& peer) {
@@ -161,7 +185,7 @@ const Operation& ExchangeEvents::request(const HttpExchange& exchange) {
   request_ = {exchange.method, exchange.url.text, exchange.user_agent, &exchange.request_headers,
               exchange.request_body_bytes >= 0 ? static_cast<uint64_t>(exchange.request_body_bytes)
                                                : exchange.request_bytes()};
-  operation_ = {kExchange, exchange.method, message_, attributes_, &request_};
+  operation_ = {kExchange, name_, message_, attributes_, &request_};
   return operation_;
 }
 
@@ -215,7 +239,11 @@ void ExchangeEvents::find_error(const HttpExchange& exchange) {
     error_type_ = std::to_string(status);
     std::string_view text = status_text(status);
     error_text_ = absl::StrCat("HTTP ", status, text.empty() ? "" : " ", std::string(text));
-  } else if (status == 0) {
+  } else if (exchange.grpc && is_grpc_error(exchange.grpc_status, server)) {
+    error_type_ = grpc_status_name(exchange.grpc_status);
+    error_text_ = absl::StrCat("gRPC ", error_type_, exchange.grpc_message.empty() ? "" : ": ",
+                               exchange.grpc_message);
+  } else if (status == 0 && !exchange.unread()) {
     error_type_ = "no_response";
     error_text_ = "no response was seen";
   }
@@ -224,7 +252,8 @@ void ExchangeEvents::find_error(const HttpExchange& exchange) {
 const Operation& ExchangeEvents::response(const HttpExchange& exchange, int64_t duration_ns,
                                           int64_t first_byte_ns, int64_t slow_ns) {
   find_error(exchange);
-  bool slow = (slow_ns > 0 && duration_ns > slow_ns) || exchange.end == HttpEnd::kLost;
+  bool slow =
+      (slow_ns > 0 && duration_ns > slow_ns) || exchange.end == HttpEnd::kLost || exchange.unread();
   severity_ = !error_type_.empty() ? Severity::kError : slow ? Severity::kWarn : Severity::kInfo;
   error_ = {error_type_, cut(error_text_, kMaxErrorCharacters)};
   message_ = operation_text(exchange);
@@ -236,6 +265,9 @@ const Operation& ExchangeEvents::response(const HttpExchange& exchange, int64_t 
 
   add_both(exchange);
   if (exchange.status != 0) add("http.response.status_code", int64_t{exchange.status});
+  if (exchange.grpc && exchange.grpc_status >= 0) {
+    add("rpc.grpc.status_code", int64_t{exchange.grpc_status});
+  }
   add("http.request.body.size", exchange.request_bytes());
   add("http.response.body.size", exchange.response_bytes());
   if (first_byte_ns >= 0) add("telinject.http.first_byte_ns", first_byte_ns);
@@ -243,12 +275,14 @@ const Operation& ExchangeEvents::response(const HttpExchange& exchange, int64_t 
   add_text("error.type", error_type_);
   if (exchange.truncated) add("telinject.http.truncated", true);
   add_curl(exchange.curl);
+  add_trailers("http.request.trailer.", exchange.request_trailers);
+  add_trailers("http.response.trailer.", exchange.response_trailers);
 
   static const NameValues kNone;
-  bool known = exchange.response_known;
+  bool known = exchange.response_known && !exchange.unread();
   response_ = {exchange.status, known ? std::string_view(exchange.content_type) : "unknown",
                known ? &exchange.response_headers : &kNone, exchange.response_bytes()};
-  operation_ = {kExchange, exchange.method, message_, attributes_, nullptr, &response_};
+  operation_ = {kExchange, name_, message_, attributes_, nullptr, &response_};
   return operation_;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,10 +35,14 @@ class ExchangeEvents {
   void add_ends(const HttpPeer& peer, bool server);
   void add_peer(const HttpPeer& peer);
   void add_curl(const CurlFacts& curl);
+  void add_grpc(const HttpExchange& exchange);
+  void add_trailers(std::string_view prefix, const NameValues& trailers);
   void find_error(const HttpExchange& exchange);
 
   Operation operation_;
   std::vector<Attribute> attributes_;
+  std::deque<std::string> names_;  // of attributes that are made up
+  std::string name_;
   std::string message_;
   HttpRequestInfo request_;
   HttpResponseInfo response_;

@@ -1,14 +1,16 @@
 // Header blocks of HTTP/1, digested: what comes out has valid names and no secret.
 #include "shim/http/digest.h"
+#include "tests/fuzz/exchange_lines.h"
 #include "tests/fuzz/input.h"
 
 using namespace telinject;
 
 namespace {
 
-// A secret at the end of whatever the input is, if a line ends there.
+// Returns the digest's fields. A secret is at the end of whatever the input is, if a line ends
+// there.
 template <typename Head>
-void digest(HttpDigester* digester, MessageType type, std::string block, uint16_t flags) {
+std::string digest(HttpDigester* digester, MessageType type, std::string block, uint16_t flags) {
   Head head = {};
   head.flags = flags;
   head.header_bytes = static_cast<uint16_t>(block.size());
@@ -19,7 +21,7 @@ void digest(HttpDigester* digester, MessageType type, std::string block, uint16_
   std::vector<LaneMessage> out;
   digester->take(std::move(message), &out);
   fuzz::require(out.size() <= 1);
-  if (out.empty()) return;
+  if (out.empty()) return "";
   std::string_view fields = std::string_view(out[0].bytes).substr(sizeof head);
   fuzz::require(fields.size() <= kMaxFieldsBytes);
   HttpField field;
@@ -31,6 +33,7 @@ void digest(HttpDigester* digester, MessageType type, std::string block, uint16_
     fuzz::require(field.name.starts_with(':') || field.value.find('\n') == field.value.npos);
   }
   fuzz::require(fields.empty());
+  return out[0].bytes.substr(sizeof head);
 }
 
 }  // namespace
@@ -40,9 +43,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   uint16_t flags = input.byte();
   std::string block = input.rest();
   HttpDigester digester;
-  digest<HttpRequestMessage>(&digester, MessageType::kHttpRequest, block, flags);
-  digest<HttpResponseMessage>(&digester, MessageType::kHttpResponse, block, flags);
-  digest<HttpRequestMessage>(&digester, MessageType::kHttpRequest,
-                             "GET /?token=x HTTP/1.1\r\nCookie: x\r\n" + block, flags);
+  std::string request =
+      digest<HttpRequestMessage>(&digester, MessageType::kHttpRequest, block, flags);
+  std::string response =
+      digest<HttpResponseMessage>(&digester, MessageType::kHttpResponse, block, flags);
+  std::string trailers = digest<HttpResponseMessage>(&digester, MessageType::kHttpResponse, block,
+                                                     flags | kHttpTrailers);
+  std::string behind = digest<HttpRequestMessage>(&digester, MessageType::kHttpRequest,
+                                                  "GET /?token=x HTTP/1.1\r\nCookie: x\r\n" + block,
+                                                  flags & ~kHttpTrailers);
+  fuzz::check_exchange(request, response, trailers, /*http2=*/false);
+  fuzz::check_exchange(behind, response, trailers, /*http2=*/false);
   return 0;
 }

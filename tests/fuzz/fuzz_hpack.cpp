@@ -1,5 +1,6 @@
 // Header blocks of an HTTP/2 connection: any bytes, in any order of their sequence numbers.
 #include "shim/http/digest.h"
+#include "tests/fuzz/exchange_lines.h"
 #include "tests/fuzz/input.h"
 
 using namespace telinject;
@@ -32,6 +33,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         fuzz::require(!equal_ignoring_case(field.name, "cookie") || field.value == "REDACTED");
       }
       fuzz::require(fields.empty());
+      std::string_view all = std::string_view(each.bytes).substr(sizeof head);
+      fuzz::check_exchange(all, all, all, /*http2=*/true);
     }
   }
   fuzz::require(told <= taken);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "shim/channel/http_message.h"
+#include "tests/fuzz/events.h"
 #include "tests/fuzz/input.h"
 #include "tests/unit/drain/test_drain.h"
 
@@ -116,6 +117,8 @@ struct Player {
         head.flags = input->byte();
         head.error = static_cast<int8_t>(input->byte());
         head.reason = static_cast<HttpEndReason>(input->byte() % 9);
+        head.sent_blocks = input->byte() % 4;
+        head.received_blocks = input->byte() % 4;
         put(MessageType::kHttpEnd, head, "");
         break;
       }
@@ -183,15 +186,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::require(run.lines.find("hunter2") == std::string::npos ||
                 std::string(data, data + size).find("hunter2") != std::string::npos);
   std::map<std::string, int> spans;
-  for (size_t at = 0; at < run.lines.size();) {
-    size_t end = run.lines.find('\n', at);
-    fuzz::require(end != std::string::npos);
-    auto event = nlohmann::json::parse(run.lines.substr(at, end - at), nullptr, false);
-    fuzz::require(!event.is_discarded());
+  fuzz::check_events(run.lines, [&](const nlohmann::json& event) {
     if (event["event_type"] == "http_request") fuzz::require(spans[event["span_id"]]++ == 0);
     if (event["event_type"] == "http_response") fuzz::require(spans[event["span_id"]]++ == 1);
-    at = end + 1;
-  }
+  });
   for (const auto& [span, events] : spans) fuzz::require(events == 2);
   return 0;
 }

@@ -161,7 +161,10 @@ void MessageGate::give_up_late(const Batch& batch) {
   std::vector<LaneKey> late;
   for (const auto& [key, lane] : lanes_) {
     if (!lane.waiting.has_value()) continue;
-    bool long_enough = now_ns_ - lane.waits_since_ns > kMostNs || lane.kept_bytes > kMostBytes;
+    uint64_t waited_ns = now_ns_ - lane.waits_since_ns;
+    bool all_read = batch.watermark > lane.waiting->ticks;
+    bool long_enough =
+        waited_ns > (all_read ? kMostNs : kMostNsAnyway) || lane.kept_bytes > kMostBytes;
     if (awaited || long_enough) late.push_back(key);
   }
   for (const LaneKey& key : late) give_up(key);

@@ -9,7 +9,9 @@
 // A message may wait for one of another lane (HTTP/2's header blocks are compressed, each needs the
 // one before). Then its lane stops there: what follows is kept back, and the batch vouches for no
 // time behind it. So the order of records stays as it was, and each lane has one message that waits
-// at most. A lane is kept back for kMostNs and kMostBytes, and not beyond its end or a flush.
+// at most. It is given up when all that was written before has been read, and kMostNs have gone by
+// (a record that a signal handler has interrupted is read later); or when the lane has kMostBytes
+// more, ends, or is flushed.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +34,8 @@ using MessageRedactors = std::vector<std::unique_ptr<MessageRedactor>>;
 class MessageGate {
  public:
   static constexpr uint64_t kMostNs = 100000000;
-  static constexpr size_t kMostBytes = 1 << 20;
+  static constexpr uint64_t kMostNsAnyway = 5000000000;  // where clocks differ
+  static constexpr size_t kMostBytes = 4 << 20;
 
   // `memory` is for what redactors make, and must outlive the gate.
   MessageGate(MessageRedactors redactors, RecordMemory* memory)

@@ -117,9 +117,11 @@ void HttpSpans::begin(const Place& at, OpenExchange* exchange, const HttpContext
 void HttpSpans::request(const Place& at, const AssembledMessage& message) {
   auto head = message.head<HttpRequestMessage>();
   if (!head.has_value() || (head->flags & kHttpDigest) == 0) return;
-  if ((head->flags & kHttpTrailers) != 0) return;
-  Process* process = at.thread->process;
   HttpState::Key key = {head->connection, head->exchange};
+  if ((head->flags & kHttpTrailers) != 0) {
+    return trailers(at, key, message.text(sizeof *head, head->header_bytes), /*of_request=*/true);
+  }
+  Process* process = at.thread->process;
   OpenExchange* exchange = exchange_of(process, key);
   if (exchange->http.request_known) {
     // The number is used again: by a fork that goes on with the connection, say.
@@ -137,16 +139,63 @@ void HttpSpans::request(const Place& at, const AssembledMessage& message) {
 void HttpSpans::response(const Place& at, const AssembledMessage& message) {
   auto head = message.head<HttpResponseMessage>();
   if (!head.has_value() || (head->flags & kHttpDigest) == 0) return;
-  if ((head->flags & (kHttpTrailers | kHttpInterim)) != 0) return;
-  OpenExchange* exchange = exchange_of(at.thread->process, {head->connection, head->exchange});
+  if ((head->flags & kHttpInterim) != 0) return;
+  HttpState::Key key = {head->connection, head->exchange};
+  std::string_view fields = message.text(sizeof *head, head->header_bytes);
+  if ((head->flags & kHttpTrailers) != 0) return trailers(at, key, fields, /*of_request=*/false);
+  OpenExchange* exchange = exchange_of(at.thread->process, key);
   HttpExchange& http = exchange->http;
   if (http.response_known) return;
   http.truncated = http.truncated || (head->flags & kHttpTruncated) != 0;
   http.first_byte_ticks = at.start(head->start_ticks);
-  if (!read_response(message.text(sizeof *head, head->header_bytes), &http)) {
-    totals_.add_unread();
-  }
+  if (!read_response(fields, &http)) totals_.add_unread();
   finish_if_over(at.thread->process, exchange);
+}
+
+// They come before their exchange's end.
+void HttpSpans::trailers(const Place& at, HttpState::Key key, std::string_view fields,
+                         bool of_request) {
+  OpenExchange* exchange = state_of(at.thread->process).open.find(key);
+  if (exchange != nullptr) read_trailers(fields, of_request, &exchange->http);
+}
+
+// Nobody knows what was asked for: what follows belongs to it.
+void HttpSpans::undecoded_block(const Place& at, OpenExchange* exchange, bool from_peer) {
+  HttpExchange& http = exchange->http;
+  totals_.add_unread();
+  HttpConnection& connection = known_connection(at.segment, http.connection);
+  bool opens = !http.request_known && !http.response_known &&
+               connection.role != (from_peer ? HttpRole::kClient : HttpRole::kServer);
+  if (opens) {
+    http.request_known = true;
+    exchange->sampled = false;
+  } else {
+    http.response_known = true;
+  }
+}
+
+// A block that could be read. False if the exchange may be gone.
+bool HttpSpans::take_block(const Place& at, OpenExchange* exchange, const HttpHeadersMessage& head,
+                           std::string_view fields) {
+  HttpExchange& http = exchange->http;
+  bool from_peer = (head.flags & kHttpFromPeer) != 0;
+  std::string_view status = find_field(fields, ":status");
+  if (find_field(fields, ":method").data() != nullptr) {
+    if (http.request_known) return false;
+    http.role = from_peer ? HttpRole::kServer : HttpRole::kClient;
+    // Its end is told by a message of its own.
+    if ((head.flags & kHttpEndOfStream) != 0) http.request_body_bytes = 0;
+    begin(at, exchange, head.context, fields, head.start_ticks, head.transfer,
+          /*alone=*/at.thread->servers.empty());
+    return false;
+  }
+  if (status.data() == nullptr) {
+    read_trailers(fields, (from_peer ? HttpRole::kServer : HttpRole::kClient) == http.role, &http);
+  } else if (!http.response_known && !status.starts_with('1')) {
+    http.first_byte_ticks = at.start(head.start_ticks);
+    if (!read_response(fields, &http)) totals_.add_unread();
+  }
+  return true;
 }
 
 void HttpSpans::headers(const Place& at, const AssembledMessage& message) {
@@ -160,35 +209,11 @@ void HttpSpans::headers(const Place& at, const AssembledMessage& message) {
   HttpExchange& http = exchange->http;
   http.http2 = true;
   http.truncated = http.truncated || (head->flags & kHttpTruncated) != 0;
-  bool from_peer = (head->flags & kHttpFromPeer) != 0;
-  // Its end is told by a message of its own.
-  bool last = (head->flags & kHttpEndOfStream) != 0;
   std::string_view fields = message.text(sizeof *head, head->block_bytes);
   if ((head->flags & kHttpUndecoded) != 0) {
-    totals_.add_unread();
-    // Nobody knows what was asked for: what follows belongs to it.
-    HttpConnection& connection = known_connection(at.segment, head->connection);
-    bool opens = !http.request_known && !http.response_known &&
-                 connection.role != (from_peer ? HttpRole::kClient : HttpRole::kServer);
-    if (opens) {
-      http.request_known = true;
-      exchange->sampled = false;
-    } else {
-      http.response_known = true;
-    }
-  } else if (find_field(fields, ":method").data() != nullptr) {
-    if (http.request_known) return;
-    http.role = from_peer ? HttpRole::kServer : HttpRole::kClient;
-    if (last) http.request_body_bytes = 0;
-    begin(at, exchange, head->context, fields, head->start_ticks, head->transfer,
-          /*alone=*/at.thread->servers.empty());
+    undecoded_block(at, exchange, (head->flags & kHttpFromPeer) != 0);
+  } else if (!take_block(at, exchange, *head, fields)) {
     return;
-  } else if (find_field(fields, ":status").data() != nullptr && !http.response_known) {
-    std::string_view status = find_field(fields, ":status");
-    if (!status.starts_with('1')) {
-      http.first_byte_ticks = at.start(head->start_ticks);
-      if (!read_response(fields, &http)) totals_.add_unread();
-    }
   }
   finish_if_over(process, exchange);
 }
@@ -241,8 +266,11 @@ void HttpSpans::end(const Place& at, const AssembledMessage& message) {
   } else {
     http.sent_bytes = std::max(http.sent_bytes, head->sent_bytes);
     http.received_bytes = std::max(http.received_bytes, head->received_bytes);
-    http.end = http_end(head->reason);
-    http.error = head->error;
+    // Once the response is whole, a reset only says that nothing more is wanted of the request.
+    bool answered = http.role == HttpRole::kServer ? http.sent_ended : http.received_ended;
+    bool whole = head->reason == HttpEndReason::kReset && http.response_known && answered;
+    http.end = whole ? HttpEnd::kComplete : http_end(head->reason);
+    http.error = whole ? 0 : head->error;
   }
   finish_if_over(process, exchange);
 }

@@ -52,6 +52,11 @@ class HttpSpans {
   void request(const Place& at, const AssembledMessage& message);
   void response(const Place& at, const AssembledMessage& message);
   void headers(const Place& at, const AssembledMessage& message);
+  static void trailers(const Place& at, HttpState::Key key, std::string_view fields,
+                       bool of_request);
+  bool take_block(const Place& at, OpenExchange* exchange, const HttpHeadersMessage& head,
+                  std::string_view fields);
+  void undecoded_block(const Place& at, OpenExchange* exchange, bool from_peer);
   void end(const Place& at, const AssembledMessage& message);
   void transfer(const Place& at, const AssembledMessage& message);
   void transfer_end(const Place& at, const AssembledMessage& message);

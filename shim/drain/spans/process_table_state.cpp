@@ -23,7 +23,7 @@ static_assert(is_as_known<sizeof(HttpState), 456>());
 static_assert(is_as_known<sizeof(HttpTransfer), 224>());
 static_assert(is_as_known<sizeof(OpaqueTls), 352>());
 static_assert(is_as_known<sizeof(OpenOperation), 144>());
-static_assert(is_as_known<sizeof(HttpExchange), 664>());
+static_assert(is_as_known<sizeof(HttpExchange), 760>());
 static_assert(is_as_known<sizeof(HttpConnection), 216>());
 
 // A thread that has a lane goes when that ends, and not before.

@@ -4,6 +4,10 @@
 
 #include "shim/events/json/json_text.h"
 
+#ifdef TELINJECT_CHECK_LINES
+#include <nlohmann/json.hpp>
+#endif
+
 namespace telinject {
 
 namespace {
@@ -65,6 +69,19 @@ char* put_count(char* out, std::string_view name, uint64_t count) {
 }
 
 }  // namespace
+
+// Lines are put together from prepared text, so builds for tests look at each: none may be anything
+// but JSON.
+void EventEncoder::end_line(const char* end) {
+  out_->end_line(end);
+#ifdef TELINJECT_CHECK_LINES
+  std::string_view line = out_->text();
+  line.remove_suffix(1);
+  size_t before = line.rfind('\n');
+  if (before != line.npos) line.remove_prefix(before + 1);
+  if (!nlohmann::json::accept(line)) __builtin_trap();
+#endif
+}
 
 void EventEncoder::prepare_second(int64_t second) {
   time_t time = second;
@@ -133,7 +150,7 @@ void EventEncoder::function_entry(const EventPlace& place, const FunctionJson& f
   out = put(out, "}");
   out =
       lean_ ? put_function_reference(out, reference) : put_function_correlation(out, place.span_id);
-  out_->end_line(put(out, process.tail));
+  end_line(put(out, process.tail));
 }
 
 void EventEncoder::function_exit(const EventPlace& place, int64_t duration_ns,
@@ -188,7 +205,7 @@ void EventEncoder::function_exit(const EventPlace& place, int64_t duration_ns,
   if (error != nullptr) out = put(out, body_.view());
   out =
       lean_ ? put_function_reference(out, reference) : put_function_correlation(out, place.span_id);
-  out_->end_line(put(out, process.tail));
+  end_line(put(out, process.tail));
 }
 
 namespace {
@@ -274,7 +291,7 @@ void EventEncoder::write_rare(const EventPlace& place, int64_t duration_ns,
   if (duration_ns != kNoDuration) out = put_duration(out, static_cast<uint64_t>(duration_ns));
   out = put(out, body_.view());
   out = put_correlation_id(out, correlation_prefix, place.span_id);
-  out_->end_line(put(out, process.tail));
+  end_line(put(out, process.tail));
 }
 
 void EventEncoder::start(const SpanStart& event, std::string_view thread,
@@ -323,7 +340,7 @@ void EventEncoder::telemetry_process(const EventPlace& place, const ProcessJson&
             ",\"message\":\"What the events of a process share\",\"event\":{\"name\":"
             "\"telemetry_process\",\"category\":\"code\",\"type\":\"info\"},\"attributes\":{}");
   out = put_correlation_id(out, "ref_", place.span_id);
-  out_->end_line(put(out, full.tail));
+  end_line(put(out, full.tail));
 }
 
 void EventEncoder::telemetry_function(const EventPlace& place, const FunctionInfo& function,

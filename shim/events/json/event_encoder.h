@@ -47,6 +47,7 @@ class EventEncoder {
  private:
   char* begin(char* out, const EventPlace& place, std::string_view type_and_severity);
   char* ids(char* out, const EventPlace& place, const ProcessJson& process);
+  void end_line(const char* end);
   void prepare_second(int64_t second);
   void prepare_trace(TraceId trace);
   void begin_rare(std::string_view type, Severity severity, const FunctionInfo* function);

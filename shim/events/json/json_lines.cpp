@@ -14,6 +14,15 @@ using nlohmann::json;
 
 constexpr size_t kLineBytes = 2 << 20;
 
+// Prepared text of a state that anybody may have written: it becomes part of lines as it is.
+bool is_process_json(const ProcessJson& text) {
+  std::string_view tail = text.tail;
+  if (!tail.ends_with("}\n")) return false;
+  tail.remove_suffix(1);
+  std::string line = "{\"event\":0" + text.sampling + std::string(tail);
+  return line.find('\n') == line.npos && json::accept(line);
+}
+
 }  // namespace
 
 JsonLines::JsonLines(std::unique_ptr<Sink> sink, const Options& options)
@@ -164,12 +173,16 @@ bool JsonLines::restore(std::string_view state, const std::vector<const ProcessI
     return false;
   }
   for (const json& texts : all["processes"]) {
+    if (texts.is_null()) {
+      processes_.push_back(nullptr);
+      continue;
+    }
     bool known =
         texts.is_array() && texts.size() == 2 && texts[0].is_string() && texts[1].is_string();
-    if (!known && !texts.is_null()) return false;
-    processes_.push_back(known ? std::make_shared<ProcessJson>(ProcessJson{
-                                     texts[0].get<std::string>(), texts[1].get<std::string>()})
-                               : nullptr);
+    if (!known) return false;
+    ProcessJson text = {texts[0].get<std::string>(), texts[1].get<std::string>()};
+    if (!is_process_json(text)) return false;
+    processes_.push_back(std::make_shared<ProcessJson>(std::move(text)));
   }
   uint32_t number = 0;
   for (const json& reference : all["functions"]) {

@@ -19,6 +19,7 @@ from teltest.events import read_events
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 APPS = REPOSITORY / "tests/apps"
+GRPC_FLAGS = ("-lgrpc++", "-lgrpc", "-lgpr", "-labsl_synchronization", "-pthread")
 
 COMPILERS = ("gcc", "clang")
 LEVELS = ("-O0", "-O2")

@@ -152,6 +152,17 @@ struct HttpProgram : Program {
     }
     return place;
   }
+  // The end of a connection that had so many blocks.
+  void close(LaneWriter* lane, uint64_t connection, uint32_t sent_blocks,
+             uint32_t received_blocks) {
+    HttpEndMessage head = {};
+    head.connection = connection;
+    head.ticks = ticks + 1;
+    head.reason = HttpEndReason::kClosed;
+    head.sent_blocks = sent_blocks;
+    head.received_blocks = received_blocks;
+    put(lane, MessageType::kHttpEnd, head);
+  }
   void half_end(LaneWriter* lane, uint64_t connection, uint32_t stream, bool from_peer,
                 uint64_t bytes) {
     HttpEndMessage head = {};

@@ -158,4 +158,41 @@ TEST_CASE("what is held and followed is bounded") {
   CHECK(digester.connections() == 0);
 }
 
+TEST_CASE("a connection's state lives until all of its blocks have come") {
+  HttpDigester digester;
+  Deflater out;
+  std::string first = out.block({{":method", "GET"}, {"x", "y"}}),
+              second = out.block({{":method", "GET"}, {"x", "y"}});
+  HttpEndMessage end = {};
+  end.connection = 1;
+  end.reason = HttpEndReason::kClosed;
+  end.sent_blocks = 2;
+  digest(&digester, message(MessageType::kHttpHeaders, block_head(0, first), first));
+  REQUIRE(digest(&digester, message(MessageType::kHttpEnd, end, "")).size() == 1);
+  CHECK(digester.connections() == 1);
+  auto told = digest(&digester, message(MessageType::kHttpHeaders, block_head(1, second), second));
+  REQUIRE(told.size() == 1);
+  CHECK((head_of<HttpHeadersMessage>(told[0]).flags & kHttpUndecoded) == 0);
+  CHECK(digester.connections() == 0);
+}
+
+TEST_CASE("of a connection that was given up nothing waits") {
+  HttpDigester digester;
+  std::string block = Deflater().block({{":method", "GET"}});
+  std::vector<LaneMessage> told;
+  for (uint64_t i = 0; i <= HttpDigester::kMaxConnections; i++) {
+    HttpHeadersMessage head = block_head(i == 0 ? 1 : 0, block);  // the first waits
+    head.connection = i;
+    told = digest(&digester, message(MessageType::kHttpHeaders, head, block));
+    CHECK(told.size() == (i == 0 ? 0 : i == HttpDigester::kMaxConnections ? 2 : 1));
+  }
+  CHECK((head_of<HttpHeadersMessage>(told[0]).flags & kHttpUndecoded) != 0);
+  HttpHeadersMessage head = block_head(5, block);
+  head.connection = 0;
+  told = digest(&digester, message(MessageType::kHttpHeaders, head, block));
+  REQUIRE(told.size() == 1);
+  CHECK((head_of<HttpHeadersMessage>(told[0]).flags & kHttpUndecoded) != 0);
+  CHECK(digester.connections() <= HttpDigester::kMaxConnections);
+}
+
 }  // namespace telinject::test

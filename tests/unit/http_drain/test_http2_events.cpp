@@ -151,6 +151,21 @@ TEST_CASE("a block that is missing ends what can be told of its direction") {
   CHECK(story(events) == "request response");
 }
 
+TEST_CASE("a response that cannot be read is no error, and its event is whole") {
+  HttpProgram p;
+  LaneWriter lane = p.thread(0, 1);
+  Deflater out;
+  p.connect(&lane, 1, HttpRole::kClient);
+  p.headers(&lane, 1, 1, 0, out.block(asks("/")), kLast, HttpProgram::own_trace(1));
+  p.headers(&lane, 1, 1, 0, std::string(20, '\xff'), kHttpFromPeer | kLast);
+  std::vector<json> events = p.events();
+  REQUIRE(story(events) == "request response");
+  CHECK(events[1]["severity"] == "WARN");
+  CHECK_FALSE(events[1].contains("error"));
+  CHECK(events[1]["http"]["response"] ==
+        json({{"headers", json::object()}, {"body_bytes", 0}, {"content_type", "unknown"}}));
+}
+
 TEST_CASE("a server's stream takes the trace that it brings") {
   HttpProgram p;
   LaneWriter lane = p.thread(0, 1);
@@ -222,6 +237,135 @@ TEST_CASE("a request body of HTTP/2 is counted to its end") {
   std::vector<json> events = p.events();
   REQUIRE(story(events) == "request response");
   CHECK(events[0]["http"]["request"]["body_bytes"] == 1234);
+}
+
+TEST_CASE("a connection that another thread closes has told all of its exchanges") {
+  HttpProgram p;
+  // The collector reads the closing thread's lane first.
+  LaneWriter closes = p.thread(0, 1), asks_it = p.thread(1, 2), reads = p.thread(2, 3);
+  Deflater out, in;
+  p.connect(&asks_it, 1, HttpRole::kClient);
+  constexpr uint32_t kStreams = 100;
+  for (uint32_t i = 0; i < kStreams; i++) {
+    p.headers(&asks_it, 1, 2 * i + 1, i, out.block(asks("/" + std::to_string(i))), kLast,
+              HttpProgram::own_trace(i + 1));
+    p.headers(&reads, 1, 2 * i + 1, i, in.block(answers(200, {{"x-n", std::to_string(i)}})),
+              kHttpFromPeer | kLast);
+  }
+  p.close(&closes, 1, kStreams, kStreams);
+  std::vector<json> events = p.events();
+  REQUIRE(events.size() == 2 * kStreams);
+  for (const json& event : events) {
+    CHECK(event["severity"] == "INFO");
+    if (event["event_type"] == "http_request") continue;
+    CHECK(event["http"]["response"]["status_code"] == 200);
+    CHECK(event["http"]["response"]["headers"].size() == 2);
+  }
+}
+
+TEST_CASE("what a closed connection's other lanes never tell is ended by its end") {
+  HttpProgram p;
+  LaneWriter closes = p.thread(0, 1), asks_it = p.thread(1, 2);
+  Deflater out;
+  p.connect(&asks_it, 1, HttpRole::kClient);
+  p.headers(&asks_it, 1, 1, 0, out.block(asks("/")), kLast, HttpProgram::own_trace(1));
+  p.close(&closes, 1, 3, 2);  // two blocks more, and two answers, were lost
+  const json end = event_of(p.events(), "http_response");
+  CHECK(end["attributes"]["telinject.http.end"] == "closed");
+  CHECK(end["error"]["type"] == "connection_closed");
+}
+
+namespace {
+
+Fields calls(const Fields& more = {}) {
+  Fields fields = {{":method", "POST"},
+                   {":scheme", "http"},
+                   {":path", "/shop.Orders/Place"},
+                   {":authority", "shop.example:50051"},
+                   {"content-type", "application/grpc+proto"}};
+  fields.insert(fields.end(), more.begin(), more.end());
+  return fields;
+}
+const Fields kGrpcAnswer = {{":status", "200"}, {"content-type", "application/grpc"}};
+
+// One call, its response's blocks, of which the last ends the stream.
+std::vector<json> grpc(HttpRole role, const std::vector<Fields>& blocks) {
+  HttpProgram p;
+  LaneWriter lane = p.thread(0, 1);
+  Deflater out, in;
+  bool server = role == HttpRole::kServer;
+  uint16_t asked = server ? kHttpFromPeer : 0, answered = server ? 0 : kHttpFromPeer;
+  p.connect(&lane, 1, role);
+  p.headers(&lane, 1, 1, 0, out.block(calls()), asked, HttpProgram::own_trace(1));
+  p.half_end(&lane, 1, 1, server, 10);
+  for (size_t i = 0; i < blocks.size(); i++) {
+    uint16_t last = i + 1 == blocks.size() ? kLast : 0;
+    p.headers(&lane, 1, 1, static_cast<uint32_t>(i), in.block(blocks[i]), answered | last);
+  }
+  return p.events();
+}
+
+}  // namespace
+
+TEST_CASE("a gRPC call has its names and its status") {
+  std::vector<json> events =
+      grpc(HttpRole::kClient, {kGrpcAnswer, {{"grpc-status", "0"}, {"x-token", "secret"}}});
+  REQUIRE(story(events) == "request response");
+  for (const json& event : events) {
+    CHECK(event["event"]["name"] == "shop.Orders/Place");
+    CHECK(event["attributes"]["rpc.system"] == "grpc");
+    CHECK(event["attributes"]["rpc.service"] == "shop.Orders");
+    CHECK(event["attributes"]["rpc.method"] == "Place");
+  }
+  const json& attributes = events[1]["attributes"];
+  CHECK(attributes["rpc.grpc.status_code"] == 0);
+  CHECK(attributes["http.response.trailer.grpc-status"] == "0");
+  CHECK(attributes["http.response.trailer.x-token"] == "REDACTED");
+  CHECK(events[1]["severity"] == "INFO");
+  CHECK_FALSE(events[1].contains("error"));
+}
+
+TEST_CASE(
+    "a gRPC status is an error of the client unless it is OK, of the server if it is its own") {
+  for (int status = 0; status <= 17; status++) {
+    for (HttpRole role : {HttpRole::kClient, HttpRole::kServer}) {
+      bool early = status % 2 == 0;  // at once, without trailers
+      Fields told = {{"grpc-status", std::to_string(status)}, {"grpc-message", "a%20b c"}};
+      Fields both = kGrpcAnswer;
+      both.insert(both.end(), told.begin(), told.end());
+      json end =
+          grpc(role, early ? std::vector<Fields>{both} : std::vector<Fields>{kGrpcAnswer, told})[1];
+      bool own = status == 2 || status == 4 || (status >= 12 && status <= 15);
+      bool failed = role == HttpRole::kServer ? own : status != 0;
+      CAPTURE(status, early, end.dump());
+      CHECK(end["attributes"]["rpc.grpc.status_code"] == status);
+      CHECK(end["severity"] == (failed ? "ERROR" : "INFO"));
+      if (status == 14) CHECK(end["error"]["type"] == "UNAVAILABLE");
+      if (status == 14) CHECK(end["error"]["message"] == "gRPC UNAVAILABLE: a b c");
+      if (status == 17 && failed) CHECK(end["error"]["type"] == "CODE_17");
+    }
+  }
+}
+
+TEST_CASE("a stream that is reset when the response is whole has not failed") {
+  HttpProgram p;
+  LaneWriter lane = p.thread(0, 1);
+  Deflater out, in;
+  p.connect(&lane, 1, HttpRole::kClient);
+  p.headers(&lane, 1, 1, 0, out.block(calls()), 0, HttpProgram::own_trace(1));
+  p.headers(&lane, 1, 1, 0, in.block(kGrpcAnswer), kHttpFromPeer);
+  p.headers(&lane, 1, 1, 1, in.block({{"grpc-status", "0"}}), kHttpFromPeer | kLast);
+  HttpEndMessage head = {};
+  head.connection = 1;
+  head.stream = 1;
+  head.ticks = p.ticks + 1;
+  head.error = 8;
+  head.reason = HttpEndReason::kReset;
+  p.put(&lane, MessageType::kHttpEnd, head);
+  std::vector<json> events = p.events();
+  REQUIRE(story(events) == "request response");
+  CHECK(events[1]["severity"] == "INFO");
+  CHECK(events[1]["attributes"]["rpc.grpc.status_code"] == 0);
 }
 
 }  // namespace telinject::test

@@ -224,4 +224,22 @@ TEST_CASE("a TLS connection that nobody decrypts is an event of its own kind") {
   CHECK(events[0]["duration_ns"] == 1);
 }
 
+TEST_CASE("trailers of HTTP/1 are told with the response, without secrets") {
+  HttpProgram p;
+  LaneWriter lane = p.thread(0, 1);
+  p.connect(&lane, 1, HttpRole::kClient);
+  p.request(&lane, 1, 1, get("/", "Transfer-Encoding: chunked\r\n"), HttpProgram::own_trace(1));
+  p.request(&lane, 1, 1, "X-Sum: 1\r\n", {}, kHttpTrailers);
+  p.response(&lane, 1, 1, ok("Trailer: X-Sum, X-Secret\r\n"));
+  p.response(&lane, 1, 1, "X-Sum: 2\r\nX-Sum: 3\r\nX-Secret: s3cr3t\r\n",
+             kHttpFromPeer | kHttpTrailers);
+  p.end(&lane, 1, 1);
+  std::vector<json> events = p.events();
+  REQUIRE(story(events) == "request response");
+  const json& attributes = events[1]["attributes"];
+  CHECK(attributes["http.request.trailer.x-sum"] == "1");
+  CHECK(attributes["http.response.trailer.x-sum"] == "2, 3");
+  CHECK(attributes["http.response.trailer.x-secret"] == "REDACTED");
+}
+
 }  // namespace telinject::test

@@ -5,8 +5,10 @@ Each is a function of a Site (site.py) that makes its row; CLIENTS names them.
 
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
+from teltest.run import APPS, GRPC_FLAGS, build
 from teltest.web.client_rows import client_row, quiet_row
 from teltest.web.row import Row, compare_output, look_at
 
@@ -257,6 +259,26 @@ def go(site):
     return client_row(site.place, site.nginx, "Go net/http", "none: Go's own system calls",
                       [site.go_program, f"http://localhost:{site.tap.port}"], 0, tap=site.tap, logged=2,
                       statuses_known=False, injects=0)
+
+
+@client("gRPC C++")
+def grpc(site):
+    """Threads that share connections, and close them under each other."""
+    calls = 500
+    row = Row("gRPC C++", "sockets", expected=calls, wire="-")
+    program = build("grpc_pair", [APPS / "http/grpc_pair.cpp"], flags=("-std=c++20",), link_flags=GRPC_FLAGS,
+                    instrument=False)
+    server = subprocess.Popen([program, "server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              env=site.place.variables())
+    words = [program, "client", server.stdout.readline().decode().strip(), str(calls), "8", "1"]
+    events = site.place.events_file()
+    alone, traced = site.place.run(words), site.place.run(words, events)
+    row.logged = int(server.communicate()[0]) // 2
+    compare_output(row, alone, traced)
+    row.check(row.logged == calls, f"the server had {row.logged} calls in each run")
+    look_at(row, events, "client")
+    row.check(row.pairs == calls, f"{row.pairs} pairs, {calls} are expected")
+    return row
 
 
 @client("wrk")
