@@ -1,5 +1,4 @@
 #include "shim/redaction/command_line.h"
-#include "shim/redaction/values.h"
 
 #include <algorithm>
 #include <utility>
@@ -7,6 +6,7 @@
 #include "shim/redaction/characters.h"
 #include "shim/redaction/names.h"
 #include "shim/redaction/scan.h"
+#include "shim/redaction/values.h"
 
 namespace telinject::redaction {
 

@@ -1,11 +1,11 @@
 #include "shim/redaction/subprotocols.h"
-#include "shim/redaction/values.h"
 
 #include <algorithm>
 
 #include "shim/redaction/characters.h"
 #include "shim/redaction/names.h"
 #include "shim/redaction/scan.h"
+#include "shim/redaction/values.h"
 
 namespace telinject::redaction {
 
