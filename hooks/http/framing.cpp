@@ -89,10 +89,17 @@ size_t frame_first(Connection& connection, Way way, const uint8_t* data, size_t 
   return taken;
 }
 
+// What has been gathered. A preamble's may hold a password.
+void drop(Direction& direction) {
+  if (direction.undecided_bytes == kInPreamble) return wipe_gathered(&direction.gathering);
+  drop_gathered(&direction.gathering);
+}
+
 // The bytes that were held back while it was not known what they are.
 void replay(Connection& connection, Direction& direction, Way way) {
   uint8_t bytes[sizeof direction.undecided];
   size_t size = direction.undecided_bytes;
+  if (size > sizeof bytes) return;  // a preamble that the other direction has begun just now
   __builtin_memcpy(bytes, direction.undecided, size);
   direction.undecided_bytes = 0;
   Protocol protocol = connection.protocol.load();
@@ -190,7 +197,7 @@ void give_up(Connection& connection, const Moment& now) {
 
 void switch_protocol(Connection& connection, Protocol protocol) {
   for (Direction& direction : connection.direction) {
-    drop_gathered(&direction.gathering);
+    drop(direction);
     uint32_t exchange = direction.exchange;
     __builtin_memset(static_cast<void*>(&direction), 0, sizeof direction);
     direction.exchange = exchange;
@@ -200,7 +207,9 @@ void switch_protocol(Connection& connection, Protocol protocol) {
 }
 
 void release_memory(Connection& connection) {
-  for (Direction& direction : connection.direction) drop_gathered(&direction.gathering);
+  for (Direction& direction : connection.direction) {
+    drop(direction);
+  }
   free_block(reinterpret_cast<uint8_t*>(connection.streams));
   connection.streams = nullptr;
 }

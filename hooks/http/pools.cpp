@@ -169,4 +169,9 @@ void drop_gathered(Gathering* gathering) {
   *gathering = {};
 }
 
+void wipe_gathered(Gathering* gathering) {
+  if (gathering->bytes != nullptr) __builtin_memset(gathering->bytes, 0, gathering->size);
+  drop_gathered(gathering);
+}
+
 }  // namespace telinject::program

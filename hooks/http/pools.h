@@ -37,5 +37,7 @@ void gather(Gathering* gathering, const uint8_t* data, size_t size);
 // What was gathered and `data` behind it, in one piece: `data` itself if nothing was gathered.
 Block gathered(Gathering* gathering, const uint8_t* data, size_t size);
 void drop_gathered(Gathering* gathering);
+// The same, for what may hold a password.
+void wipe_gathered(Gathering* gathering);
 
 }  // namespace telinject::program

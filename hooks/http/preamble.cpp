@@ -103,7 +103,7 @@ Piece read_proxy1(Preamble* preamble, const uint8_t* bytes, size_t size) {
   size_t end = 0;
   while (end < size && bytes[end] != '\n') end++;
   if (end == size) return size < kMaxLine ? kMore : kNonsense;
-  if (end >= kMaxLine || bytes[end - 1] != '\r') return kNonsense;
+  if (end == 0 || end >= kMaxLine || bytes[end - 1] != '\r') return kNonsense;
   Piece line = {end + 1, true, true};
   const uint8_t* at = bytes + kTextSize;
   const uint8_t* line_end = bytes + end - 1;
@@ -188,6 +188,7 @@ Piece read_socks4(Preamble* preamble, const uint8_t* bytes, size_t size) {
 
 Piece read_socks4_answer(const uint8_t* bytes, size_t size) {
   constexpr size_t kSize = 8;
+  if (size == 0) return kMore;
   if (bytes[0] != 0 || (size > 1 && bytes[1] != kGranted4)) return kNonsense;
   return size < kSize ? kMore : Piece{kSize, true, true};
 }
@@ -276,11 +277,6 @@ bool is_socks(PreambleKind kind) {
   return kind == PreambleKind::kSocks4 || kind == PreambleKind::kSocks5;
 }
 
-void wipe(Gathering* gathering) {
-  if (gathering->bytes != nullptr) __builtin_memset(gathering->bytes, 0, gathering->size);
-  drop_gathered(gathering);
-}
-
 void preamble_over(Connection& connection, Direction& direction) {
   direction.undecided_bytes = 0;
   if (is_socks(connection.rest->preamble.kind)) connection.proxied = true;
@@ -338,7 +334,7 @@ size_t frame_preamble(Connection& connection, Way way, const uint8_t* data, size
   bool less = piece.size != 0 && piece.size <= before;
   if (!piece.sound || less || (piece.size == 0 && block.truncated)) {
     direction.undecided_bytes = 0;
-    wipe(&direction.gathering);
+    wipe_gathered(&direction.gathering);
     give_up(connection, now);
     return size;
   }
@@ -346,7 +342,7 @@ size_t frame_preamble(Connection& connection, Way way, const uint8_t* data, size
     if (direction.gathering.bytes == nullptr) gather(&direction.gathering, data, size);
     return size;
   }
-  wipe(&direction.gathering);
+  wipe_gathered(&direction.gathering);
   preamble.step[static_cast<int>(way)] = 1;
   if (piece.last) preamble_over(connection, direction);
   return piece.size - before;

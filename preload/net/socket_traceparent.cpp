@@ -50,16 +50,16 @@ bool takes_whole(int fd, int flags) {
 
 // A signal may have ended the call within the line. The program would go on behind it.
 size_t send_rest(int fd, const char* rest, size_t size) {
-  constexpr int kPatienceMs = 1000;
+  constexpr int kTries = 100, kPatienceMs = 10;  // a second in all
   size_t done = 0;
-  while (done < size) {
+  for (int i = 0; i < kTries && done < size; i++) {
     long sent = sys::call(SYS_sendto, fd, sys::arg(rest + done), static_cast<long>(size - done),
-                          MSG_NOSIGNAL);
+                          MSG_NOSIGNAL | MSG_DONTWAIT);
     if (!sys::failed(sent)) {
       done += static_cast<size_t>(sent);
     } else if (sent == -EAGAIN) {
       pollfd room = {fd, POLLOUT, 0};
-      if (sys::call(SYS_poll, sys::arg(&room), 1, kPatienceMs) <= 0) break;
+      sys::call(SYS_poll, sys::arg(&room), 1, kPatienceMs);
     } else if (sent != -EINTR) {
       break;
     }

@@ -37,14 +37,17 @@ struct Method {
   Destroy destroy = nullptr;
   int (*frees)(void*) = nullptr;  // BIO_get_shutdown
 
-  // Itself where a copy cannot be made. Another thread may be making it, which takes no time.
-  const void* finished_copy() const {
+  // Itself where a copy cannot be made. Another thread may be making it, which takes no time; or
+  // that thread is not in this forked child.
+  const void* finished_copy() {
     constexpr int kPatience = 1000;
     for (int i = 0; i < kPatience; i++) {
       if (const void* made = copy.load(std::memory_order_acquire)) return made;
       sys::call(SYS_sched_yield);
     }
-    return original.load(std::memory_order_relaxed);
+    const void* none = nullptr;
+    copy.compare_exchange_strong(none, original.load(std::memory_order_relaxed));
+    return copy.load(std::memory_order_acquire);
   }
   const void* library() const { return reinterpret_cast<const void*>(read); }
   // Null if the BIO has none.
@@ -190,7 +193,8 @@ const void* watched_method(const void* method, const void* crypto) {
     Method& known = g_methods[i];
     const void* original = nullptr;
     if (known.original.compare_exchange_strong(original, method)) {
-      known.copy.store(make_copy(crypto, method, &known, kFunctions[i]), std::memory_order_release);
+      const void* made = make_copy(crypto, method, &known, kFunctions[i]);
+      known.copy.store(made != nullptr ? made : method, std::memory_order_release);
     } else if (original != method) {
       continue;
     }

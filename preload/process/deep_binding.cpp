@@ -134,17 +134,18 @@ void wrap_reference(const dl_phdr_info& object, const SymbolTable& table,
   const Wrapper* wrapper = find_wrapper(symbol.name);
   if (wrapper == nullptr) return;
   auto* place = reinterpret_cast<std::atomic<void*>*>(symbol.place);
-  void* bound = place->load(std::memory_order_relaxed);
+  void* there = place->load(std::memory_order_relaxed);
+  void* bound = there;
   if (contains_address(object, reinterpret_cast<uintptr_t>(bound))) {
-    // Not bound yet, and led to the loader by the object's own linkage table; or its own function,
-    // whose calls within the library are its own affair.
-    if (table.find(wrapper->name, wrapper->hash) != nullptr) return;
+    // A slot that is not bound yet, and led to the loader by the object's own linkage table; or a
+    // function of the object's own, which it defines by this name or has put here itself.
+    if (!symbol.is_slot || table.find(wrapper->name, wrapper->hash) != nullptr) return;
     bound = g_scope.definition(*wrapper, symbol.reference.version);
   }
   void* instead = wrapped(*wrapper, bound);
   if (instead == bound) return;
   Writable writable(object, symbol.place);
-  if (writable.ok()) place->store(instead, std::memory_order_release);
+  if (writable.ok()) place->compare_exchange_strong(there, instead, std::memory_order_acq_rel);
 }
 
 void wrap_objects(const Before& before) {

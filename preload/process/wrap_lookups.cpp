@@ -62,13 +62,15 @@ void* in_place_of(void* found, const char* name) {
 void* dlsym_by_handle(void* handle, const char* name) {
   wrap_deep_bindings();
   void* found = reinterpret_cast<Dlsym>(real_or_none(kReal_dlsym))(handle, name);
-  if (found != nullptr && is_hollow(name)) return dlsym_behind_us(nullptr, name);
+  if (found != nullptr && is_ours(found) && is_hollow(name)) return dlsym_behind_us(nullptr, name);
   return in_place_of(found, name);
 }
 void* dlvsym_by_handle(void* handle, const char* name, const char* version) {
   wrap_deep_bindings();
   void* found = reinterpret_cast<Dlvsym>(real_or_none(kReal_dlvsym))(handle, name, version);
-  if (found != nullptr && is_hollow(name)) return dlvsym_behind_us(nullptr, name, version);
+  if (found != nullptr && is_ours(found) && is_hollow(name)) {
+    return dlvsym_behind_us(nullptr, name, version);
+  }
   return in_place_of(found, name);
 }
 

@@ -30,6 +30,7 @@ void* stub_of(uint32_t number) {
   return const_cast<char*>(telinject_stubs + number * kStubBytes);
 }
 
+// False, too, for what is in a namespace of its own (dlmopen): the loader lists only ours.
 bool is_loaded(const void* definition) {
   bool found = false;
   each_loaded_object([&](const dl_phdr_info& object, uint32_t) {
@@ -51,7 +52,7 @@ Stub stub_at(const void* call_site) {
 void* stub_for(LibraryFunction function, void* definition) {
   uint32_t first = 0;
   while (first < kFunctionCount && kFunctions[first] != function) first++;
-  if (first == kFunctionCount) return nullptr;
+  if (first == kFunctionCount || !is_loaded(definition)) return nullptr;
   first *= kStubsOfFunction;
   for (uint32_t number = first; number < first + kStubsOfFunction; number++) {
     void* before = nullptr;

@@ -28,6 +28,7 @@ struct SymbolPlace {
   const char* name;
   SymbolReference reference;
   uintptr_t place;
+  bool is_slot;  // of the linkage table, which is filled at the first call, or when loaded
 };
 
 class SymbolTable {
@@ -73,9 +74,12 @@ class SymbolTable {
     for (size_t i = 0; relocations != nullptr && i < bytes / sizeof *relocations; i++) {
       const ElfW(Rela)& each = relocations[i];
       auto index = static_cast<uint32_t>(ELF64_R_SYM(each.r_info));
-      if (index == 0 || each.r_addend != 0 || !is_address(ELF64_R_TYPE(each.r_info))) continue;
-      visit(SymbolPlace{
-          string(symbols_[index].st_name), {wanted_version(index)}, base_ + each.r_offset});
+      uint64_t type = ELF64_R_TYPE(each.r_info);
+      if (index == 0 || each.r_addend != 0 || !is_address(type)) continue;
+      visit(SymbolPlace{string(symbols_[index].st_name),
+                        {wanted_version(index)},
+                        base_ + each.r_offset,
+                        type == R_X86_64_JUMP_SLOT});
     }
   }
   static bool is_address(uint64_t relocation_type) {

@@ -21,6 +21,8 @@ constexpr Wrapper kWrappers[] = {
 #include "preload/real/interposed.def"
 };
 
+}  // namespace
+
 bool is_ours(const void* function) {
   bool ours = false;
   each_loaded_object([&](const dl_phdr_info& object, uint32_t) {
@@ -29,8 +31,6 @@ bool is_ours(const void* function) {
   });
   return ours;
 }
-
-}  // namespace
 
 const Wrapper* find_wrapper(const char* name) {
   uint32_t hash = gnu_hash(name);

@@ -28,9 +28,13 @@ struct Wrapper {
 // Null if nothing of that name is wrapped, or if the wrapper does without the real function.
 const Wrapper* find_wrapper(const char* name);
 
+// True if the function is of this library.
+bool is_ours(const void* function);
+
 // What to call instead of `function`, a definition of what the wrapper wraps, so that the wrapper
 // sees the call and goes on to that very definition. `function` itself if there is none: it is not
-// the one that our wrapper calls, is ours already, or there are too many definitions at once.
+// the one that our wrapper calls, is ours already, is in a namespace of its own (dlmopen), or there
+// are too many definitions at once.
 void* wrapped(const Wrapper& wrapper, void* function);
 
 }  // namespace telinject::program

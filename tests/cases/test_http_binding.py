@@ -149,6 +149,15 @@ def test_looked_up_in_one_library_after_another(shop):
     assert said == [f"symbol: {number}" for number in [*range(1, 7)] * 2]
 
 
+def test_looked_up_in_other_namespaces(shop):
+    """Which the loader does not list; more of them than there are entries for one function."""
+    libraries = [shop.provider(number) for number in range(1, 7)]
+    words = [word for library in libraries for word in ("apart", library)]
+    words += [word for library in libraries * 2 for word in ("symbol", library)]
+    said = shop.says(shop.program(), *words)
+    assert said == [f"symbol: {number}" for number in [*range(1, 7)] * 2]
+
+
 def test_looked_up_by_version(shop):
     one, two = shop.provider(1, "V1"), shop.provider(2, "V2")
     said = shop.says(shop.program(), "global", one, "local", two, "version", one, "V1", "version", two, "V2",

@@ -11,6 +11,21 @@
 /* Bound where it is loaded, not where it is called. */
 static ssize_t (*const volatile kRead)(int, void*, size_t) = read;
 
+/* Led to a function of the library's own before anybody looks: as SQLite's table of system calls.
+ */
+static ssize_t own_write(int fd, const void* bytes, size_t size);
+static ssize_t (*volatile replaced_write)(int, const void*, size_t) = write;
+static int own_writes;
+
+static ssize_t own_write(int fd, const void* bytes, size_t size) {
+  own_writes++;
+  return write(fd, bytes, size);
+}
+
+__attribute__((constructor)) static void replace(void) {
+  replaced_write = own_write;
+}
+
 int run(const char* port) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -18,7 +33,8 @@ int run(const char* port) {
   if (connect(fd, (struct sockaddr*)&address, sizeof address) != 0) return 2;
   const char request[] = "GET /socket HTTP/1.1\r\nHost: localhost\r\n\r\n";
   char answer[1000];
-  if (write(fd, request, sizeof request - 1) != sizeof request - 1) return 3;
+  if (replaced_write(fd, request, sizeof request - 1) != sizeof request - 1) return 3;
+  if (own_writes != 1) return 5;
   if (kRead(fd, answer, sizeof answer) <= 0) return 4;
   printf("%.*s\n", (int)strcspn(answer, "\r"), answer);
   fflush(stdout);

@@ -1,6 +1,7 @@
 // Does what its arguments say, and prints which library answers:
 //   call            through the program's own reference (if it was built with one)
 //   local LIBRARY   dlopen, RTLD_LOCAL; global LIBRARY: RTLD_GLOBAL; deep LIBRARY: RTLD_DEEPBIND
+//   apart LIBRARY   dlmopen, in a namespace of its own
 //   run LIBRARY     calls its `run` and `run_curl`; close LIBRARY: dlclose
 //   symbol LIBRARY  what dlsym finds in it; version LIBRARY VERSION: what dlvsym finds in it; next,
 //                   default: what it finds there; same LIBRARY: whether it finds the same again
@@ -74,6 +75,7 @@ int main(int count, char** words) {
     if (strcmp(word, "local") == 0) open_library(name, RTLD_LOCAL);
     if (strcmp(word, "global") == 0) open_library(name, RTLD_GLOBAL);
     if (strcmp(word, "deep") == 0) open_library(name, RTLD_LOCAL | RTLD_DEEPBIND);
+    if (strcmp(word, "apart") == 0) *handle_of(name) = dlmopen(LM_ID_NEWLM, name, RTLD_NOW);
     if (strcmp(word, "run") == 0) run(name);
     if (strcmp(word, "close") == 0) dlclose(*handle_of(name));
     if (strcmp(word, "symbol") == 0) ask("symbol", *handle_of(name));

@@ -53,7 +53,7 @@ class StandIn {
                                 "echo \"$0 $*\" >seen\n"
                                 "find /proc/$$/fd -type l -fprintf fds 'fd %f %l\\n'\n"
                                 "cat fds >>seen\n"
-                                "grep -E 'Sig(Blk|Ign)' /proc/$$/status >>seen\n"
+                                "grep -E 'Sig(Blk|Ign)' /proc/self/status >>seen\n"
                                 "env >>seen\n")) {
     REQUIRE(chmod(script_.c_str(), 0755) == 0);
   }

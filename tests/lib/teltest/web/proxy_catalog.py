@@ -13,7 +13,7 @@ from teltest.web.client_catalog import PYTHON, curl
 from teltest.web.client_rows import client_row
 from teltest.web.processes import Server, free_ports
 from teltest.web.row import Row, compare_output, look_at
-from teltest.web.server_catalog import APPS, _common_log, _process
+from teltest.web.server_catalog import APPS, common_log, process_row
 from teltest.web.server_rows import server_and_client_are_one_trace, server_row
 
 PROXY_CLIENTS, PROXY_SERVERS = {}, {}
@@ -259,10 +259,10 @@ listen front
         found = re.findall(r"(?m)^(\S+) (\S+) (\d{3}) \S+$", (folder / "behind.log").read_text())
         behind[-1].kill()
         return [(method, path, int(status)) for method, path, status in found]
-    return _process(site, name, "sockets", command, log, clients=2, expected=2, tap=False,
-                    load=lambda base: ["sh", "-c",
-                                       f"/usr/bin/curl -q -sS {base}/small.txt {base}/none"],
-                    check=server_and_client_are_one_trace)
+    return process_row(site, name, "sockets", command, log, clients=2, expected=2, tap=False,
+                       load=lambda base: ["sh", "-c",
+                                          f"/usr/bin/curl -q -sS {base}/small.txt {base}/none"],
+                       check=server_and_client_are_one_trace)
 
 
 # ---- Upgrade: h2c
@@ -305,7 +305,7 @@ def _upgraded(base):
 
 def _answered(path):
     """Apache logs the 101 as well."""
-    return [entry for entry in _common_log(path) if entry[2] != 101]
+    return [entry for entry in common_log(path) if entry[2] != 101]
 
 
 @_row(PROXY_CLIENTS, "curl --http2, nghttp -u (Upgrade: h2c)")
@@ -331,10 +331,10 @@ def upgrading_clients(site, name):
 
 @_row(PROXY_SERVERS, "apache2, Upgrade: h2c")
 def apache_h2c(site, name):
-    return _process(site, name, "HTTP/1 to HTTP/2, sockets",
-                    lambda folder, port: _apache_h2c(site, folder, port),
-                    lambda folder: _answered(folder / "access.log"), expected=3, tap=False,
-                    load=_upgraded)
+    return process_row(site, name, "HTTP/1 to HTTP/2, sockets",
+                       lambda folder, port: _apache_h2c(site, folder, port),
+                       lambda folder: _answered(folder / "access.log"), expected=3, tap=False,
+                       load=_upgraded)
 
 
 # ---- methods of its own
@@ -361,5 +361,5 @@ sub vcl_recv {{
         return ["sh", "-c", " && ".join((one("GET", "/1.txt"), one("GET", "/1.txt"), one("PURGE", "/1.txt"),
                                          one("GET", "/1.txt"), one("BAN", "/1.txt"), one("GET", "/1.txt")))]
     # Its own log is asked for while it runs only: what the client was answered stands for it.
-    return _process(site, name, "sockets", command, lambda folder: 6, load=load, expected=6, clients=3,
-                    tap=False)
+    return process_row(site, name, "sockets", command, lambda folder: 6, load=load, expected=6, clients=3,
+                       tap=False)
