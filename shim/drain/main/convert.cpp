@@ -77,7 +77,7 @@ bool convert_one(const std::string& path, Sink* sink, ConvertOptions* wanted) {
   options.output = wanted->output;
   std::atomic<uint64_t> progress_count{0};
   EventOutputs outputs =
-      json_output(std::make_unique<SharedSink>(sink), choice.lean, {.most = wanted->threads});
+      make_outputs(std::make_unique<SharedSink>(sink), choice, {.most = wanted->threads});
   Processor processor(nullptr, &clock, std::move(outputs), std::move(options),
                       {[](SegmentId, int) {}, [] {}, &progress_count});
   ProgressBar progress(absl::StrCat("telinject: ", path), [&] {

@@ -311,7 +311,7 @@ int run_drain(bool under_telrun) {
     std::string totals = options.totals != nullptr ? options.totals->path() : "";
     std::string output = options.output;
     processor = std::make_unique<Processor>(
-        &queue, &clock, json_output(std::move(sink), choice.lean, workers), std::move(options),
+        &queue, &clock, make_outputs(std::move(sink), choice, workers), std::move(options),
         Processor::Hooks{watch, written, &progress, encoded});
     hooks.stop = [&] { processor->stop(); };
     auto leave = [&](Batch first) {

@@ -112,10 +112,11 @@ std::unique_ptr<Sink> open_sink(const Settings& settings, const std::string& fil
   return open_no_sink();
 }
 
-EventOutputs json_output(std::unique_ptr<Sink> sink, bool lean, const Workers& encoders) {
+EventOutputs make_outputs(std::unique_ptr<Sink> sink, const OutputChoice& choice,
+                          const Workers& encoders) {
   EventOutputs outputs;
   outputs.push_back(
-      std::make_unique<JsonLines>(std::move(sink), JsonLines::Options{lean, encoders}));
+      std::make_unique<JsonLines>(std::move(sink), JsonLines::Options{choice.lean, encoders}));
   return outputs;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "shim/channel/settings.h"
+#include "shim/drain/main/recorded_facts.h"
 #include "shim/drain/report/totals_report.h"
 #include "shim/events/event_output.h"
 #include "shim/sinks/sink.h"
@@ -29,8 +30,10 @@ std::unique_ptr<Sink> open_program_output(const Settings& settings);
 // Events go nowhere; each is counted as lost.
 std::unique_ptr<Sink> open_no_sink();
 
-// Lines of JSON into the sink. `encoders`: the threads that may encode.
-EventOutputs json_output(std::unique_ptr<Sink> sink, bool lean, const Workers& encoders);
+// What makes text of events, in the format that was chosen, for the sink. `encoders`: the threads
+// that may encode.
+EventOutputs make_outputs(std::unique_ptr<Sink> sink, const OutputChoice& choice,
+                          const Workers& encoders);
 
 // Null if there is none. With a bare preload several programs may have the same setting in their
 // environment, each with a drain: the file is the first one's (docs/output.md).
