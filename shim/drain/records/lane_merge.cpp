@@ -26,14 +26,16 @@ const uint64_t* LaneStream::next_record() {
   return nullptr;
 }
 
-const uint64_t* LaneStream::peek() {
+const uint64_t* LaneStream::find() {
   for (; !runs_.empty(); runs_.pop_front(), offset_ = 0) {
-    const uint64_t* record = next_record();
-    if (record == nullptr) continue;
-    uint64_t ticks = (*record - ticks_ahead_) & kTicksMask;
-    if (ticks > ticks_) ticks_ = ticks;
-    return record;
+    const Run& run = runs_.front();
+    bool records = !run.message.has_value();
+    data_ = records ? reinterpret_cast<const uint8_t*>(run.bytes.data()) : nullptr;
+    size_ = records ? run.bytes.size() : 0;
+    if (const uint64_t* record = next_record()) return seen(record);
   }
+  data_ = nullptr;
+  size_ = 0;
   return nullptr;
 }
 
@@ -46,6 +48,8 @@ std::optional<AssembledMessage> LaneStream::message() const {
 
 std::vector<Run> LaneStream::rest() {
   std::vector<Run> rest;
+  data_ = nullptr;
+  size_ = 0;
   for (; !runs_.empty(); runs_.pop_front(), offset_ = 0) {
     Run& run = runs_.front();
     if (run.message.has_value()) {
@@ -70,12 +74,11 @@ uint64_t count_entries(const Run& run) {
 }
 
 void LaneStream::next() {
-  if (runs_.front().message.has_value()) {
+  if (data_ == nullptr) {
     runs_.pop_front();
     return;
   }
-  const auto* record = reinterpret_cast<const uint64_t*>(runs_.front().bytes.data() + offset_);
-  offset_ += record_bytes(*record);
+  offset_ += record_bytes(*reinterpret_cast<const uint64_t*>(data_ + offset_));
 }
 
 }  // namespace telinject::drain

@@ -10,8 +10,10 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <utility>
 #include <vector>
 
+#include "shim/channel/record.h"
 #include "shim/drain/records/lane_reader.h"
 #include "shim/drain/records/message_assembler.h"
 
@@ -19,6 +21,20 @@ namespace telinject::drain {
 
 class LaneStream {
  public:
+  LaneStream() = default;
+  // Moving leaves what the other had before.
+  LaneStream(LaneStream&& other) noexcept { *this = std::move(other); }
+  LaneStream& operator=(LaneStream&& other) noexcept {
+    runs_.swap(other.runs_);
+    std::swap(offset_, other.offset_);
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    std::swap(ticks_, other.ticks_);
+    std::swap(ticks_ahead_, other.ticks_ahead_);
+    std::swap(message_record_, other.message_record_);
+    return *this;
+  }
+
   // `ticks_ahead`: of the program's clock, as SegmentInfo has it.
   void append(Run run, uint64_t ticks_ahead = 0) {
     runs_.push_back(std::move(run));
@@ -27,7 +43,14 @@ class LaneStream {
 
   // The next record, or null; its place and (monotonic) time. In place of a message in one piece:
   // the kMessage record that it would begin with.
-  const uint64_t* peek();
+  const uint64_t* peek() {
+    if (offset_ + kUnitBytes <= size_) {
+      const auto* record = reinterpret_cast<const uint64_t*>(data_ + offset_);
+      bool any = *record != kVoid && !is_second_unit(*record);
+      if (any && offset_ + record_bytes(*record) <= size_) return seen(record);
+    }
+    return find();
+  }
   // The message, if that is next.
   std::optional<AssembledMessage> message() const;
   uint64_t position() const { return runs_.front().position + offset_; }
@@ -43,10 +66,19 @@ class LaneStream {
   }
 
  private:
+  const uint64_t* find();
   const uint64_t* next_record();
+  const uint64_t* seen(const uint64_t* record) {
+    uint64_t ticks = (*record - ticks_ahead_) & kTicksMask;
+    if (ticks > ticks_) ticks_ = ticks;
+    return record;
+  }
 
   std::deque<Run> runs_;
   size_t offset_ = 0;
+  // Of the first run, once it has been looked at, if it is of records.
+  const uint8_t* data_ = nullptr;
+  size_t size_ = 0;
   uint64_t ticks_ = 0;
   uint64_t ticks_ahead_ = 0;                     // given with each run
   std::array<uint64_t, 4> message_record_ = {};  // what peek() shows of a message
