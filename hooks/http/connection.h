@@ -98,7 +98,7 @@ struct FrameReader {
   bool settled;  // SETTINGS has passed, as it must first
 };
 
-// Of what a connection begins with, so many bytes say what it is (preamble.h).
+// How many bytes at the start of a connection decide what it is (preamble.h).
 inline constexpr size_t kOpeningBytes = 11;
 // In place of their number: what passes stands before HTTP or TLS.
 inline constexpr uint8_t kInPreamble = 0xff;

@@ -267,8 +267,8 @@ bool take_part(Passing* passing) {
   return false;
 }
 
-// Of a request whose header block makes no sense, or does not fit (`whole`: it is there), nobody
-// will be told: it counts as unread. Even as the first it is HTTP.
+// A request whose header block makes no sense, or does not fit (`whole`: all of it has passed), is
+// counted as unread. A connection that begins with one is HTTP all the same.
 void give_up_here(Connection& connection, Way way, bool whole, const Moment& now) {
   const Direction& direction = direction_of(connection, way);
   bool known = whole || (direction.stage == Stage::kHead && direction.parser.http_major == 1);

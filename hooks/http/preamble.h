@@ -1,7 +1,7 @@
 // What stands before HTTP or TLS on a connection and says whom it is really with: the PROXY
 // protocol, versions 1 and 2 (haproxy, load balancers), and SOCKS 4, 4a and 5. It is read and
-// stepped over; then the connection begins anew. A user's name and password are read by nobody:
-// their bytes are counted, and what was gathered of them is wiped.
+// stepped over; then the connection begins anew. A user's name and password are not read: their
+// bytes are counted, and what was gathered of them is wiped.
 //
 // Async-signal-safe.
 #pragma once

@@ -81,7 +81,7 @@ const void* where(const void* data, int flags) {
   }
 }
 
-// Of a message that was received. Those that a look (MSG_PEEK) brings are open, too.
+// Descriptors that came with a message. MSG_PEEK opens them, too.
 inline void descriptors_arrived(const msghdr& message) {
   if (TELINJECT_LIKELY(message.msg_controllen == 0) || g_descriptor_limit == 0) return;
   descriptors_arrived(static_cast<const char*>(message.msg_control), message.msg_controllen);

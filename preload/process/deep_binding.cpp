@@ -47,9 +47,8 @@ struct Scope {
   void find(uint32_t root);
   void* definition(const Wrapper& wrapper, const char* version) const;
 };
-// One at a time.
+// Of the thread that holds the lock of the loader's list.
 Scope g_scope;
-std::atomic<uint32_t> g_wrapping;
 
 const ElfW(Dyn) * dynamic_of(const dl_phdr_info& object) {
   for (int i = 0; i < object.dlpi_phnum; i++) {
@@ -148,12 +147,11 @@ void wrap_reference(const dl_phdr_info& object, const SymbolTable& table,
   if (writable.ok()) place->compare_exchange_strong(there, instead, std::memory_order_acq_rel);
 }
 
-void wrap_objects(const Before& before) {
-  if (list_now().gone != before.gone) return;  // what is new cannot be told
-  g_scope.find(before.objects);
+void wrap_objects(uint32_t first) {
+  g_scope.find(first);
   if (g_scope.count == 0) return;
   each_loaded_object([&](const dl_phdr_info& object, uint32_t index) {
-    if (index < before.objects) return false;
+    if (index < first) return false;
     SymbolTable table(object);
     table.each_place([&](const SymbolPlace& place) { wrap_reference(object, table, place); });
     return false;
@@ -172,16 +170,12 @@ void wrap_deep_bindings() {
   if (!t_opening) return;
   t_opening = false;
   if (!tracing() || g_process.restricted.load(std::memory_order_relaxed) != 0) return;
-  constexpr int kPatience = 1000;
-  for (int i = 0; i < kPatience; i++) {
-    uint32_t free = 0;
-    if (g_wrapping.compare_exchange_strong(free, 1, std::memory_order_acquire)) {
-      wrap_objects(t_before);
-      g_wrapping.store(0, std::memory_order_release);
-      return;
-    }
-    sys::call(SYS_sched_yield);
-  }
+  // Within one walk, so that no library is loaded or unloaded meanwhile. If one has gone since,
+  // what is new cannot be told.
+  each_loaded_object([](const dl_phdr_info& object, uint32_t) {
+    if (object.dlpi_subs == t_before.gone) wrap_objects(t_before.objects);
+    return true;
+  });
 }
 
 }  // namespace telinject::program

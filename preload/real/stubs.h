@@ -1,7 +1,7 @@
 // Entries of wrapped library functions that are bound to one definition each (wrappers.h).
 //
 // A stub calls the wrapper. The return address of that call says which stub it was, and with it
-// which definition is meant, whoever has called the stub.
+// which definition is meant.
 //
 // Safety class: async-signal-safe; taking a stub when all are taken walks the list of objects.
 #pragma once

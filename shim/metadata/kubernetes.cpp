@@ -2,10 +2,11 @@
 
 #include <algorithm>
 
-#include "absl/strings/ascii.h"
 #include "shim/metadata/container.h"
 #include "shim/metadata/documents.h"
 #include "shim/metadata/text_files.h"
+#include "shim/redaction/names.h"
+#include "shim/redaction/redactor.h"
 
 namespace telinject {
 
@@ -53,14 +54,6 @@ constexpr MapField kMapFields[] = {
 // What kubectl apply keeps there repeats the whole pod, with the values of its variables.
 constexpr std::string_view kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 
-bool is_secret_key(const std::string& key) {
-  constexpr std::string_view kWords[] = {"password",   "passwd", "secret", "token",
-                                         "credential", "apikey", "api-key"};
-  std::string name = absl::AsciiStrToLower(key);
-  return std::any_of(std::begin(kWords), std::end(kWords),
-                     [&](std::string_view word) { return name.find(word) != std::string::npos; });
-}
-
 bool is_uid(const std::string& text) {
   return std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
@@ -99,13 +92,15 @@ bool is_quantity(std::string_view text) {
 
 TextMap text_map(const json& object) {
   TextMap map;
+  redaction::Redactor redactor;
   size_t bytes = 0;
   if (!object.is_object()) return map;
   for (const auto& [key, value] : object.items()) {
     if (!value.is_string() || key == kLastApplied || key.size() > kMaxValueBytes ||
-        is_secret_key(key))
+        redaction::secrecy_of(key) >= redaction::Secrecy::kAnywhere) {
       continue;
-    std::string text = value.get<std::string>();
+    }
+    std::string text = redactor.text(value.get<std::string>());
     if (text.size() > kMaxValueBytes) continue;
     bytes += key.size() + text.size();
     if (bytes > kMaxMapBytes) break;

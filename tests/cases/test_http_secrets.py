@@ -6,6 +6,7 @@ import pytest
 from http_answers import Answers, reply
 from teltest import schema
 from teltest.check import check_tree
+from teltest.recorded import pieces_of
 from teltest.run import convert, run
 
 SECRET = "hunter2hunter2"
@@ -70,28 +71,18 @@ def test_recordings(server, tmp_path):
     run(curl(server), live)
     run(curl(server), tmp_path / "none", settings={"TELEMETRY_RECORD": str(folder)})
     for recording in folder.iterdir():
-        assert SECRET.encode() not in _pieces_of(recording.read_bytes())
+        assert SECRET.encode() not in pieces_of(recording.read_bytes())
     convert(folder, into)
     assert normalised(into) == normalised(live)
     assert len(normalised(into)) == 2
     assert not schema.check_file(into).problems
 
 
-def _pieces_of(data):
-    """What messages' records carry, without the words between: 6, 7 and 8 bytes of each 32."""
-    text = bytearray(data)
-    for shift in (0, 8, 16, 24):
-        part = data[shift:]
-        for at in range(0, len(part) - 31, 32):
-            text += part[at + 8:at + 14] + part[at + 16:at + 23] + part[at + 24:at + 32]
-    return bytes(text)
-
-
 def test_the_search_of_recordings_finds_what_is_there(server, tmp_path):
     folder = tmp_path / "recording"
     run(curl(server), tmp_path / "none", settings={"TELEMETRY_RECORD": str(folder)})
     data = b"".join(path.read_bytes() for path in folder.iterdir())
-    assert b"X-Amz-Signature=REDACTED" in _pieces_of(data)
+    assert b"X-Amz-Signature=REDACTED" in pieces_of(data)
 
 
 def test_lists_of_the_user(server, tmp_path):

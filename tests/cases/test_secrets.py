@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from teltest import schema
+from teltest.recorded import pieces_of
 from teltest.run import APPS, build, convert, run
 
 SECRET = "s3cr3tV4lu3xQ"
@@ -32,16 +33,6 @@ def program():
 
 def messages_of(events):
     return [event["error"]["message"] for event in events if event.get("error")]
-
-
-def pieces_of(data):
-    """What messages' records carry, without the words between: 6, 7 and 8 bytes of each 32."""
-    text = bytearray(data)
-    for shift in (0, 8, 16, 24):
-        part = data[shift:]
-        for at in range(0, len(part) - 31, 32):
-            text += part[at + 8:at + 14] + part[at + 16:at + 23] + part[at + 24:at + 32]
-    return bytes(text)
 
 
 def check_file(path):

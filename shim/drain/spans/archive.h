@@ -31,7 +31,7 @@
 
 namespace telinject::drain {
 
-// A reminder for whoever adds something to a class, with the libraries that the sizes are known of.
+// Reminds those who add a member to a class. Sizes are known for certain libraries only.
 template <size_t actual, size_t known>
 constexpr bool is_as_known() {
 #if defined(__GLIBCXX__) && defined(__x86_64__) && ABSL_LTS_RELEASE_VERSION == 20220623

@@ -19,7 +19,7 @@ class CallLosses {
 
   // The thread's lane had no room for them. `now`: whatever is untold is told, no more will come.
   void lost(Thread* thread, uint64_t calls, uint64_t ticks, bool now);
-  // Of no thread that could be recorded.
+  // Calls of threads that could not be recorded at all.
   void lost_in_segment(SegmentState* segment, LossReason reason, uint64_t calls, uint64_t ticks);
   // An exit that belongs to no entry.
   void exit_without_entry() { events_->losses().add(LossReason::kOrphanExit, 1); }

@@ -12,7 +12,7 @@ namespace telinject::drain {
 // Empty for a plain return.
 std::string_view exit_kind_name(ExitKind kind);
 
-// Of most ends there is nothing to note.
+// True of most calls: nothing about their time needs a note.
 inline bool time_is_plain(const Frame& frame) {
   return frame.waited_ns == 0 && frame.preempted_ns == 0 && frame.lost_calls == 0 &&
          frame.delayed_ns == 0 && frame.requests.waited_ns == 0;

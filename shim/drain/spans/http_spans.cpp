@@ -159,7 +159,7 @@ void HttpSpans::trailers(const Place& at, HttpState::Key key, std::string_view f
   if (exchange != nullptr) read_trailers(fields, of_request, &exchange->http);
 }
 
-// Nobody knows what was asked for: what follows belongs to it.
+// The exchange is there, without what the block said: what follows belongs to it.
 void HttpSpans::undecoded_block(const Place& at, OpenExchange* exchange, bool from_peer) {
   HttpExchange& http = exchange->http;
   totals_.add_unread();
@@ -275,7 +275,7 @@ void HttpSpans::end(const Place& at, const AssembledMessage& message) {
   finish_if_over(process, exchange);
 }
 
-// Of what is not recorded, nobody will be told either when its answer comes.
+// An exchange that is not recorded stays so as a stream.
 void HttpSpans::go_on_as_stream(const Place& at, const HttpEndMessage& head) {
   Process* process = at.thread->process;
   HttpState& state = state_of(process);

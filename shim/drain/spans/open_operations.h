@@ -13,7 +13,7 @@
 
 namespace telinject::drain {
 
-// Of each kind a process has so many at most: the oldest has to go.
+// The most that a process may have open of one kind: beyond, the oldest is given up.
 inline constexpr size_t kMaxOpenOperations = 65536;
 
 // An operation, and who of the drain refers to it. Each kind derives its own from this.

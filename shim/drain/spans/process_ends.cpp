@@ -107,7 +107,7 @@ void ProcessEnds::decide(Thread* thread, uint64_t now_ns, bool all) {
   } else if (process->ended || process->exiting) {
     finish_thread(thread, kind_of(*process));
   } else if (all || now_ns + sooner >= thread->decide_by_ns) {
-    // Its process lives on, or was never seen to end: a forked child that nobody waits for.
+    // Its process lives on, or was never seen to end: a forked child that is not waited for.
     bool alive = others || process->os_pid != 0;
     if (!alive) operations_->end_process(process, ExitKind::kUnknown, thread->end_ticks);
     finish_thread(thread, alive ? ExitKind::kThreadEnd : ExitKind::kUnknown);

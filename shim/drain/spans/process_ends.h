@@ -55,7 +55,7 @@ class ProcessEnds {
 
   // Processes that wait at their end for their spans to be written will make no more.
   void end_exiting(SegmentState* segment, uint64_t ticks);
-  // Of undecided threads those whose time is over; or all.
+  // Ends undecided threads: those whose time is over, or all.
   void decide(bool all);
 
   template <typename Archive>

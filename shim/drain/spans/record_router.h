@@ -1,5 +1,5 @@
-// Records of a lane, in their order, to whoever acts on them: calls to the thread's tree, the
-// others to the parts that know what they mean.
+// Passes the records of a lane on, in their order: calls to the thread's tree, the others to the
+// parts that know what they mean.
 //
 // Owns nothing; what has been read and not taken is in the lane (LaneTrack).
 //

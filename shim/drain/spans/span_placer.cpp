@@ -32,7 +32,7 @@ Around look_around(const FrameStack* stack, const TraceContext& found, uint64_t 
   return around;
 }
 
-// Of the operations that a thread serves, the innermost that began before; null if there is none.
+// The innermost operation that the thread serves and that began before that time; or null.
 const OpenOperation* served_by(const Thread& thread, const TraceContext& found,
                                uint64_t start_ticks) {
   for (size_t i = thread.servers.size(); i-- > 0;) {

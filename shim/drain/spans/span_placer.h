@@ -28,7 +28,7 @@ bool fits(const TraceContext& wanted, TraceId trace);
 
 class SpanPlacer {
  public:
-  // Whoever keeps time and the calls.
+  // What it asks of those who keep the time and the calls.
   class Calls {
    public:
     virtual ~Calls() = default;

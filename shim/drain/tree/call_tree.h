@@ -44,8 +44,7 @@ struct Frame {
   uint32_t return_address;  // low half, as recorded
   bool first_of_trace;      // no parent within this process
   bool sampled;             // else it is here to be counted
-  // What the listener makes of it: the tree knows only that a span that is filtered is nobody's
-  // parent.
+  // Decided by the listener. To the tree it matters only that a filtered span is never a parent.
   EmitState emit_state;
   FilteredBy filtered_by;
   const Site* site;

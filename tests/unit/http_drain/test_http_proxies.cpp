@@ -85,7 +85,7 @@ TEST_CASE("the client that a proxy speaks for is client.address, the proxy is th
       CHECK(found["network.peer.address"] == "10.0.0.7");
       CHECK(found["span.kind"] == "server");
     }
-    // Of its own connections a proxy says who its client is; that is nothing about a request of
+    // On its own connections a proxy says who its client is; that is nothing about a request of
     // ours.
     CHECK_FALSE(
         attributes(HttpRole::kClient, client(c.form, c.told, 1))[0].contains("client.address"));

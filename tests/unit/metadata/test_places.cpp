@@ -198,10 +198,11 @@ TEST_CASE("quantities of Kubernetes") {
 }
 
 TEST_CASE("labels and annotations are bounded and carry no secrets") {
-  nlohmann::json object = {
-      {"app", "shop"}, {"x/token", "s"}, {"long", std::string(300, 'x')}, {"n", 1}};
+  nlohmann::json object = {{"app", "shop"},   {"x/token", "s"},   {"long", std::string(300, 'x')},
+                           {"n", 1},          {"db.apiKey", "s"}, {"url", "http://u:hunter2@h/"},
+                           {"pass-word", "s"}};
   object["kubectl.kubernetes.io/last-applied-configuration"] = "{}";
-  CHECK(text_map(object) == TextMap{{"app", "shop"}});
+  CHECK(text_map(object) == TextMap{{"app", "shop"}, {"url", "http://REDACTED:REDACTED@h/"}});
   nlohmann::json many;
   for (int i = 0; i < 1000; i++) many["key" + std::to_string(i)] = std::string(200, 'x');
   size_t bytes = 0;

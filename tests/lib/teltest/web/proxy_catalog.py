@@ -13,7 +13,7 @@ from teltest.web.client_catalog import PYTHON, curl
 from teltest.web.client_rows import client_row
 from teltest.web.processes import Server, free_ports
 from teltest.web.row import Row, compare_output, look_at
-from teltest.web.server_catalog import APPS, common_log, process_row
+from teltest.web.server_catalog import APPS, apache_command, common_log, process_row
 from teltest.web.server_rows import server_and_client_are_one_trace, server_row
 
 PROXY_CLIENTS, PROXY_SERVERS = {}, {}
@@ -267,32 +267,10 @@ listen front
 
 # ---- Upgrade: h2c
 
-def _apache_h2c(site, folder, port):
-    (folder / "apache.conf").write_text(f"""
-ServerRoot {folder}
-ServerName localhost
-Listen 127.0.0.1:{port}
-PidFile {folder}/pid
-DefaultRuntimeDir {folder}
-Mutex file:{folder} default
-LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
-LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
-LoadModule mime_module /usr/lib/apache2/modules/mod_mime.so
-LoadModule http2_module /usr/lib/apache2/modules/mod_http2.so
+_H2C = """LoadModule http2_module /usr/lib/apache2/modules/mod_http2.so
 Protocols h2c http/1.1
 H2Upgrade on
-TypesConfig /dev/null
-DocumentRoot {site.nginx.root}
-ErrorLog {folder}/error.log
-LogFormat "\\"%r\\" %>s" short
-CustomLog {folder}/access.log short
-StartServers 1
-ServerLimit 1
-ThreadsPerChild 25
-MaxRequestWorkers 25
-GracefulShutdownTimeout 1
-""")
-    return ["/usr/sbin/apache2", "-DFOREGROUND", "-f", str(folder / "apache.conf")]
+"""
 
 
 def _upgraded(base):
@@ -314,7 +292,7 @@ def upgrading_clients(site, name):
     folder = site.place.fresh("apache-h2c")
     port, = free_ports(1)
     events = site.place.events_file()
-    with Server(_apache_h2c(site, folder, port), ("127.0.0.1", port), folder / "output.log"):
+    with Server(apache_command(site, folder, port, _H2C), ("127.0.0.1", port), folder / "output.log"):
         words = _upgraded(f"http://localhost:{port}")
         alone = site.place.run(words)
         before = len(_answered(folder / "access.log"))
@@ -332,7 +310,7 @@ def upgrading_clients(site, name):
 @_row(PROXY_SERVERS, "apache2, Upgrade: h2c")
 def apache_h2c(site, name):
     return process_row(site, name, "HTTP/1 to HTTP/2, sockets",
-                       lambda folder, port: _apache_h2c(site, folder, port),
+                       lambda folder, port: apache_command(site, folder, port, _H2C),
                        lambda folder: _answered(folder / "access.log"), expected=3, tap=False,
                        load=_upgraded)
 

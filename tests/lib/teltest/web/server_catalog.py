@@ -165,10 +165,9 @@ def common_log(path):
             re.findall(r'"([A-Z]+) (\S+) HTTP/[0-9.]+" (\d{3})', path.read_text())]
 
 
-@server("apache2")
-def apache(site, name):
-    def command(folder, port):
-        (folder / "apache.conf").write_text(f"""
+def apache_command(site, folder, port, more=""):
+    """Serves the site's files; `more`: lines of its configuration."""
+    (folder / "apache.conf").write_text(f"""
 ServerRoot {folder}
 ServerName localhost
 Listen 127.0.0.1:{port}
@@ -178,7 +177,7 @@ Mutex file:{folder} default
 LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
 LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
 LoadModule mime_module /usr/lib/apache2/modules/mod_mime.so
-TypesConfig /dev/null
+{more}TypesConfig /dev/null
 DocumentRoot {site.nginx.root}
 ErrorLog {folder}/error.log
 LogFormat "\\"%r\\" %>s" short
@@ -189,8 +188,13 @@ ThreadsPerChild 25
 MaxRequestWorkers 25
 GracefulShutdownTimeout 1
 """)
-        return ["/usr/sbin/apache2", "-DFOREGROUND", "-f", str(folder / "apache.conf")]
-    return process_row(site, name, "sockets (event MPM, writev, sendfile)", command,
+    return ["/usr/sbin/apache2", "-DFOREGROUND", "-f", str(folder / "apache.conf")]
+
+
+@server("apache2")
+def apache(site, name):
+    return process_row(site, name, "sockets (event MPM, writev, sendfile)",
+                       lambda folder, port: apache_command(site, folder, port),
                        lambda folder: common_log(folder / "access.log"), remote=MIXED_REMOTE)
 
 
