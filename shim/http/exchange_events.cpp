@@ -129,6 +129,7 @@ void ExchangeEvents::add_grpc(const HttpExchange& exchange) {
 
 void ExchangeEvents::add_trailers(std::string_view prefix, const NameValues& trailers) {
   for (const auto& [name, value] : trailers) {
+    // A recording may say anything; names of attributes need no escapes (event.h).
     std::string& attribute = names_.emplace_back(prefix);
     for (char c : name) attribute += is_http_token({&c, 1}) ? absl::ascii_tolower(c) : '_';
     add(attribute, value);
