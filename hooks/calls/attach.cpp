@@ -186,9 +186,13 @@ int32_t pid_of_child() {
 // one of them does this and the others' calls until then are lost.
 bool start_child() {
   uint32_t none = 0;
-  if (!g_alive.starting.compare_exchange_strong(none, 1)) return false;
+  if (!g_alive.starting.compare_exchange_strong(none, 1)) {
+    count_loss(LossReason::kEarly);
+    return false;
+  }
   g_process.parent_id = g_process.id;
   g_process.pid = pid_of_child();
+  g_process.served.store(0, std::memory_order_relaxed);
   g_process.id = keyed_mix(g_process.id ^ arch::read_tsc(), g_process.key.k0,
                            static_cast<uint64_t>(g_process.pid)) |
                  1;

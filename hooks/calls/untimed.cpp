@@ -12,6 +12,7 @@ __thread Untimed t_untimed;
 void forbid_clock() {
   if (t_untimed.on) return;
   g_process.clock_forbidden.store(1, std::memory_order_relaxed);
+  g_process.left_out.store(true, std::memory_order_relaxed);  // if it receives requests
   // Limits first: a signal handler's hook that comes between takes the slow path.
   auto* hook = static_cast<volatile HookState*>(&t_hook);
   hook->entry_limit = 0;

@@ -20,6 +20,7 @@
 namespace telinject::program {
 
 struct Lane;
+struct Connection;
 
 inline constexpr uint32_t kPipeline = 64;  // requests that may wait for their responses
 inline constexpr size_t kMaxBlockBytes = 16 * 1024;
@@ -36,7 +37,7 @@ enum class Protocol : uint8_t {
   kOther,    // nothing that is looked at
 };
 
-// When something passed; of what is not recorded, nobody asks, and the clock is not read.
+// When something passed. The clock is not read before it is asked for.
 class Moment {
  public:
   Moment() = default;
@@ -122,7 +123,7 @@ struct Direction {
   Gathering gathering;
 };
 
-// Of an exchange: what is shared by the sides that ask and answer.
+// What the sides of an exchange that ask and answer share.
 enum ExchangeFlags : uint32_t {
   kAsked = 1,            // its request's header block is complete
   kRequestDone = 2,      // all of its request has passed
@@ -146,11 +147,11 @@ struct Exchange {
 enum ConnectionState : uint32_t {
   kReceiveBusy = 1,
   kSendBusy = 2,
-  kClosing = 4,  // closed meanwhile: whoever is at work ends it
+  kClosing = 4,  // closed meanwhile: the thread at work ends it
   kGiveUp = 8,   // two threads met in one direction: not looked at any more
 };
 
-// Of a header block that the parser reads (http1_start.h, http1.cpp).
+// The state of a header block that the parser reads (http1_start.h, http1.cpp).
 struct HeadReader {
   uint64_t length;  // what Content-Length says, if there is one
   bool has_length;
@@ -173,10 +174,19 @@ struct Preamble {
   uint8_t target[kMaxServerName];
 };
 
-// Of a connection that is given up (given_up.h).
+// The state of a connection that is given up (given_up.h).
 struct GivenUp {
   std::atomic<uint8_t> answered;  // the last bytes were the server's
   bool http2;
+};
+
+// The served request that a client's connection was made for (turns.h).
+struct Cause {
+  TraceContext span;  // valid 0: none is known
+  Connection* served;
+  uint64_t served_id;
+  uint32_t exchange;
+  uint32_t doubts;  // the count of doubts (turns.cpp) when the connection was made
 };
 
 // What an exchange does not touch if it is alone: many connections take little of the caches.
@@ -187,6 +197,8 @@ struct ConnectionRest {
   Preamble preamble;
   GivenUp given_up;
   HttpContext context;  // of an opaque TLS connection
+  Cause cause;          // of a client's first request
+  uint32_t caused;      // of a server: the last exchange whose connection has been used
   char server_name[kMaxServerName];
   char alpn[kMaxProtocol];
 };
@@ -204,7 +216,9 @@ struct alignas(64) Connection {
   bool announced;  // its kHttpConnection is written, as it is now
   bool ever_announced;
   bool tls_announced;
-  bool pipelines;  // requests have been sent before the one before was answered
+  std::atomic<bool> pending;  // connected; nothing has passed yet (turns.h)
+  bool noted;                 // turn_connects() was called when it was made
+  bool pipelines;             // requests have been sent before the one before was answered
   // A request without an exchange has come, and its answer has not begun: the flags that the
   // exchange would have. 0: there is none.
   std::atomic<uint32_t> bare;
@@ -242,6 +256,13 @@ inline void expect_traffic(const Connection& connection, Way way) {
   __builtin_prefetch(&direction, 1);
   __builtin_prefetch(&direction.gathering, 1);
   __builtin_prefetch(&connection.exchange, 1);
+}
+// A client's of which nothing has passed yet.
+inline bool is_before_first(const Connection& connection) {
+  return connection.role.load(std::memory_order_relaxed) == HttpRole::kClient &&
+         connection.protocol.load(std::memory_order_relaxed) == Protocol::kUnknown &&
+         connection.direction[0].undecided_bytes == 0 &&
+         connection.direction[1].undecided_bytes == 0;
 }
 constexpr Way other(Way way) {
   return way == Way::kSent ? Way::kReceived : Way::kSent;

@@ -8,6 +8,8 @@
 #include "hooks/http/open_descriptors.h"
 #include "hooks/http/pools.h"
 #include "hooks/http/preamble.h"
+#include "hooks/http/report.h"
+#include "hooks/http/turns.h"
 #include "hooks/http/unsampled_responses.h"
 #include "hooks/lane/state.h"
 #include "shim/channel/syscall.h"
@@ -44,7 +46,10 @@ void note_highest(uint32_t fd) {
 
 void set(int fd, uint32_t tag, HttpEndReason reason) {
   std::atomic<uint32_t>* entry = entry_of(fd);
-  if (entry == nullptr) return;
+  if (entry == nullptr) {
+    if (tag == kAccepted) leave_out();
+    return;
+  }
   if (tag != kNothing) note_highest(static_cast<uint32_t>(fd));
   Connection* before = connection_of_tag(entry->exchange(tag, std::memory_order_acq_rel));
   if (before != nullptr) release_connection(before, reason);
@@ -66,7 +71,10 @@ bool is_stream_socket(int fd) {
 // Puts a connection in place of a tag; the one that is there if another thread was faster.
 Connection* make_connection(int fd, uint32_t tag) {
   Connection* connection = open_connection(HttpLayer::kSocket);
-  if (connection == nullptr) return nullptr;
+  if (connection == nullptr) {
+    if (tag != kConnected) leave_out();
+    return nullptr;
+  }
   connection->descriptor = fd;
   connection->references.store(1, std::memory_order_relaxed);
   connection->role.store(role_of(tag), std::memory_order_relaxed);
@@ -94,6 +102,7 @@ Connection* looked_at(int fd, const void* data) {
   if (tag == kUnderTls && tls_scope() != nullptr) adopt_descriptor(fd, nullptr);
   if (tag < kLookedAt) return nullptr;
   Connection* connection = connection_of_tag(tag);
+  if (connection != nullptr) pending_over(*connection);
   if (tls_scope() == nullptr) {
     return connection != nullptr ? connection
                                  : first_bytes(fd, tag, static_cast<const uint8_t*>(data));
@@ -102,6 +111,12 @@ Connection* looked_at(int fd, const void* data) {
   adopt_descriptor(fd, connection);
   set(fd, kUnderTls, HttpEndReason::kClosed);
   return nullptr;
+}
+
+// Made when it was connected; nothing has passed.
+bool is_unused_client(uint32_t tag) {
+  const Connection* connection = connection_of_tag(tag);
+  return connection != nullptr && is_before_first(*connection);
 }
 
 // No more of it, but for its tag.
@@ -123,18 +138,21 @@ void capture_http() {
   sys::call(SYS_madvise, table, kBytes, MADV_DONTDUMP);
   g_descriptors = reinterpret_cast<std::atomic<uint32_t>*>(table);
   g_descriptor_limit = kMaxDescriptors;
+  prepare_turns();
   // What a super-server or a parent has left open for us.
   each_open_descriptor(descriptor_arrived);
 }
 
 void descriptor_opened(int fd, DescriptorTag tag) {
   if (fd < 0 || g_descriptor_limit == 0 || !is_ours()) return;
+  descriptor_awaits_event(fd, 0);
   set(fd, tag, HttpEndReason::kReused);
 }
 
 void descriptor_arrived(int fd) {
   if (fd < 0 || g_descriptor_limit == 0 || !is_ours()) return;
   bool may_ask = g_process.restricted.load(std::memory_order_relaxed) == 0;
+  if (!may_ask) leave_out();
   set(fd, may_ask && is_stream_socket(fd) ? kSocket : kNothing, HttpEndReason::kReused);
 }
 
@@ -142,7 +160,9 @@ void descriptor_connected(int fd) {
   uint32_t tag = descriptor_tag(fd);
   if (tag < kLookedAt && tag != kIgnored) return;
   // A socket that is connected again (after AF_UNSPEC, or a failure) carries something new.
-  if (tag != kConnected && is_ours()) set(fd, kConnected, HttpEndReason::kReused);
+  if (!is_ours() || is_unused_client(tag)) return;
+  if (tag != kConnected) set(fd, kConnected, HttpEndReason::kReused);
+  if (notes_connections()) turn_connects(make_connection(fd, kConnected));
 }
 
 void descriptor_closed(int fd) {

@@ -48,7 +48,7 @@ void descriptor_duplicated(int from, int to);
 
 // They are about to be received (expect_traffic).
 void descriptor_awaited(int fd);
-// They are about to be sent: when, 0 if nobody will ask, or kUnread: descriptor_traffic() and
+// They are about to be sent: when, 0 if it will not be asked, or kUnread: descriptor_traffic() and
 // descriptor_failed() need not be called.
 inline constexpr uint64_t kUnread = ~uint64_t{0};
 uint64_t descriptor_sends(int fd);

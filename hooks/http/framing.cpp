@@ -4,6 +4,7 @@
 #include "hooks/http/given_up.h"
 #include "hooks/http/pools.h"
 #include "hooks/http/preamble.h"
+#include "hooks/http/report.h"
 #include "hooks/http/unsampled_responses.h"
 
 namespace telinject::program {
@@ -30,11 +31,12 @@ size_t frame_as(Connection& connection, Protocol protocol, Way way, const uint8_
 }
 
 void decide(Connection& connection, Way way, Protocol found) {
-  // Of a connection that is decrypted already, or whose library is being watched, TLS is not meant.
+  // A connection that is decrypted already, or whose library is watched, is not told as TLS.
   if (found == Protocol::kTls &&
       (connection.tls != nullptr || tls_without_descriptor(connection))) {
     found = Protocol::kOther;
   }
+  if (found == Protocol::kTls) leave_out_of(connection);
   if (found == Protocol::kHttp2 && connection.role.load() == HttpRole::kUnknown) {
     bool preface = direction_of(connection, way).undecided[0] == 'P';
     connection.role.store((way == Way::kSent) == preface ? HttpRole::kClient : HttpRole::kServer);
@@ -193,6 +195,7 @@ void give_up(Connection& connection, const Moment& now) {
   frame_closed(connection, HttpEndReason::kUnparsed, 0, now);
   connection.rest->given_up.http2 = before == Protocol::kHttp2;
   connection.protocol.store(spoke_http ? Protocol::kGivenUp : Protocol::kOther);
+  if (spoke_http) report_given_up(connection);
 }
 
 void switch_protocol(Connection& connection, Protocol protocol) {

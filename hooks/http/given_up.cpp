@@ -29,7 +29,7 @@ void count_given_up(Connection& connection, Way way, const uint8_t* data, size_t
   }
   bool begins = state.http2 ? state.answered.exchange(0, std::memory_order_relaxed) != 0
                             : data != nullptr && looks_like_request(data, size);
-  if (begins) report_unread_exchange();
+  if (begins) report_unread_exchange(connection);
 }
 
 }  // namespace telinject::program

@@ -109,7 +109,7 @@ void begin_body(http_parser* parser, bool bodiless) {
   }
 }
 
-// Of a body that is not in chunks.
+// Takes bytes of a body that is not in chunks; returns how many.
 size_t take_body(Connection& connection, Direction& direction, uint64_t size, const Moment& now) {
   http_parser& parser = direction.parser;
   if (parser.content_length == kNoLength) {
@@ -273,11 +273,11 @@ void give_up_here(Connection& connection, Way way, bool whole, const Moment& now
   const Direction& direction = direction_of(connection, way);
   bool known = whole || (direction.stage == Stage::kHead && direction.parser.http_major == 1);
   if (known && direction.parser.type == HTTP_REQUEST) {
-    report_unread_exchange();
     if (connection.asked == 0 && connection.answered == 0) {
       connection.asked = 1;
       connection.role.store(way == Way::kSent ? HttpRole::kClient : HttpRole::kServer);
     }
+    report_unread_exchange(connection);
   }
   give_up(connection, now);
 }
@@ -358,7 +358,7 @@ void end_of_http1(Connection& connection, Way way, const Moment& now) {
   if (direction.stage == Stage::kBody && ends_with_connection(parser)) {
     message_complete(connection, direction, now);
   }
-  // Nobody will answer what is still open.
+  // What is still open will not be answered.
   bool asked = connection.asked != 0 || connection.answered != 0;
   if (asked && request_way(connection) != way && connection.open.load() != 0) {
     close_http1(connection, HttpEndReason::kClosed, connection.send_error, now);

@@ -59,7 +59,7 @@ template <typename Kind>
   return _mm_cmpeq_epi8(token, _mm_setzero_si128());
 }
 
-// Of most names: no digit, no '_'.
+// Finds the end of a usual name: no digit, no '_'.
 [[gnu::always_inline]] inline __m128i ends_usual_name(__m128i bytes) {
   __m128i letter = between(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 'z');
   return _mm_cmpeq_epi8(_mm_or_si128(letter, is(bytes, '-')), _mm_setzero_si128());

@@ -134,6 +134,10 @@ bool response_begins(Connection& connection, Direction& direction, Way way, cons
 
 }  // namespace
 
+bool is_open_exchange(Connection& connection, uint32_t number) {
+  return exchange_at(connection, number).number.load(std::memory_order_acquire) == number;
+}
+
 Exchange* exchange_of(Connection& connection, uint32_t number) {
   // Where none is open as many were answered as were asked for: whichever side begins the next, it
   // is of this number, and the other cannot be past it.

@@ -12,8 +12,9 @@ namespace telinject::program {
 // The exchange of that number, begun now if it is not there; null if another is still there: more
 // requests are waiting than we remember.
 Exchange* exchange_of(Connection& connection, uint32_t number);
+bool is_open_exchange(Connection& connection, uint32_t number);
 
-// Of the exchange that the next response answers: ExchangeFlags.
+// ExchangeFlags of the exchange that the next response answers.
 uint32_t flags_to_answer(Connection& connection);
 // A response behind which HTTP/1 ends, to a request with these flags.
 bool is_upgrade(uint32_t status, uint32_t exchange_flags);

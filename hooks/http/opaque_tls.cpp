@@ -1,5 +1,5 @@
-// TLS that nobody decrypts before our eyes: a library that is linked statically, or one that we do
-// not know. Its ClientHello is kept for the drain (server name, protocols), its bytes are counted.
+// TLS that is not decrypted before our eyes: its library is linked statically, or is none that we
+// know. Its ClientHello is kept for the drain (server name, protocols), its bytes are counted.
 #include "hooks/http/framing.h"
 #include "hooks/http/pools.h"
 #include "hooks/http/report.h"

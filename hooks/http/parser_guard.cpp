@@ -31,5 +31,5 @@ extern "C" __attribute__((noreturn, visibility("hidden"))) void __assert_fail(co
                                                                               const char*, unsigned,
                                                                               const char*) {
   if (telinject::program::t_escape != nullptr) __builtin_longjmp(telinject::program::t_escape, 1);
-  __builtin_trap();  // not reached: nobody else calls this
+  __builtin_trap();  // not reached: only the parser calls this
 }

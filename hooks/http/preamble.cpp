@@ -193,7 +193,7 @@ Piece read_socks4_answer(const uint8_t* bytes, size_t size) {
   return size < kSize ? kMore : Piece{kSize, true, true};
 }
 
-// Of a SOCKS 5 request or answer from its address on: form, address, port. The size; 0: more is
+// The size of a SOCKS 5 request or answer from its address on (form, address, port). 0: more is
 // needed; ~0: that is none.
 size_t socks5_address(const uint8_t* bytes, size_t size, AddressForm* form, size_t* at,
                       size_t* length) {

@@ -4,12 +4,13 @@
 
 #include "hooks/calls/attach.h"
 #include "hooks/calls/context.h"
-#include "hooks/calls/messages.h"
+#include "hooks/calls/operations.h"
 #include "hooks/calls/slow_path.h"
 #include "hooks/calls/stacks.h"
 #include "hooks/http/request_context.h"
 #include "hooks/http/single_thread_atomics.h"
 #include "hooks/http/tracestate.h"
+#include "hooks/http/turns.h"
 #include "shim/channel/syscall.h"
 
 namespace telinject::program {
@@ -22,28 +23,10 @@ uintptr_t here() {
   return reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
 }
 
-// Into the current thread's lane; what does not fit is counted as lost.
-bool write(MessageType type, const void* head, size_t head_bytes, const void* tail,
-           size_t tail_bytes, uint64_t* position) {
-  uintptr_t sp = here();
-  Lane* lane = lane_of_thread(sp);
-  if (lane == nullptr) return false;
-  SlowPath slow(lane, sp);
-  bool written = slow.entered() &&
-                 write_placed_message(lane, type, head, head_bytes, tail, tail_bytes, 0, position);
-  if (written) {
-    g_process.recorded.store(1, std::memory_order_relaxed);
-  } else {
-    count_loss(LossReason::kQueueFull);
-  }
-  if (slow.entered()) publish_hook_state(lane);
-  return written;
-}
-
 bool write(MessageType type, const void* head, size_t head_bytes, const void* tail,
            size_t tail_bytes) {
   uint64_t position;
-  return write(type, head, head_bytes, tail, tail_bytes, &position);
+  return write_operation(type, head, head_bytes, tail, tail_bytes, &position);
 }
 
 // ---- the connection
@@ -133,7 +116,37 @@ bool take_request(Connection& connection, Exchange& exchange, Lane* lane) {
   exchange.lane = lane;
   lane->served.ever = true;
   stop_serving(lane);
+  single_thread_atomics::fetch_add(&g_process.served, 1);
   return single_thread_atomics::fetch_add(&lane->served.open, 1) == 0 && connection.id != 0;
+}
+
+// The process that has received requests; 0: none has. A forked child may go on with those of its
+// parent, and the drain was told of them as the parent's.
+std::atomic<uint64_t> g_receiver;
+
+void note_received() {
+  uint64_t receiver = g_receiver.load(std::memory_order_relaxed);
+  if (receiver == g_process.id) return;
+  if (receiver != 0) leave_out();
+  g_receiver.store(g_process.id, std::memory_order_relaxed);
+}
+
+uint16_t all_told() {
+  uint64_t receiver = g_receiver.load(std::memory_order_relaxed);
+  bool is_parents = receiver != 0 && receiver != g_process.id;
+  return is_parents || g_process.left_out.load(std::memory_order_relaxed) ? 0 : kHttpAllTold;
+}
+
+// ---- requests that are sent
+
+// A client's request was sent. Unless its cause is known, connections that wait for their first
+// request may not carry what they were made for.
+void note_sent(const Connection& connection, uint32_t number, Lane* lane, uintptr_t sp,
+               bool cause_known) {
+  if (!turns_matter() || cause_known) return;
+  // The thread serves one request, and works for nothing else.
+  if (lane->served.adopted && !stack_at(lane, sp).root.open && !works_for_others()) return;
+  turn_asks(connection, number);
 }
 
 // Then the drain is told of a request that is not sampled, too: what the thread calls for it is not
@@ -153,6 +166,10 @@ bool takes_unrecorded(const Block&, HttpContext* chosen, Lane** taken_by) {
   lane->served.ever = true;
   stop_serving(lane);
   single_thread_atomics::fetch_add(&lane->served.open, 1);
+  single_thread_atomics::fetch_add(&g_process.served, 1);
+  note_received();
+  turn_serves_unknown();
+  leave_out();
   *taken_by = lane;
   return true;
 }
@@ -164,17 +181,24 @@ bool report_request(Connection& connection, Exchange& exchange, Way way, const B
   if (!block.no_traceparent) find_traceparent(block, &carried);
   HttpRequestMessage message = {};
   bool serves = way == Way::kReceived;
+  uint32_t number = exchange.number.load(std::memory_order_relaxed);
   // A request that carries a trace of its own goes on with it, ours or the application's.
+  bool asks_cause = !serves && carried.valid == 0;
+  if (serves) note_received();
   if (chosen != nullptr) {
     message.context = *chosen;
-  } else {
-    bool traced = serves || carried.valid != 0 ? server_context(sp, carried, &message.context)
-                                               : client_context(sp, &message.context);
-    if (!traced) return false;
+  } else if (!(asks_cause ? client_context(sp, &message.context, &connection, number)
+                          : server_context(sp, carried, &message.context))) {
+    if (serves) leave_out();
+    return false;
   }
   if (serves && carried.valid != 0) keep_tracestate(block, carried);
   if (!serves && carried.valid != 0) issued_id_sent(carried.span_id);
   Lane* lane = t_hook.lane;
+  if (!serves) {
+    note_sent(connection, number, lane, sp,
+              asks_cause && message.context.parent == HttpParent::kIncoming);
+  }
   bool alone = serves && take_request(connection, exchange, lane);
   uint64_t position = 0;
   bool sampled = message.context.sampled != 0;
@@ -184,20 +208,23 @@ bool report_request(Connection& connection, Exchange& exchange, Way way, const B
     message.connection = connection.id;
     message.start_ticks = start;
     message.transfer = t_transfer;
-    message.exchange = exchange.number.load(std::memory_order_relaxed);
+    message.exchange = number;
     message.flags = flags_of(way, block);
     if (alone) message.flags |= kHttpServed;
+    if (!serves) message.flags |= all_told();
     message.header_bytes = static_cast<uint16_t>(block.size);
-    recorded = write(MessageType::kHttpRequest, &message, sizeof message, block.data, block.size,
-                     &position);
+    recorded = write_operation(MessageType::kHttpRequest, &message, sizeof message, block.data,
+                               block.size, &position);
   }
-  if (alone) {
-    if (!recorded) position = position_of(lane, t_hook.cursor);
-    TraceContext context = message.context.trace;
-    context.sampled = recorded && sampled ? 1 : 0;
-    context.span_id = span_id(g_process.key, lane->index, position);
-    serve(lane, context, position, connection.id, exchange.number.load());
-  }
+  if (!serves) return recorded;
+  if (!recorded) position = position_of(lane, t_hook.cursor);
+  if (!recorded || !sampled || block.truncated) leave_out();
+  TraceContext span = message.context.trace;
+  span.valid = 1;
+  span.sampled = recorded && sampled ? 1 : 0;
+  span.span_id = span_id(g_process.key, lane->index, position);
+  turn_serves(connection, number, span);
+  if (alone) serve(lane, span, position, connection.id, number);
   return recorded;
 }
 
@@ -224,6 +251,33 @@ void report_response(Connection& connection, uint32_t exchange, Way way, uint16_
   write(MessageType::kHttpResponse, &message, sizeof message, block.data, block.size);
 }
 
+namespace {
+
+// A header block opens a stream: sets its context. False: nothing is to be recorded.
+bool open_stream(const Connection& connection, Way way, uintptr_t sp, HttpHeadersMessage* message) {
+  bool push = (message->flags & kHttpPush) != 0;
+  if (way == Way::kReceived && !push) {
+    note_received();
+    if (!server_context(sp, {}, &message->context)) {
+      leave_out();
+      return false;
+    }
+    message->context.parent = HttpParent::kHeaders;
+    turn_serves_unknown();
+    return true;
+  }
+  if (!client_context(sp, &message->context)) return false;
+  message->flags |= all_told();
+  constexpr uint32_t kFirstStream = 1;
+  if (!push) {
+    note_sent(connection, message->stream == kFirstStream ? 1 : 2, t_hook.lane, sp,
+              message->context.parent == HttpParent::kIncoming);
+  }
+  return true;
+}
+
+}  // namespace
+
 void report_headers(Connection& connection, Way way, uint32_t stream, uint32_t promised,
                     uint16_t flags, bool opens, const Block& block, uint64_t start_ticks) {
   uintptr_t sp = here();
@@ -238,16 +292,11 @@ void report_headers(Connection& connection, Way way, uint32_t stream, uint32_t p
   message.flags = flags;
   if (block.truncated) message.flags |= kHttpTruncated;
   message.block_bytes = static_cast<uint16_t>(block.size);
-  if (opens) {
-    // The header fields may bring a trace, which only the drain will see.
-    bool serves = way == Way::kReceived && (flags & kHttpPush) == 0;
-    if (!(serves ? server_context(sp, {}, &message.context)
-                 : client_context(sp, &message.context))) {
-      return;
-    }
-    if (serves) message.context.parent = HttpParent::kHeaders;
-  }
-  write(MessageType::kHttpHeaders, &message, sizeof message, block.data, block.size);
+  // The header fields may bring a trace, which only the drain will see.
+  if (opens && !open_stream(connection, way, sp, &message)) return;
+  bool written = write(MessageType::kHttpHeaders, &message, sizeof message, block.data, block.size);
+  // Without a block the drain cannot read those that come after it.
+  if (!written || block.truncated) leave_out_of(connection);
 }
 
 void report_end(Connection& connection, HttpEndMessage* end) {
@@ -255,15 +304,32 @@ void report_end(Connection& connection, HttpEndMessage* end) {
   write(MessageType::kHttpEnd, end, sizeof *end, nullptr, 0);
 }
 
-void report_unread_exchange() {
-  count_loss(LossReason::kHttpUnparsed);
+void report_given_up(const Connection& connection) {
+  leave_out_of(connection);
+  if (connection.role.load(std::memory_order_relaxed) != HttpRole::kServer) {
+    constexpr uint32_t kLater = 2;
+    turn_asks(connection, kLater);
+  }
 }
 
-void unrecorded_over(Lane* lane) {
-  uint32_t open = __atomic_load_n(&lane->served.open, __ATOMIC_RELAXED);
-  while (open > 0 &&
-         !single_thread_atomics::compare_exchange(&lane->served.open, &open, open - 1)) {
+void report_unread_exchange(const Connection& connection) {
+  count_loss(LossReason::kHttpUnparsed);
+  report_given_up(connection);
+}
+
+namespace {
+
+void count_down(uint32_t* count) {
+  uint32_t value = __atomic_load_n(count, __ATOMIC_RELAXED);
+  while (value > 0 && !single_thread_atomics::compare_exchange(count, &value, value - 1)) {
   }
+}
+
+}  // namespace
+
+void unrecorded_over(Lane* lane) {
+  count_down(&lane->served.open);
+  count_down(single_thread_atomics::word(&g_process.served));
 }
 
 void exchange_over(Connection& connection, const Exchange& exchange) {

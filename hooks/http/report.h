@@ -11,7 +11,7 @@ namespace telinject::program {
 // `chosen`: the request's context, if it is known by now; else null.
 bool report_request(Connection& connection, Exchange& exchange, Way way, const Block& block,
                     const Moment& start, const HttpContext* chosen);
-// Of a request that is received and brings no trace: chooses its context. True if it is not to be
+// Chooses the context of a request that is received and brings no trace. True if it is not to be
 // recorded; it then counts among those that the thread, *lane, has taken, until unrecorded_over().
 bool takes_unrecorded(const Block& block, HttpContext* chosen, Lane** lane);
 void unrecorded_over(Lane* lane);
@@ -27,9 +27,22 @@ void report_headers(Connection& connection, Way way, uint32_t stream, uint32_t p
 void report_end(Connection& connection, HttpEndMessage* end);
 // An exchange is over, recorded or not.
 void exchange_over(Connection& connection, const Exchange& exchange);
-// A request on a connection that is given up (given_up.h).
-void report_unread_exchange();
+// From here on what passes on the connection is not read (given_up.h).
+void report_given_up(const Connection& connection);
+// A request on such a connection.
+void report_unread_exchange(const Connection& connection);
 // A ClientHello has passed; and when its connection is closed.
 void report_tls(Connection& connection, Way hello_way, const Block& hello, uint64_t end_ticks);
+
+// The drain is not told of a request that was received, or may have been. From then on the program
+// does not claim that it knows of all of them (kHttpAllTold).
+inline void leave_out() {
+  if (g_process.left_out.load(std::memory_order_relaxed)) return;
+  g_process.left_out.store(true, std::memory_order_relaxed);
+}
+// Likewise of requests on this connection. (What a client sends was not received.)
+inline void leave_out_of(const Connection& connection) {
+  if (connection.role.load(std::memory_order_relaxed) != HttpRole::kClient) leave_out();
+}
 
 }  // namespace telinject::program

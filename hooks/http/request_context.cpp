@@ -1,8 +1,10 @@
 #include "hooks/http/request_context.h"
 
-#include "hooks/calls/attach.h"
 #include "hooks/calls/context.h"
+#include "hooks/calls/operations.h"
+#include "hooks/calls/stacks.h"
 #include "hooks/http/traffic.h"
+#include "hooks/http/turns.h"
 #include "shim/channel/traceparent.h"
 
 namespace telinject::program {
@@ -37,25 +39,34 @@ bool find_traceparent(const Block& block, TraceContext* out) {
   return out->valid != 0;
 }
 
-Lane* lane_of_thread(uintptr_t sp) {
-  Lane* lane = t_hook.lane;
-  if (TELINJECT_LIKELY(lane != nullptr && g_alive.mask != 0)) return lane;
-  return attach_thread(sp);
+namespace {
+
+// What the thread tells about a client request's parent.
+enum class OfThread : uint8_t {
+  kSpan,     // it is the open call, or the one request that the thread serves
+  kNothing,  // the thread has neither: its parent is the trace that the thread continues, if any
+  kUnsure,   // the thread serves one request, but may work for another one
+};
+
+OfThread of_thread(Lane* lane, uintptr_t sp) {
+  if (lane->served.adopted) settle_served(lane);
+  if (stack_at(lane, sp).root.open) return OfThread::kSpan;
+  if (!lane->served.adopted) return OfThread::kNothing;
+  return works_for_others() ? OfThread::kUnsure : OfThread::kSpan;
 }
 
-void new_trace(Lane* lane, HttpContext* context) {
-  context->root_number = next_root_number(lane);
-  TraceId id = trace_id(g_process.key, lane->index, context->root_number);
-  context->sampled = sampled(id, g_process.sampling_threshold) ? 1 : 0;
-  context->trace = {id.hi, id.lo, 0, 1, context->sampled};
-  context->parent = HttpParent::kNone;
-}
+}  // namespace
 
-bool client_context(uintptr_t sp, HttpContext* context) {
+bool client_context(uintptr_t sp, HttpContext* context, Connection* connection, uint32_t number) {
   *context = {};
   Lane* lane = lane_of_thread(sp);
   if (lane == nullptr) return false;
-  if (current_context(sp, &context->trace)) {
+  note_context_asked(lane);
+  OfThread of = of_thread(lane, sp);
+  if (of == OfThread::kNothing && known_cause(connection, number, &context->trace)) {
+    context->parent = HttpParent::kIncoming;
+    context->sampled = context->trace.sampled != 0 ? 1 : 0;
+  } else if (of != OfThread::kUnsure && current_context(sp, &context->trace)) {
     context->parent = HttpParent::kThread;
     context->sampled = context->trace.sampled != 0 ? 1 : 0;
   } else {

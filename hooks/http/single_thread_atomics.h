@@ -27,7 +27,7 @@ inline uint32_t* word(std::atomic<uint32_t>* at) {
   return reinterpret_cast<uint32_t*>(at);
 }
 
-// Of one thread: true, and the new value is there, if `*old` was; else *old is what was.
+// For one thread: true, and the new value is there, if `*old` was; else *old is what was.
 inline bool replace(uint32_t* at, uint32_t* old, uint32_t value) {
   return arch::single_thread_compare_exchange(*at, old, value);
 }

@@ -12,10 +12,10 @@ namespace telinject::program {
 
 inline constexpr size_t kMaxTracestate = 512;  // longer ones need not be passed on
 
-// Of a request that this thread has received, with that trace: remembered until it receives the
-// next one. Nothing, if there is none, or it is too long or not printable.
+// Remembers the tracestate of a request that this thread has received, with that trace, until it
+// receives the next one. Nothing, if there is none, or it is too long or not printable.
 void keep_tracestate(const Block& block, const TraceContext& trace);
-// Of the trace that the process was started in; null: none. Must stay where it is.
+// The tracestate that the process was started with; null: none. Must stay where it is.
 void inherit_tracestate(const char* text, const TraceContext& trace);
 
 // What to send along with that trace from this thread; the number of characters, 0: nothing.

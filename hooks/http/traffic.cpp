@@ -1,5 +1,6 @@
 #include "hooks/http/traffic.h"
 
+#include "hooks/calls/operations.h"
 #include "hooks/http/at_work.h"
 #include "hooks/http/connection.h"
 #include "hooks/http/descriptors.h"
@@ -7,9 +8,9 @@
 #include "hooks/http/http1_messages.h"
 #include "hooks/http/pools.h"
 #include "hooks/http/report.h"
-#include "hooks/http/request_context.h"
 #include "hooks/http/single_thread_atomics.h"
 #include "hooks/http/tls_objects.h"
+#include "hooks/http/turns.h"
 #include "hooks/lane/state.h"
 
 namespace telinject::program {
@@ -57,8 +58,11 @@ void finish(Connection* connection, HttpEndReason reason) {
 // was at work in another thread, it cannot.
 void take_over(Connection& connection) {
   connection.process = g_process.id;
+  connection.rest->cause = {};
   uint32_t state = connection.state.exchange(0);
-  if ((state & (kReceiveBusy | kSendBusy)) != 0) connection.protocol.store(Protocol::kOther);
+  if ((state & (kReceiveBusy | kSendBusy)) == 0) return;
+  connection.protocol.store(Protocol::kOther);
+  leave_out_of(connection);
 }
 
 bool is_anothers(const Connection& connection) {
@@ -83,6 +87,7 @@ class AtWork {
     bool first = (single_thread_atomics::fetch_or(&connection.state, kGiveUp) & kGiveUp) == 0;
     if (first && connection.protocol.load() != Protocol::kGivenUp) {
       count_loss(LossReason::kQueueFull);
+      leave_out_of(connection);
     }
   }
   ~AtWork() {
@@ -112,7 +117,8 @@ class AtWork {
 };
 
 void end_connection(Connection* connection, HttpEndReason reason) {
-  // Of a forked parent's connection there is nothing to tell here.
+  pending_over(*connection);
+  // There is nothing to tell here of a forked parent's connection.
   if (is_anothers(*connection)) {
     release_memory(*connection);
     free_connection(connection);
@@ -277,11 +283,15 @@ Connection* connection_of(const void* tls, HttpLayer layer, bool make) {
   Connection* connection = find_tls_object(tls);
   if (connection != nullptr || !make) return connection;
   connection = open_connection(layer);
-  if (connection == nullptr) return nullptr;
+  if (connection == nullptr) {
+    leave_out();
+    return nullptr;
+  }
   connection->tls = tls;
   if (!add_tls_object(tls, connection)) {
     free_connection(connection);
     count_loss(LossReason::kQueueFull);
+    leave_out();
     return nullptr;
   }
   return connection;

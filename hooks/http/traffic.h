@@ -1,5 +1,5 @@
 // What the wrappers of preload/ (sockets, TLS libraries, libcurl, nghttp2) tell of the bytes that
-// they carry. From here on nobody knows which library they came from.
+// they carry. From here on it does not matter which library they came from.
 //
 // Safety class: async-signal-safe, no allocation, no lock that is waited for, errno untouched, at
 // most one mmap(2) when a table grows.
@@ -19,10 +19,10 @@ enum class Way : uint8_t { kReceived, kSent };
 
 // --- connections ---
 
-// Of a descriptor: null, by one load, if it is none that is looked at. A wrapper of read/write on a
-// descriptor that has no connection yet asks first_bytes().
+// A descriptor's connection: null, by one load, if it is not looked at. A wrapper of read/write on
+// a descriptor that has no connection yet asks first_bytes().
 Connection* connection_of(int fd);
-// Of an object of a TLS library (SSL*, gnutls_session_t); made now if `make`.
+// That of an object of a TLS library (SSL*, gnutls_session_t); made now if `make`.
 Connection* connection_of(const void* tls, HttpLayer layer, bool make);
 
 // `bytes` passed, in this order, `size` of them; `data` may be null if they are not at hand
@@ -64,8 +64,10 @@ void connection_role(Connection* connection, HttpRole role);
 // --- context ---
 
 // The context of a client request that the current thread begins now, new trace included; false if
-// nothing is to be recorded at all (tracing is off, the request is our own).
-bool client_context(uintptr_t sp, HttpContext* context);
+// nothing is to be recorded at all (tracing is off, the request is our own). `connection` is about
+// to send the request, or has sent it just now, as its `number`th; null if that is not known.
+bool client_context(uintptr_t sp, HttpContext* context, Connection* connection = nullptr,
+                    uint32_t number = 0);
 // Writes "00-<trace>-<span>-<flags>", 55 characters, no terminator.
 void write_traceparent(char out[55], const HttpContext& context, uint64_t span);
 

@@ -30,7 +30,7 @@ bool may_be_bare(const Connection& connection, const Block& block) {
 void begin_bare(Connection& connection, uint32_t number, uint32_t flags, Lane* lane) {
   connection.bare_lane = lane;
   connection.bare.store(flags, std::memory_order_release);
-  // Behind it: whoever sees that there is a request to answer sees that it is bare.
+  // After it: a thread that sees a request to answer also sees that it is bare.
   __atomic_store_n(&connection.asked, number, __ATOMIC_RELEASE);
 }
 
@@ -51,7 +51,7 @@ bool see_pipelining(Connection& connection, uint32_t number) {
   if (request_way(connection) == Way::kReceived && direction_of(connection, Way::kSent).astray) {
     return false;
   }
-  // Whoever takes it away decides: this request, or the answer's first byte.
+  // What takes it away first decides: this request, or the answer's first byte.
   if (flags == 0 || single_thread_atomics::fetch_and(&connection.bare, 0) == 0) return true;
   Exchange* exchange = exchange_of(connection, number - 1);  // none is open, so there is one
   exchange->lane = connection.bare_lane;
@@ -63,7 +63,7 @@ bool leave_unread(Connection& connection, const void* data, uint64_t size) {
   Direction& direction = direction_of(connection, Way::kSent);
   if (direction.unread) {
     if (is_unread(connection)) return true;
-    // Of the answer before there may be more, if a server reads ahead of what it answers.
+    // There may be more of the answer before, if a server reads ahead of what it answers.
     if (!begins_answer(data, size)) {
       direction.astray = true;
       return true;

@@ -1,8 +1,8 @@
 // A server's answers to requests that are not recorded, left unread.
 //
-// Nobody will see them, and reading them is the greater part of what such a request costs. What
+// They are not recorded, and reading them is the greater part of what such a request costs. What
 // they are read for all the same is where they end: then the thread is out of the request's trace,
-// and what it sends next is the answer to the next request. The first matters only to whoever asks
+// and what it sends next is the answer to the next request. The first matters only to what asks
 // which trace a thread is in: calls of functions, requests of our own, threads, programs. Until a
 // thread that serves requests asks, an answer is over as soon as it begins. (If that is in the
 // middle of one, the process's first question may be answered as if the request were over.) The

@@ -215,6 +215,8 @@ struct Process {
   std::atomic<uint32_t> drain_gone;   // noticed by a producer: never wait again
   std::atomic<uint32_t> lanes_short;  // all lanes are taken, and waiting for one was in vain
   std::atomic<bool> context_asked;    // by a thread that serves requests: which trace it is in
+  std::atomic<uint32_t> served;       // requests that were received and are open
+  std::atomic<bool> left_out;         // the drain does not know of all requests that were received
   int32_t pid;
   uint64_t id, parent_id;  // ThreadMessage::process and parent_process
   TraceContext inherited;  // from TRACEPARENT

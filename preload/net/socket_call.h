@@ -28,19 +28,20 @@ inline int returned(long result) {
   return -1;
 }
 
-// The real function if it has been looked up, as it has after our constructor.
+// The real function if it has been looked up, as it has after our constructor. Null if libc has
+// none: then real() would search all objects for it, at each call.
 template <typename Function>
 Function known(RealSymbol symbol) {
   return reinterpret_cast<Function>(g_real[symbol].load(std::memory_order_acquire));
 }
 
-// Of no interest: no socket, or one that does not carry HTTP; or TLS whose library is watched.
+// True if it is of no interest: no socket, one without HTTP, or TLS whose library is watched.
 inline bool passes_by(int fd) {
   uint32_t tag = descriptor_tag(fd);
   return TELINJECT_LIKELY(tag < kUnderTls) || (tag == kUnderTls && !t_descriptor_wanted);
 }
 
-// Of a call that failed: tells what it means for the connection. EAGAIN and the like mean nothing.
+// Tells what a call that failed means for the connection. EAGAIN and the like mean nothing.
 TELINJECT_COLD void call_failed(int fd, Way way);
 
 // The sum of the lengths; the parts are iovecs.

@@ -33,7 +33,9 @@ constexpr int kUnderstood = MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE;
 bool is_between_requests(int fd) {
   if (descriptor_tag(fd) == kConnected) return true;
   Connection* connection = connection_of(fd);
-  return connection != nullptr && connection->protocol.load() == Protocol::kHttp1 &&
+  if (connection == nullptr) return false;
+  if (is_before_first(*connection)) return true;
+  return connection->protocol.load() == Protocol::kHttp1 &&
          connection->role.load() == HttpRole::kClient &&
          direction_of(*connection, Way::kSent).stage == Stage::kBetween;
 }
@@ -193,8 +195,11 @@ bool send_with_traceparent(int fd, const iovec* parts, size_t count, int flags, 
   iovec here[kPartsHere + 2];
   auto* all = count <= kPartsHere ? here : reinterpret_cast<iovec*>(parts_memory.get());
   IssuedId id;
+  Connection* connection = connection_of(fd);
+  uint32_t number = connection != nullptr ? connection->asked + 1 : 1;
   if (all == nullptr ||
-      !issue_id(nullptr, 0, reinterpret_cast<uintptr_t>(__builtin_frame_address(0)), &id)) {
+      !issue_id(nullptr, 0, reinterpret_cast<uintptr_t>(__builtin_frame_address(0)), &id,
+                connection, number)) {
     return false;
   }
   char lines[kMaxLines];

@@ -3,8 +3,7 @@
 #include <sys/mman.h>
 
 #include "hooks/calls/attach.h"
-#include "hooks/calls/messages.h"
-#include "hooks/calls/slow_path.h"
+#include "hooks/calls/operations.h"
 #include "hooks/http/traffic.h"
 #include "hooks/lane/space.h"
 #include "preload/start/startup.h"
@@ -91,25 +90,6 @@ void write_state_header(Transfer* transfer) {
   if (size == 0) text[0] = 0;
 }
 
-Lane* lane_for(uintptr_t sp) {
-  return t_hook.lane != nullptr && g_alive.mask != 0 ? t_hook.lane : attach_thread(sp);
-}
-
-// Not while this code is interrupted by a signal handler that comes here, too.
-bool write_in_turn(Lane* lane, MessageType type, const void* head, size_t head_bytes,
-                   const void* tail, size_t tail_bytes, size_t records, uint64_t* position) {
-  SlowPath slow(lane, reinterpret_cast<uintptr_t>(__builtin_frame_address(0)));
-  bool written = slow.entered() && write_placed_message(lane, type, head, head_bytes, tail,
-                                                        tail_bytes, records, position);
-  if (written) {
-    g_process.recorded.store(1, std::memory_order_relaxed);
-  } else {
-    count_loss(LossReason::kQueueFull);
-  }
-  if (slow.entered()) publish_hook_state(lane);
-  return written;
-}
-
 struct Issue {
   uint64_t id, position;
   uint32_t lane, ids;
@@ -118,7 +98,7 @@ struct Issue {
 // Writes a kHttpTransfer; of one that is not sampled only takes an id that nothing else has now.
 bool announce(const HttpContext& context, const char* url, size_t url_bytes, size_t records,
               uintptr_t sp, Issue* issue) {
-  Lane* lane = lane_for(sp);
+  Lane* lane = lane_of_thread(sp);
   if (lane == nullptr) return false;
   if (url_bytes > kMaxUrlBytes) url_bytes = kMaxUrlBytes;
   HttpTransferMessage message = {};
@@ -131,8 +111,8 @@ bool announce(const HttpContext& context, const char* url, size_t url_bytes, siz
   message.url_bytes = static_cast<uint16_t>(url_bytes);
   *issue = {message.transfer, position_of(lane, t_hook.cursor), lane->index, message.ids};
   return context.sampled == 0 ||
-         write_in_turn(lane, MessageType::kHttpTransfer, &message, sizeof message, url, url_bytes,
-                       records, &issue->position);
+         write_operation(MessageType::kHttpTransfer, &message, sizeof message, url, url_bytes,
+                         &issue->position, records);
 }
 
 }  // namespace
@@ -253,21 +233,19 @@ void end_transfer(Transfer* transfer, HttpTransferEndMessage* end, const char* t
   end->issued = transfer->issued.load(std::memory_order_relaxed);
   if (t_transfer == transfer->id) t_transfer = 0;
   transfer->id = 0;
-  Lane* lane = transfer->context.sampled != 0 && tracing()
-                   ? lane_for(reinterpret_cast<uintptr_t>(__builtin_frame_address(0)))
-                   : nullptr;
-  if (lane == nullptr) return;
+  if (transfer->context.sampled == 0 || !tracing()) return;
   size_t text_bytes =
       size_t{end->peer_bytes} + end->url_bytes + end->error_bytes + end->method_bytes;
   uint64_t position;
-  write_in_turn(lane, MessageType::kHttpTransferEnd, end, sizeof *end, texts, text_bytes, 0,
-                &position);
+  write_operation(MessageType::kHttpTransferEnd, end, sizeof *end, texts, text_bytes, &position);
 }
 
-bool issue_id(const char* url, size_t url_bytes, uintptr_t sp, IssuedId* id) {
+bool issue_id(const char* url, size_t url_bytes, uintptr_t sp, IssuedId* id, Connection* connection,
+              uint32_t number) {
   HttpContext context;
   Issue issue;
-  if (!client_context(sp, &context) || !announce(context, url, url_bytes, 0, sp, &issue)) {
+  if (!client_context(sp, &context, connection, number) ||
+      !announce(context, url, url_bytes, 0, sp, &issue)) {
     return false;
   }
   id->transfer = issue.id;
@@ -284,8 +262,7 @@ void end_issued_id(const IssuedId& id, bool made) {
   end.result = made ? 0 : -1;
   end.issued = made ? 1 : 0;
   uint64_t position;
-  write_in_turn(t_hook.lane, MessageType::kHttpTransferEnd, &end, sizeof end, nullptr, 0, 0,
-                &position);
+  write_operation(MessageType::kHttpTransferEnd, &end, sizeof end, nullptr, 0, &position);
 }
 
 }  // namespace telinject::program

@@ -36,7 +36,7 @@ struct Transfer {
   HeaderList node, state_node;
   char header[kTraceparentHeaderBytes];
   char state_header[kTracestateNameBytes + kMaxTracestate + 1];
-  // Of a transfer under way; 0: none is.
+  // The number of the transfer under way; 0: none is.
   uint64_t id;
   const void* multi;  // that it was added to; null: curl_easy_perform
   HttpContext context;
@@ -79,15 +79,17 @@ void next_id(Transfer* transfer);
 // it, if it is sampled.
 void end_transfer(Transfer* transfer, HttpTransferEndMessage* end, const char* texts);
 
-// One request that somebody else makes, with an id of ours.
+// One request that another library makes, with an id of ours.
 struct IssuedId {
   uint64_t transfer;
   bool sampled;
   char traceparent[55];
   TraceContext trace;
 };
-// Writes a transfer that issues one id. False if nothing is to be recorded.
-bool issue_id(const char* url, size_t url_bytes, uintptr_t sp, IssuedId* id);
+// Writes a transfer that issues one id. False if nothing is to be recorded. It goes out on
+// `connection`, as its `number`th request; null if that is not known.
+bool issue_id(const char* url, size_t url_bytes, uintptr_t sp, IssuedId* id,
+              Connection* connection = nullptr, uint32_t number = 0);
 // Ends it at once: the request was made, or was not.
 void end_issued_id(const IssuedId& id, bool made);
 

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "hooks/http/descriptors.h"
+#include "hooks/http/turns.h"
 #include "preload/net/socket_call.h"
 #include "preload/real/export.h"
 #include "preload/real/resolve.h"
@@ -21,6 +22,12 @@ DescriptorTag tag_of(int family, int type) {
   bool stream = (type & kTypes) == SOCK_STREAM;
   bool known = family == AF_INET || family == AF_INET6 || family == AF_UNIX;
   return stream && known ? kSocket : kNothing;
+}
+
+void accepted(int listening, int fd) {
+  if (fd < 0) return;
+  descriptor_opened(fd, kAccepted);
+  turn_accepts(listening, fd);
 }
 
 int duplicate_with(RealSymbol symbol, int fd, int command, long argument) {
@@ -61,13 +68,13 @@ TELINJECT_WRAPPER(int, connect, int fd, const void* address, uint32_t size) {
 
 TELINJECT_WRAPPER(int, accept, int fd, void* address, uint32_t* size) {
   int result = real<int (*)(int, void*, uint32_t*)>(kReal_accept)(fd, address, size);
-  descriptor_opened(result, kAccepted);
+  accepted(fd, result);
   return result;
 }
 
 TELINJECT_WRAPPER(int, accept4, int fd, void* address, uint32_t* size, int flags) {
   int result = real<int (*)(int, void*, uint32_t*, int)>(kReal_accept4)(fd, address, size, flags);
-  descriptor_opened(result, kAccepted);
+  accepted(fd, result);
   return result;
 }
 
@@ -86,15 +93,15 @@ TELINJECT_WRAPPER(int, close, int fd) {
 TELINJECT_WRAPPER(int, close_range, unsigned first, unsigned last, int flags) {
   constexpr int kOnlyCloexec = 4;  // CLOSE_RANGE_CLOEXEC
   if ((flags & kOnlyCloexec) == 0 && first <= last) descriptors_closed(first, last);
-  auto function = real<int (*)(unsigned, unsigned, int)>(kReal_close_range);
-  if (function != nullptr) return function(first, last, flags);
   // Older libcs have none, and a program that asks for it finds ours.
+  auto function = known<int (*)(unsigned, unsigned, int)>(kReal_close_range);
+  if (function != nullptr) return function(first, last, flags);
   return returned(sys::call(SYS_close_range, first, last, flags));
 }
 
 TELINJECT_WRAPPER(void, closefrom, int first) {
   descriptors_closed(first > 0 ? static_cast<uint32_t>(first) : 0, ~0u);
-  auto function = real<void (*)(int)>(kReal_closefrom);
+  auto function = known<void (*)(int)>(kReal_closefrom);
   if (function != nullptr) return function(first);
   sys::call(SYS_close_range, first > 0 ? first : 0, ~0u, 0);
 }
@@ -127,7 +134,7 @@ TELINJECT_WRAPPER(int, fcntl64, int fd, int command, long argument) {
 }
 
 TELINJECT_WRAPPER(int, pidfd_getfd, int process, int fd, unsigned flags) {
-  auto function = real<int (*)(int, int, unsigned)>(kReal_pidfd_getfd);
+  auto function = known<int (*)(int, int, unsigned)>(kReal_pidfd_getfd);
   // From glibc 2.36 on.
   int result = function != nullptr ? function(process, fd, flags)
                                    : returned(sys::call(SYS_pidfd_getfd, process, fd, flags));

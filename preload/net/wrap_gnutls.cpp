@@ -187,7 +187,7 @@ TELINJECT_WRAPPER(void, gnutls_deinit, void* session) {
   reinterpret_cast<void (*)(void*)>(library)(session);
 }
 
-// GnuTLS tells a client's server name to nobody later.
+// GnuTLS does not tell a client's server name later.
 TELINJECT_WRAPPER(int, gnutls_server_name_set, void* session, unsigned type, const void* name,
                   size_t size) {
   FIND(gnutls_server_name_set);

@@ -47,7 +47,7 @@ struct Scope {
   void find(uint32_t root);
   void* definition(const Wrapper& wrapper, const char* version) const;
 };
-// Of the thread that holds the lock of the loader's list.
+// Used by the thread that holds the lock of the loader's list.
 Scope g_scope;
 
 const ElfW(Dyn) * dynamic_of(const dl_phdr_info& object) {

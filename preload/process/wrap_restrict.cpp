@@ -65,9 +65,7 @@ class Restriction {
   ~Restriction() {
     if (wish_ == Wish::kClock && !failed_) allow_clock();
     if (!failed_) return;
-    if (wish_ == Wish::kStrict || wish_ == Wish::kNoClock) {
-      if (!was_untimed_) allow_clock();
-    }
+    if ((wish_ == Wish::kStrict || wish_ == Wish::kNoClock) && !was_untimed_) allow_clock();
     if (unwatched_) watch_fatal_signals();
     if (wish_ != Wish::kFilter && wish_ != Wish::kStrict) return;
     g_process.segment->no_doorbell.fetch_sub(1);

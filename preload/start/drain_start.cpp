@@ -11,6 +11,7 @@
 // Where orphans come back to us (PID 1 of a namespace, a subreaper) a keeper is put between: a copy
 // of this process without exit signal that never executes anything and waits for the drain, so that
 // the program's `while (wait(0) > 0)` can end.
+#include <elf.h>
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <poll.h>
@@ -29,6 +30,8 @@
 #include "preload/start/exit.h"
 #include "preload/start/startup.h"
 #include "shim/channel/drain_process.h"
+#include "shim/channel/printable.h"
+#include "shim/channel/sha256.h"
 #include "shim/channel/syscall.h"
 #include "shim/channel/text.h"
 
@@ -71,7 +74,8 @@ void write_to_stderr(const char* line, size_t bytes) {
 void warn(const char* what, const char* path, long error) {
   char line[kPathBytes + 256];
   TextBuffer text(line, sizeof line);
-  text.add("telinject: ").add(what).add(path);
+  text.add("telinject: ").add(what);
+  add_printable(&text, path);
   if (error < 0) text.add(" (errno ").number(static_cast<uint64_t>(-error)).add(")");
   text.add("; the program runs untraced\n");
   write_to_stderr(line, text.size());
@@ -177,15 +181,34 @@ int program_output() {
   return sys::failed(flags) || (flags & FD_CLOEXEC) != 0 ? -1 : fd;
 }
 
-void name_session(Session* session) {
+// From getrandom(2). Early in boot that would wait; then the secret is a hash of AT_RANDOM and what
+// differs from process to process. (AT_RANDOM itself is the stack protector's secret, too.)
+void make_secret(const StartInfo& info, uint8_t secret[kSecretBytes]) {
+  constexpr long kNonBlock = 1;
+  if (sys::call(SYS_getrandom, sys::arg(secret), kSecretBytes, kNonBlock) == kSecretBytes) return;
+  struct {
+    uint8_t random[16];
+    uint64_t ticks;
+    int64_t now, pid;
+  } seed = {};
+  auto* random = reinterpret_cast<const uint8_t*>(auxiliary_value(info, AT_RANDOM));
+  for (size_t i = 0; random != nullptr && i < sizeof seed.random; i++) seed.random[i] = random[i];
+  seed.ticks = arch::read_tsc();
+  seed.now = sys::clock_ns(CLOCK_REALTIME);
+  seed.pid = sys::getpid();
+  Sha256Digest digest = sha256(&seed, sizeof seed);
+  for (size_t i = 0; i < kSecretBytes; i++) secret[i] = digest.bytes[i];
+}
+
+void make_session(const StartInfo& info, Session* session) {
   *session = {};
   session->mode = SessionMode::kPreload;
   session->clock = g_process.clock;
   session->waiting_bytes = g_client.waiting_bytes;
   session->uid = static_cast<uint32_t>(sys::call(SYS_geteuid));
-  uint64_t random[2] = {arch::read_tsc(), static_cast<uint64_t>(sys::getpid())};
-  sys::call(SYS_getrandom, sys::arg(random), sizeof random, 1 /* GRND_NONBLOCK */);
-  TextBuffer(session->name, sizeof session->name).hex(random[0], 16).hex(random[1], 16);
+  uint8_t secret[kSecretBytes];
+  make_secret(info, secret);
+  set_session_secret(secret, session);
 }
 
 // Listening before the drain runs, so that the program's own children never come too early.
@@ -236,8 +259,8 @@ void tell_drain_died() {
     return;
   }
   constexpr char kLine[] =
-      "telinject: the drain has died before the program; what came after is not traced, and calls "
-      "that were open then have no end in the trace\n";
+      "telinject: the drain has died before the program ended; what the program did after that is "
+      "not traced, and calls that were open then have no end in the trace\n";
   write_to_stderr(kLine, sizeof kLine - 1);
 }
 
@@ -248,7 +271,7 @@ bool start_drain(const StartInfo& info, int memfd) {
     warn("cannot find its drain, looked for ", path, 0);
     return false;
   }
-  name_session(&g_client.session);
+  make_session(info, &g_client.session);
   format_session(g_client.session, g_client.session_text);
   DrainEnvironment environment(info.envp, g_client.session_text);
   if (environment.entries() == nullptr) return false;

@@ -115,11 +115,12 @@ bool set_up(const StartInfo& info) {
   int memfd = create_segment(info, g_client.waiting_bytes, &reason);
   bool ready;
   if (session != nullptr) {
-    ready = hand_over(g_client.session, memfd, memfd >= 0 ? UntracedReason::kNone : reason);
+    HandOver result =
+        hand_over(g_client.session, memfd, memfd >= 0 ? UntracedReason::kNone : reason);
+    ready = result == HandOver::kJoined;
     // The drain that a preload session's first process started may have ended with it.
-    if (!ready && memfd >= 0 && g_client.session.mode == SessionMode::kPreload) {
-      ready = start_drain(info, memfd);
-    }
+    bool ended = result == HandOver::kNoDrain && g_client.session.mode == SessionMode::kPreload;
+    if (ended && memfd >= 0) ready = start_drain(info, memfd);
   } else {
     ready = memfd >= 0 && start_drain(info, memfd);
   }

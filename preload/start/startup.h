@@ -7,7 +7,7 @@
 #include "hooks/calls/untimed.h"
 #include "hooks/http/descriptors.h"
 #include "hooks/lane/state.h"
-#include "shim/channel/message.h"
+#include "shim/channel/hello.h"
 #include "shim/channel/session.h"
 #include "shim/channel/settings.h"
 
@@ -56,9 +56,15 @@ inline bool capturing_http() {
 int create_segment(const StartInfo& info, uint64_t pool_bytes, UntracedReason* reason);
 void destroy_segment();
 
+enum class HandOver : uint8_t {
+  kJoined,   // the drain has been sent all of it
+  kNoDrain,  // there is no drain that this process can reach
+  kRefused,  // there is one, but it had no room for this process in time
+};
+
 // Sends the memfd and a pidfd of this process to the session's drain. A negative memfd sends only
-// the reason why there is none.
-bool hand_over(const Session& session, int memfd, UntracedReason reason);
+// the reason why there is none. Takes two seconds at most.
+HandOver hand_over(const Session& session, int memfd, UntracedReason reason);
 
 // Starts a drain of our own, unseen by the program, and gives it the memfd. Returns false, after
 // one line on stderr, if that cannot be done. Fills g_client.session.

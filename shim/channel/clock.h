@@ -7,6 +7,8 @@
 
 namespace telinject {
 
+constexpr uint64_t kMillisecond = 1000000, kSecond = 1000 * kMillisecond;  // ns
+
 // What clock_gettime(2) says, in nanoseconds. By libc: in the traced program use sys::clock_ns().
 inline int64_t clock_ns(clockid_t clock) {
   timespec time = {};

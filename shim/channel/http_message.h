@@ -66,6 +66,8 @@ enum HttpFlags : uint16_t {
   kHttpServed = 64,      // of a server's request: its thread serves nothing else. Functions that it
                      // calls from here on, and client requests, are the request's children, until
                      // its kHttpEnd, or the next kHttpRequest with kHttpFromPeer in this lane
+  kHttpAllTold = 128,  // of a client's request: the drain has been told of each request that the
+                       // process has been sent
 };
 
 // An HTTP/1 request whose header block is complete.

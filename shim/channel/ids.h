@@ -71,6 +71,13 @@ constexpr uint64_t place_of(SegmentKey key, uint64_t id) {
 
 struct TraceId {
   uint64_t hi, lo;
+
+  bool operator==(const TraceId&) const = default;
+  // For absl's maps.
+  template <typename H>
+  friend H AbslHashValue(H state, const TraceId& id) {
+    return H::combine(static_cast<H&&>(state), id.hi, id.lo);
+  }
 };
 
 constexpr TraceId trace_id(SegmentKey key, uint32_t lane, uint64_t root_number) {

@@ -56,7 +56,7 @@ enum class LossReason : uint32_t {
   kQueueFull,     // no room for records (TELEMETRY_ON_FULL=drop), or the drain had gone
   kNoLane,        // more threads at once than lanes, or no address space for another group
   kForeignTask,   // a CLONE_VM task that shares another thread's TLS
-  kEarly,         // before the dynamic loader had set up thread-local storage (ifunc resolvers)
+  kEarly,         // before the thread's or, in a forked child, the process's hooks were set up
   kOrphanExit,    // an exit whose entry was not seen, counted by the drain
   kSinkError,     // an event that could not be written
   kInterrupted,   // telrun was told to stop before all was written

@@ -95,22 +95,4 @@ constexpr size_t message_records(size_t bytes) {
   return 1 + (bytes + kMessageDataBytes - 1) / kMessageDataBytes;
 }
 
-// What the library sends with the memfd and a pidfd of its process (SCM_RIGHTS, in that order)
-// when it joins a session; also when it cannot be traced, then without a memfd.
-struct Hello {
-  static constexpr uint32_t kMagic = 0x484c4554;  // "TELH"
-  uint32_t magic;
-  uint32_t layout_version;
-  int32_t pid;
-  uint32_t untraced_reason;  // 0: the memfd comes with this; else UntracedReason
-};
-
-enum class UntracedReason : uint32_t {
-  kNone = 0,
-  kNoMemory = 1,
-  kFileSizeLimit = 2,
-  kNoDescriptor = 3,
-  kNoMemoryFile = 4,  // memfd_create(2) is forbidden or not known
-};
-
 }  // namespace telinject

@@ -1,139 +1,15 @@
 #include "shim/channel/settings.h"
 
+#include "shim/channel/printable.h"
+#include "shim/channel/sampling_rules.h"
 #include "shim/channel/text.h"
 
 namespace telinject {
 
 const Setting kSettings[kSettingCount] = {
-    {kDebug, "DEBUG", nullptr, SettingType::kBool, "true", "", 0, nullptr, nullptr,
-     "false, 0, no or off: no tracing at all. Unset means on"},
-    {kServiceName, "SERVICE_NAME", "OTEL_SERVICE_NAME", SettingType::kText, "", "", 's', "service",
-     "NAME", "service.name of every event; default: the name of the working directory"},
-    {kServiceVersion, "SERVICE_VERSION", nullptr, SettingType::kText, "", "", 0, "service-version",
-     "VERSION",
-     "service.version; default: git's short commit id of the working directory, else the program's "
-     "build id"},
-    {kEnvironment, "ENVIRONMENT", nullptr, SettingType::kText, "dev", "", 'e', "environment",
-     "NAME", "environment of every event: dev, staging, prod"},
-    {kOutput, "TELEMETRY_OUTPUT", nullptr, SettingType::kChoice, "stderr", "stderr|file", 'O',
-     "output", "KIND", "where events go; file needs TELEMETRY_FILE"},
-    {kFile, "TELEMETRY_FILE", nullptr, SettingType::kPath, "", "", 'o', "file", "PATH",
-     "append events to this file, compressed if it ends in .zst or .gz; given alone it implies "
-     "TELEMETRY_OUTPUT=file"},
-    {kSampleRate, "SAMPLE_RATE", nullptr, SettingType::kRate, "1.0", "", 'r', "sample-rate", "RATE",
-     "share of traces to keep, decided where a trace starts; 0 means off"},
-    {kStacktraces, "ENABLE_STACKTRACES", nullptr, SettingType::kBool, "true", "", 0, nullptr,
-     nullptr,
-     "stacks of exceptions and crashes. For crashes the library handles fatal signals that the "
-     "program leaves alone; the program does not see these handlers"},
-    {kOnFull, "TELEMETRY_ON_FULL", nullptr, SettingType::kChoice, "drop", "drop|block", 0,
-     "on-full", "WHAT",
-     "when records come faster than the drain takes them: drop whole calls and count them, or "
-     "block the thread and lose nothing"},
-    {kThreads, "TELEMETRY_THREADS", nullptr, SettingType::kChoice, "continue", "continue|root", 0,
-     "threads", "WHAT",
-     "a thread created inside a span continues its trace, or starts one of its own"},
-    {kHttp, "TELEMETRY_HTTP", nullptr, SettingType::kBool, "true", "", 0, nullptr, nullptr,
-     "trace HTTP requests and responses through libcurl, TLS libraries and sockets; false leaves "
-     "their functions alone"},
-    {kSummary, "TELEMETRY_SUMMARY", nullptr, SettingType::kChoice, "auto", "auto|always|never", 0,
-     nullptr, nullptr, "telrun's summary on stderr; auto: if stderr is a terminal"},
-    {kQueueBytes, "TELEMETRY_QUEUE_BYTES", nullptr, SettingType::kNumber, "",
-     "1048576..17179869184", 0, "queue-bytes", "BYTES",
-     "memory for waiting records, in the program's lanes and in the drain together; default: an "
-     "eighth of the memory of the machine or the control group, at most 256 MiB"},
-    {kSpoolMax, "TELEMETRY_SPOOL_MAX", nullptr, SettingType::kNumber, "1073741824",
-     "0..1099511627776", 0, "spool-max", "BYTES",
-     "disk space for waiting records beyond TELEMETRY_QUEUE_BYTES; when it is full too, "
-     "TELEMETRY_ON_FULL applies"},
-    {kSpoolDirectory, "TELEMETRY_SPOOL_DIR", "TMPDIR", SettingType::kPath, "/var/tmp", "", 0,
-     "spool-dir", "PATH",
-     "folder for waiting records and for large unpacked debug information; should be on a disk, "
-     "not "
-     "in memory"},
-    {kRecord, "TELEMETRY_RECORD", nullptr, SettingType::kPath, "", "", 0, "record", "DIRECTORY",
-     "write a recording into this folder instead of events; telinject convert makes events of it "
-     "later, on any machine"},
-    {kDetail, "TELEMETRY_DETAIL", nullptr, SettingType::kChoice, "full", "full|lean", 0, "detail",
-     "WHAT",
-     "lean: fields that are the same for all events of a process or a call site are written once "
-     "and referred to; a third of the bytes (docs/output.md)"},
-    {kDrainThreads, "TELEMETRY_DRAIN_THREADS", nullptr, SettingType::kNumber, "1", "0..64", 0,
-     "drain-threads", "N",
-     "encode, and compress, with up to this many threads; 0: one for each core that they may run "
-     "on"},
-    {kMinDuration, "TELEMETRY_MIN_DURATION", nullptr, SettingType::kDuration, "0", "", 0,
-     "min-duration", "TIME",
-     "leave out calls shorter than this (10us, 1.5ms), and so all calls below them"},
-    {kMaxDepth, "TELEMETRY_MAX_DEPTH", nullptr, SettingType::kNumber, "0", "0..1000000000", 0,
-     "max-depth", "N",
-     "leave out calls deeper than this; a thread's outermost call has depth 1; 0: no limit"},
-    {kInclude, "TELEMETRY_INCLUDE", nullptr, SettingType::kText, "", "", 0, "include", "GLOBS",
-     "write calls of these functions only: globs, separated by commas ('parse_*,*::area')"},
-    {kExclude, "TELEMETRY_EXCLUDE", nullptr, SettingType::kText, "", "", 0, "exclude", "GLOBS",
-     "leave out calls of these functions; the calls that they make move up to their callers"},
-    {kIncludeFiles, "TELEMETRY_INCLUDE_FILES", nullptr, SettingType::kText, "", "", 0,
-     "include-files", "GLOBS", "write functions defined in these source files only ('src/*.c')"},
-    {kExcludeFiles, "TELEMETRY_EXCLUDE_FILES", nullptr, SettingType::kText, "", "", 0,
-     "exclude-files", "GLOBS", "leave out functions defined in these source files"},
-    {kIncludeModules, "TELEMETRY_INCLUDE_MODULES", nullptr, SettingType::kText, "", "", 0,
-     "include-modules", "GLOBS",
-     "write functions of these programs and libraries only ('libfoo.so*')"},
-    {kExcludeModules, "TELEMETRY_EXCLUDE_MODULES", nullptr, SettingType::kText, "", "", 0,
-     "exclude-modules", "GLOBS", "leave out functions of these programs and libraries"},
-    {kTotalsFile, "TELEMETRY_TOTALS_FILE", nullptr, SettingType::kPath, "", "", 0, "totals", "PATH",
-     "write each function's calls, times and percentiles to this file, as JSON, at the end; the "
-     "filters above do not change them"},
-    {kTotals, "TELEMETRY_TOTALS", nullptr, SettingType::kChoice, "estimate", "estimate|exact", 0,
-     nullptr, nullptr,
-     "if SAMPLE_RATE is below 1: exact records and counts all calls, but writes only the sample's "
-     "events; it costs the program what recording every call costs (docs/output.md)"},
-    {kHttpTraceparent, "TELEMETRY_HTTP_TRACEPARENT", nullptr, SettingType::kChoice, "libraries",
-     "libraries|sockets", 0, "http-traceparent", "WHERE",
-     "which requests get a traceparent: libraries: those of libcurl and nghttp2; sockets: also "
-     "HTTP/1 requests that the program writes to a socket itself (docs/http.md)"},
-    {kHttpSlow, "TELEMETRY_HTTP_SLOW", nullptr, SettingType::kDuration, "1s", "", 0, "http-slow",
-     "TIME", "HTTP responses that take longer get severity WARN; 0: none"},
-    {kRedactHeaders, "TELEMETRY_REDACT_HEADERS", nullptr, SettingType::kText, "", "", 0,
-     "redact-headers", "NAMES",
-     "more names whose values are REDACTED, besides those that always are (docs/redaction.md): "
-     "separated by commas, `*` for anything. As headers, parameters, options and in texts"},
-    {kRedactQuery, "TELEMETRY_REDACT_QUERY", nullptr, SettingType::kText, "", "", 0, "redact-query",
-     "NAMES", "the same: both lists apply to all carriers"},
-    {kExitWait, "TELEMETRY_EXIT_WAIT", nullptr, SettingType::kNumber, "10000", "0..600000", 0,
-     nullptr, nullptr,
-     "without telrun: how many milliseconds a program's end waits at most until its events are "
-     "written"},
-    {kClock, "TELEMETRY_CLOCK", nullptr, SettingType::kChoice, "auto", "auto|tsc|monotonic", 0,
-     nullptr, nullptr,
-     "auto: the TSC if the processor and the kernel trust it, else CLOCK_MONOTONIC (slower)"},
-    {kCloudMetadata, "ENABLE_CLOUD_METADATA", nullptr, SettingType::kBool, "false", "", 0, nullptr,
-     nullptr,
-     "ask the cloud's metadata service which machine, task or function this is. The answer is kept "
-     "in ~/.telemetry_metadata.json. Outside a cloud nothing is sent"},
-    {kKubernetesMetadata, "ENABLE_K8S_METADATA", nullptr, SettingType::kBool, "", "", 0, nullptr,
-     nullptr,
-     "find out which pod this is, from its environment, its service account and the cluster's API; "
-     "default: as ENABLE_CLOUD_METADATA"},
-    {kNoKubernetesApi, "DISABLE_K8S_API", nullptr, SettingType::kBool, "false", "", 0, nullptr,
-     nullptr, "use only the pod's environment and files; do not ask the cluster's API"},
-    {kNoMetadataCache, "DISABLE_METADATA_CACHE", nullptr, SettingType::kBool, "false", "", 0,
-     nullptr, nullptr, "neither read nor write ~/.telemetry_metadata.json"},
-    {kMetadataWait, "TELEMETRY_METADATA_WAIT", nullptr, SettingType::kNumber, "2000", "1..5000", 0,
-     nullptr, nullptr,
-     "milliseconds to find all metadata; events wait at most that long, the program does not "
-     "wait"},
-    {kAzureEndpoint, "TELEMETRY_AZURE_METADATA_ENDPOINT", nullptr, SettingType::kText, "", "", 0,
-     nullptr, nullptr,
-     "address of Azure's metadata service, for tests and proxies; default: "
-     "http://169.254.169.254"},
-    {kSystemRoot, "TELEMETRY_SYSTEM_ROOT", nullptr, SettingType::kPath, "", "", 0, nullptr, nullptr,
-     "for tests: a folder whose sys/, proc/, var/ and etc/ are read for metadata instead of the "
-     "system's"},
-    {kDiagnostics, "TELEMETRY_DIAGNOSTICS", nullptr, SettingType::kBool, "false", "", 0, nullptr,
-     nullptr,
-     "write a line to standard error that says where metadata came from, how long it took and what "
-     "failed"},
+#define SETTING(id, ...) {id, __VA_ARGS__},
+#include "shim/channel/settings.def"
+#undef SETTING
 };
 
 namespace {
@@ -155,6 +31,8 @@ bool parse_bool(const char* text, uint64_t* value) {
   }
   return false;
 }
+
+}  // namespace
 
 // A decimal fraction from 0 to 1, to nine digits: no exponent, no sign, no locale. Only zero itself
 // means off, so the least rate above it is a billionth.
@@ -211,16 +89,61 @@ bool parse_duration(const char* text, uint64_t* value) {
   return *value = ns, true;
 }
 
-bool parse_choice(const char* values, const char* text, uint64_t* value) {
+bool parse_size(const char* text, uint64_t* bytes) {
+  uint64_t number;
+  const char* unit = parse_number(text, &number);
+  if (unit == nullptr) return false;
+  uint64_t factor = text_equal(unit, "kB")   ? 1000
+                    : text_equal(unit, "MB") ? 1000000
+                    : text_equal(unit, "GB") ? 1000000000
+                                             : 0;
+  return factor != 0 && !__builtin_mul_overflow(number, factor, bytes);
+}
+
+namespace {
+
+// Three octal digits, with a zero before them or without.
+bool parse_mode(const char* text, uint64_t* value) {
+  constexpr size_t kDigits = 3;
+  size_t length = text_length(text);
+  if (length == kDigits + 1 && *text == '0') text++, length--;
+  if (length != kDigits) return false;
+  uint64_t mode = 0;
+  for (; *text != 0; text++) {
+    if (*text < '0' || *text > '7') return false;
+    mode = mode << 3 | static_cast<uint64_t>(*text - '0');
+  }
+  return *value = mode, true;
+}
+
+// The text ends at `end`.
+bool parse_choice(const char* values, const char* text, const char* end, uint64_t* value) {
   uint64_t index = 0;
   for (const char* p = values; *p != 0; index++) {
     const char* t = text;
-    while (*p != 0 && *p != '|' && *p == *t) p++, t++;
-    if ((*p == 0 || *p == '|') && *t == 0) return *value = index, true;
+    while (*p != 0 && *p != '|' && t != end && *p == *t) p++, t++;
+    if ((*p == 0 || *p == '|') && t == end) return *value = index, true;
     while (*p != 0 && *p != '|') p++;
     if (*p == '|') p++;
   }
   return false;
+}
+
+// "file,http": a bit for each, in any order; blanks around them do not matter.
+bool parse_choices(const char* values, const char* text, uint64_t* value) {
+  uint64_t bits = 0;
+  for (const char* p = text;; p++) {
+    while (*p == ' ') p++;
+    const char* word = p;
+    while (*p != 0 && *p != ',') p++;
+    const char* end = p;
+    while (end > word && end[-1] == ' ') end--;
+    uint64_t index;
+    if (!parse_choice(values, word, end, &index)) return false;
+    bits |= uint64_t{1} << index;
+    if (*p == 0) break;
+  }
+  return *value = bits, true;
 }
 
 bool parse_bounded(const char* values, const char* text, uint64_t* value) {
@@ -240,15 +163,55 @@ const char* expected(const Setting& setting) {
       return "a number from 0 to 1";
     case SettingType::kChoice:
       return "one of ";
+    case SettingType::kChoices:
+      return "one or several, separated by commas, of ";
     case SettingType::kNumber:
       return "a whole number in ";
     case SettingType::kDuration:
       return "a time such as 10us, 1.5ms, 2s";
+    case SettingType::kMode:
+      return "permissions in octal, such as 0640";
+    case SettingType::kTailRules:
+      return "a list such as errors,slow=250ms,slow=p99,rate=0.01 (docs/sampling.md)";
+    case SettingType::kRecorderRules:
+      return "a list such as 30s,64MB (docs/sampling.md)";
     case SettingType::kText:
     case SettingType::kPath:
       return "a text that is not empty";
   }
   return "";
+}
+
+bool is_set(char* const* envp, const char* name) {
+  const char* value = env_find(envp, name);
+  return value != nullptr && *value != 0;
+}
+
+// OpenTelemetry's name for SAMPLE_RATE, which goes before it, even if it makes no sense: its
+// default is used then, as the user is told. Returns how many problems there were.
+size_t read_sampler(char* const* envp, Settings* out, SettingProblem* problems, size_t capacity,
+                    size_t count) {
+  constexpr const char* kSampler = "OTEL_TRACES_SAMPLER";
+  constexpr const char* kArgument = "OTEL_TRACES_SAMPLER_ARG";
+  if (is_set(envp, kSettings[kSampleRate].name) || !is_set(envp, kSampler)) return 0;
+  const char* sampler = env_find(envp, kSampler);
+  auto tell = [&](const char* name, const char* value, const char* wanted) -> size_t {
+    if (problems != nullptr && count < capacity) {
+      problems[count] = {&kSettings[kSampleRate], name, value, wanted};
+    }
+    return 1;
+  };
+  const char* kind = text_starts(sampler, "parentbased_") ? sampler + 12 : sampler;
+  uint64_t* rate = &out->number[kSampleRate];
+  if (text_equal(kind, "always_on")) return *rate = kRateOne, 0;
+  if (text_equal(kind, "always_off")) return *rate = 0, 0;
+  if (!text_equal(kind, "traceidratio")) {
+    return tell(kSampler, sampler,
+                "always_on, always_off, traceidratio, or one of these behind parentbased_");
+  }
+  const char* argument = env_find(envp, kArgument);
+  if (argument == nullptr || *argument == 0 || parse_rate(argument, rate)) return 0;
+  return tell(kArgument, argument, "a number from 0 to 1");
 }
 
 }  // namespace
@@ -260,11 +223,23 @@ bool parse_setting(const Setting& setting, const char* text, uint64_t* value) {
     case SettingType::kRate:
       return parse_rate(text, value);
     case SettingType::kChoice:
-      return parse_choice(setting.values, text, value);
+      return parse_choice(setting.values, text, text + text_length(text), value);
+    case SettingType::kChoices:
+      return parse_choices(setting.values, text, value);
     case SettingType::kNumber:
       return parse_bounded(setting.values, text, value);
     case SettingType::kDuration:
       return parse_duration(text, value);
+    case SettingType::kMode:
+      return parse_mode(text, value);
+    case SettingType::kTailRules: {
+      TailRules rules;
+      return text[0] == 0 || parse_tail_rules(text, &rules);
+    }
+    case SettingType::kRecorderRules: {
+      RecorderRules rules;
+      return text[0] == 0 || parse_recorder_rules(text, &rules);
+    }
     case SettingType::kText:
     case SettingType::kPath:
       return true;
@@ -303,9 +278,18 @@ size_t read_settings(char* const* envp, Settings* out, SettingProblem* problems,
   if (disabled != nullptr && equal_ignoring_case(disabled, "true") && !out->given[kDebug]) {
     out->number[kDebug] = 0;
   }
+  count += read_sampler(envp, out, problems, capacity, count);
   if (out->given[kFile] && !out->given[kOutput]) out->number[kOutput] = kOutputFile;
-  bool file = out->number[kOutput] == kOutputFile;
-  if (file && descriptor_of_path(out->text[kFile]) == 2) out->number[kOutput] = kOutputStderr;
+  // If no output has an address, events go to standard error: telrun keeps it open for them.
+  uint64_t usable = out->number[kOutput];
+  if (!out->given[kFile]) usable &= ~uint64_t{kOutputFile};
+  if (!out->given[kReceiverUrl]) usable &= ~uint64_t{kOutputHttp};
+  if (usable == 0) out->number[kOutput] |= kOutputStderr;
+  bool file = out->has_output(kOutputFile);
+  if (file && descriptor_of_path(out->text[kFile]) == 2) {
+    out->number[kOutput] &= ~uint64_t{kOutputFile};
+    out->number[kOutput] |= kOutputStderr;
+  }
   return count;
 }
 
@@ -325,7 +309,7 @@ int descriptor_of_path(const char* path) {
 }
 
 int output_descriptor(const Settings& settings) {
-  if (settings.number[kOutput] != kOutputFile) return -1;
+  if (!settings.has_output(kOutputFile)) return -1;
   return descriptor_of_path(settings.text[kFile]);
 }
 
@@ -333,14 +317,13 @@ void describe_problem(const SettingProblem& problem, char* line, size_t capacity
   TextBuffer text(line, capacity);
   text.add(problem.name).add('=');
   // One line, and room for what is wrong: whatever the value is.
-  size_t shown = 0;
-  for (const char* p = problem.value; *p != 0 && shown < kShownBytes; p++, shown++) {
-    bool control = static_cast<unsigned char>(*p) < 0x20 || *p == 0x7f;
-    text.add(control ? '?' : *p);
-  }
-  text.add(problem.value[shown] != 0 ? "..." : "").add(" is not ").add(problem.expected);
-  if (problem.setting->type == SettingType::kChoice ||
-      problem.setting->type == SettingType::kNumber) {
+  char shown[kShownBytes];
+  TextBuffer value(shown, sizeof shown);
+  bool whole = add_printable(&value, problem.value);
+  text.add(shown).add(whole ? "" : "...").add(" is not ").add(problem.expected);
+  SettingType type = problem.setting->type;
+  if (type == SettingType::kChoice || type == SettingType::kChoices ||
+      type == SettingType::kNumber) {
     for (const char* p = problem.setting->values; *p != 0; p++) {
       if (*p == '|') {
         text.add(", ");
@@ -350,7 +333,9 @@ void describe_problem(const SettingProblem& problem, char* line, size_t capacity
     }
   }
   bool derived = problem.setting->default_text[0] == 0;
-  text.add("; using ").add(derived ? "the default" : problem.setting->default_text);
+  text.add("; using ");
+  if (problem.setting->id == kOutput) text.add("TELEMETRY_FILE if it is set, else ");
+  text.add(derived ? "the default" : problem.setting->default_text);
 }
 
 }  // namespace telinject

@@ -1,5 +1,6 @@
-// The one table of settings: name, type, default, values, a line of help. `telinject help
-// settings`, telrun's options, the documentation (docs/settings.md) and both readers come from it.
+// The one table of settings (its rows are in settings.def): name, type, default, values, a line of
+// help. `telinject help settings`, telrun's options, the documentation (docs/settings.md) and both
+// readers come from it.
 //
 // Read by the library inside the traced program, by the supervisor and by the drain, so it needs
 // libc's headers only: no heap, no stdio, no locale, errno untouched, async-signal-safe.
@@ -12,51 +13,25 @@
 
 namespace telinject {
 
-enum class SettingType { kBool, kRate, kChoice, kText, kPath, kNumber, kDuration };
+// kChoices: some of the choices, separated by commas. kTailRules, kRecorderRules: sampling_rules.h.
+enum class SettingType {
+  kBool,
+  kRate,
+  kChoice,
+  kChoices,
+  kText,
+  kPath,
+  kNumber,
+  kDuration,
+  kMode,
+  kTailRules,
+  kRecorderRules,
+};
 
 enum SettingId : uint32_t {
-  kDebug,
-  kServiceName,
-  kServiceVersion,
-  kEnvironment,
-  kOutput,
-  kFile,
-  kSampleRate,
-  kStacktraces,
-  kOnFull,
-  kThreads,
-  kHttp,
-  kSummary,
-  kQueueBytes,
-  kSpoolMax,
-  kSpoolDirectory,
-  kRecord,
-  kDetail,
-  kDrainThreads,
-  kMinDuration,
-  kMaxDepth,
-  kInclude,
-  kExclude,
-  kIncludeFiles,
-  kExcludeFiles,
-  kIncludeModules,
-  kExcludeModules,
-  kTotalsFile,
-  kTotals,
-  kHttpTraceparent,
-  kHttpSlow,
-  kRedactHeaders,
-  kRedactQuery,
-  kExitWait,
-  kClock,
-  kCloudMetadata,
-  kKubernetesMetadata,
-  kNoKubernetesApi,
-  kNoMetadataCache,
-  kMetadataWait,
-  kAzureEndpoint,
-  kSystemRoot,
-  kDiagnostics,
+#define SETTING(id, ...) id,
+#include "shim/channel/settings.def"
+#undef SETTING
   kSettingCount,
 };
 
@@ -66,7 +41,7 @@ struct Setting {
   const char* alias;  // a second variable, used when the first is not set, or null
   SettingType type;
   const char* default_text;  // as a user would write it; "" is "derived, see help"
-  const char* values;        // for kChoice: "a|b|c"; for kNumber: "lowest..highest"
+  const char* values;        // for kChoice, kChoices: "a|b|c"; for kNumber: "lowest..highest"
   char option;               // telrun's short option, or 0
   const char* long_option;   // telrun's long option, or null
   const char* placeholder;   // of the option's value in the help, or null if it takes none
@@ -75,7 +50,16 @@ struct Setting {
 
 extern const Setting kSettings[kSettingCount];
 
-enum OutputKind : uint64_t { kOutputStderr, kOutputFile };
+// Bits: there may be several.
+enum OutputKind : uint64_t { kOutputStderr = 1, kOutputFile = 2, kOutputHttp = 4, kOutputOtlp = 8 };
+enum ReceiverFormat : uint64_t {
+  kReceiverEvent,
+  kReceiverNdjson,
+  kReceiverHec,
+  kReceiverElasticsearch,
+  kReceiverDatadogLogs,
+};
+enum CompressionChoice : uint64_t { kCompressNone, kCompressGzip, kCompressZstd };
 enum OnFull : uint64_t { kDrop, kBlock };
 enum Threads : uint64_t { kContinueTrace, kNewTrace };
 enum SummaryMode : uint64_t { kSummaryAuto, kSummaryAlways, kSummaryNever };
@@ -93,14 +77,22 @@ constexpr uint64_t sampling_threshold(uint64_t rate) {
                                (uint64_t{1} << 56) / kRateOne);
 }
 
+// Of a share (`then`) of what was sampled already (`first`). Never 0, which means off.
+constexpr uint64_t rate_of_both(uint64_t first, uint64_t then) {
+  auto rate = static_cast<uint64_t>(static_cast<unsigned __int128>(first) * then / kRateOne);
+  return rate == 0 ? 1 : rate;
+}
+
 struct Settings {
-  // kBool 0/1; kRate billionths; kChoice its index in `values`; kNumber itself; kDuration
-  // nanoseconds; texts unused.
+  // kBool 0/1; kRate billionths; kChoice its index in `values`; kChoices a bit for each of those;
+  // kNumber and kMode itself; kDuration nanoseconds; texts unused.
   uint64_t number[kSettingCount];
-  // kText and kPath: points into the environment, never null. Valid as long as the environment is.
+  // kText, kPath and rules: points into the environment, never null. Valid as long as the
+  // environment is.
   const char* text[kSettingCount];
   bool given[kSettingCount];  // set in the environment, to something that makes sense
 
+  bool has_output(OutputKind kind) const { return (number[kOutput] & kind) != 0; }
   bool off() const { return number[kDebug] == 0 || number[kSampleRate] == 0; }
 };
 
@@ -128,5 +120,10 @@ int output_descriptor(const Settings& settings);
 
 // True, and *value set, if `text` is a value of `setting`.
 bool parse_setting(const Setting& setting, const char* text, uint64_t* value);
+// The values of SettingType::kRate (in billionths) and kDuration (in nanoseconds), and sizes:
+// "64kB", "64MB", "1GB", in powers of a thousand. False if it is none.
+bool parse_rate(const char* text, uint64_t* value);
+bool parse_duration(const char* text, uint64_t* value);
+bool parse_size(const char* text, uint64_t* bytes);
 
 }  // namespace telinject

@@ -76,6 +76,7 @@ class TextBuffer {
   const char* text() const { return data_; }
   size_t size() const { return size_; }
   bool overflow() const { return overflow_; }
+  size_t left() const { return capacity_ - 1 - size_; }
 
  private:
   char* data_;

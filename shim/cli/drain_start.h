@@ -14,9 +14,10 @@ struct Drain {
   bool has_written = false;  // all of it: it has said so
   bool stopped = false;      // by a SIGSTOP
   bool ended = false;
-  int status = 0;          // as of wait(2), once `ended`
-  double started = 0;      // monotonic_seconds() then
-  double ended_after = 0;  // seconds
+  int status = 0;              // as of wait(2), once `ended`
+  double started = 0;          // monotonic_seconds() then
+  const char* file = nullptr;  // that it appends events to, a whole path; null if it is none
+  double ended_after = 0;      // seconds
 };
 
 double monotonic_seconds();

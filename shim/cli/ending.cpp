@@ -8,7 +8,9 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "shim/channel/control.h"
@@ -95,6 +97,22 @@ void wait_for_end(Drain* drain, int signal_fd) {
   }
 }
 
+// How long after the start the drain has written to its file last; -1 if it never has, and all of
+// the time if that cannot be told.
+double wrote_until(const Drain& drain) {
+  struct stat status;
+  if (drain.file == nullptr || stat(drain.file, &status) != 0 || !S_ISREG(status.st_mode)) {
+    return drain.ended_after;
+  }
+  timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  double age = static_cast<double>(now.tv_sec - status.st_mtim.tv_sec) +
+               static_cast<double>(now.tv_nsec - status.st_mtim.tv_nsec) / 1e9;
+  double since_start = monotonic_seconds() - drain.started;
+  if (status.st_size == 0 || age > since_start) return -1;
+  return since_start - age < drain.ended_after ? since_start - age : drain.ended_after;
+}
+
 void report_early_end(const Drain& drain) {
   if (drain.ended && WIFEXITED(drain.status) && WEXITSTATUS(drain.status) == kDrainGaveUp) return;
   char how[40];
@@ -104,13 +122,12 @@ void report_early_end(const Drain& drain) {
   } else if (drain.ended) {
     text.add(" (status ").number(static_cast<uint64_t>(WEXITSTATUS(drain.status))).add(')');
   }
-  if (drain.ended) {
-    uint64_t tenths = static_cast<uint64_t>(drain.ended_after * 10);
-    warn("the drain ended early", how, ": events after the first ", tenths / 10, ".", tenths % 10,
-         " s may be missing");
-  } else {
-    warn("the drain gave no answer: events may be missing");
-  }
+  if (!drain.ended) return warn("the drain gave no answer: events may be missing");
+  double until = wrote_until(drain);
+  if (until < 0) return warn("the drain ended early", how, ": no event was written");
+  uint64_t tenths = static_cast<uint64_t>(until * 10);
+  warn("the drain ended early", how, ": events after the first ", tenths / 10, ".", tenths % 10,
+       " s may be missing");
 }
 
 }  // namespace
@@ -165,8 +182,8 @@ void wait_until_written(Drain* drain, int signal_fd, const Session& session) {
   for (;;) {
     if (drain->stopped && !told) {
       warn("the drain (process ", drain->pid,
-           ") is stopped: waiting until it is continued (kill -CONT ", drain->pid,
-           ") and has written the events; an interrupt ends that");
+           ") is stopped: telrun waits until it is continued (kill -CONT ", drain->pid,
+           ") and has written the events; interrupt telrun to stop waiting");
       told = true;
     }
     Heard heard = hear(drain->control);

@@ -70,7 +70,15 @@ void describe_values(const Setting& setting, char (&out)[128]) {
     case SettingType::kDuration:
       text.add("a number and ns, us, ms or s");
       break;
+    case SettingType::kMode:
+      text.add("three octal digits");
+      break;
+    case SettingType::kTailRules:
+    case SettingType::kRecorderRules:
+      text.add("a list of words");
+      break;
     case SettingType::kChoice:
+    case SettingType::kChoices:
       for (const char* p = setting.values; *p != 0; p++) {
         if (*p == '|') {
           text.add(", ");
@@ -104,6 +112,16 @@ int print_commands() {
       "\n"
       "  run [options] [--] program...  run a program and trace it: the same as telrun\n"
       "  convert [options] path...      make events of recordings (telrun --record)\n"
+      "  report -o x.html path...       make one HTML file that shows recordings\n"
+      "  top|graph|tree path...         show recordings as text: functions, call tree, every call\n"
+      "  diff old new                   compare two recordings\n"
+      "  export --format=F path...      write recordings for other tools: perfetto, chrome, "
+      "folded,\n"
+      "                                 speedscope, callgrind, csv (telinject export --help)\n"
+      "  dump PID                       write what the flight recorder of that process keeps\n"
+      "  doctor [PROGRAM]               can it be traced here, and where would its events go\n"
+      "  validate FILE...               check files of events; exit status 1 if one is not valid\n"
+      "  schema [--json|--otel]         events and attributes, and their OpenTelemetry names\n"
       "  help                           this text\n"
       "  help run                       telrun's options\n"
       "  help convert                   convert's options\n"
@@ -148,6 +166,14 @@ int print_run_help() {
       .add("=always]");
   print_option("-q, --quiet", quiet);
   print_option("    --summary", always);
+  char report[160];
+  TextBuffer(report, sizeof report)
+      .add(
+          "write a report of the run: one HTML file to open in a browser, named after the program "
+          "unless FILE is given [")
+      .add(kSettings[kReport].name)
+      .add("]");
+  print_option("    --report[=FILE]", report);
   putchar('\n');
   print_option("-D, --detach-in-place",
                "become the program instead of staying its parent: for programs whose process id or "
@@ -165,13 +191,18 @@ int print_convert_help() {
       "Makes events of recordings: the files, or all those in the folders, that telrun --record\n"
       "left. They are the events that the program would have had; files of the modules are looked\n"
       "for by path and build id on this machine. They go to standard output, or to a file (-o).\n"
+      "Files of what a receiver could not be sent (.telleft) are sent (--output=http).\n"
       "\n"
       "  telrun --record trace ./app\n"
       "  telinject convert -o trace.jsonl trace\n"
       "\n"
       "  -o, --file=PATH               append events to this file, compressed if it ends in .zst\n"
       "                                or .gz [TELEMETRY_FILE]\n"
-      "  -O, --output=KIND             stderr or file [TELEMETRY_OUTPUT, default standard output]\n"
+      "      --file-mode=MODE          its permissions if it is made, in octal "
+      "[TELEMETRY_FILE_MODE,\n"
+      "                                default 0600]\n"
+      "  -O, --output=KIND             stderr, file, http, or several, separated by commas\n"
+      "                                [TELEMETRY_OUTPUT, default standard output]\n"
       "      --drain-threads=N         encode, and compress, with up to so many threads; 0: with "
       "one\n"
       "                                for each core [TELEMETRY_DRAIN_THREADS, default 1]\n"

@@ -17,6 +17,7 @@ enum OwnOption {
   kQuietOption = 1000,
   kSummaryOption,
   kInPlaceOption,
+  kReportOption,
   kHelpOption,
   kVersionOption,
   kSettingBase = 2000,
@@ -27,6 +28,7 @@ const option kOwnLong[] = {
     {"quiet", no_argument, nullptr, kQuietOption},
     {"summary", no_argument, nullptr, kSummaryOption},
     {"detach-in-place", no_argument, nullptr, kInPlaceOption},
+    {"report", optional_argument, nullptr, kReportOption},
     {"help", no_argument, nullptr, kHelpOption},
     {"version", no_argument, nullptr, kVersionOption},
 };
@@ -113,6 +115,9 @@ Parsed parse_run_options(int argc, char** argv, const char* missing, RunOptions*
         break;
       case kSummaryOption:
         fine = set(kSettings[kSummary], "always");
+        break;
+      case kReportOption:
+        fine = set(kSettings[kReport], optarg != nullptr ? optarg : "auto");
         break;
       case kInPlaceOption:
         out->in_place = true;

@@ -131,17 +131,34 @@ bool call_off(Supervision* all, int patience_ms = 0) {
   return WIFEXITED(status) && WEXITSTATUS(status) == kDrainGaveUp;
 }
 
+// Of the file of events, which is looked at in the end, from another directory. Null if there is
+// none.
+const char* output_file(const Settings& settings) {
+  static char path[PATH_MAX];
+  const char* file = settings.text[kFile];
+  bool to_file = settings.number[kOutput] == kOutputFile && settings.text[kRecord][0] == 0;
+  if (!to_file || *file == 0 || output_descriptor(settings) >= 0) return nullptr;
+  TextBuffer text(path, sizeof path);
+  if (file[0] != '/') {
+    char here[PATH_MAX];
+    if (getcwd(here, sizeof here) == nullptr || here[0] != '/') return nullptr;
+    text.add(here).add('/');
+  }
+  text.add(file);
+  return text.overflow() ? nullptr : path;
+}
+
 // Lets go of what others may wait for or want back: pipes, locks, the working directory. Events or
 // a summary on stderr are worth waiting for, and so are events on another descriptor.
 void let_go(const Settings& settings, Supervision* all) {
   for (int fd : {STDIN_FILENO, STDOUT_FILENO}) {
     if (fd != all->output) dup2(all->null_fd, fd);
   }
-  bool speaks =
-      settings.number[kOutput] == kOutputStderr || settings.number[kSummary] == kSummaryAlways;
+  bool speaks = settings.has_output(kOutputStderr) || settings.number[kSummary] == kSummaryAlways;
   int held = speaks ? -1 : let_go_of_stderr(all->null_fd);
   keep_only({all->signal_fd, all->drain.control, all->witness.socket(), all->terminal.fd(), held,
              all->output});
+  all->drain.file = output_file(settings);
   if (chdir("/") != 0) return;
 }
 

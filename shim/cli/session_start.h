@@ -1,4 +1,4 @@
-// A new session: its random name, its directory and the sockets that the program and its children
+// A new session: its secret, its directory and the sockets that the program and its children
 // join through. They are bound and listening before the program starts, so it never waits for the
 // drain: what it sends is queued until the drain has come up.
 #pragma once

@@ -2,11 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "shim/channel/printable.h"
 
 namespace telinject {
 
@@ -60,12 +63,13 @@ void begin_line(TextBuffer* text) {
   text->add(g_name).add(": ");
 }
 
-void write_line(char (&line)[kLineBytes], TextBuffer* text) {
-  for (size_t i = 0; i < text->size(); i++) {
-    if (static_cast<unsigned char>(line[i]) < ' ' || line[i] == 0x7f) line[i] = '?';
-  }
-  line[text->size()] = '\n';
-  size_t left = text->size() + 1;
+void write_line(const TextBuffer& text) {
+  // A pipe takes so much as a whole.
+  char line[PIPE_BUF];
+  TextBuffer printable(line, sizeof line - 1);
+  add_printable(&printable, text.text(), text.size());
+  line[printable.size()] = '\n';
+  size_t left = printable.size() + 1;
   bool once = g_held >= 0 && g_writing < 0;
   int fd = once ? reopen(g_held) : g_writing >= 0 ? g_writing : STDERR_FILENO;
   PipeSignalHeld held;

@@ -17,8 +17,8 @@ inline constexpr size_t kLineBytes = 1024;
 // What lines begin with; "telrun" if this is not called. `name` must live as long as the process.
 void warn_as(const char* name);
 
-// Ends the line and writes it. Control characters, which a value may carry, become '?': one line.
-void write_line(char (&line)[kLineBytes], TextBuffer* text);
+// Ends the line and writes it, made printable (printable.h): values may carry anything.
+void write_line(const TextBuffer& text);
 
 // Starts the line with the speaker's name.
 void begin_line(TextBuffer* text);
@@ -36,10 +36,10 @@ inline void add_part(TextBuffer* text, int part) {
 template <typename... Parts>
 void warn(const Parts&... parts) {
   char line[kLineBytes];
-  TextBuffer text(line, sizeof line - 1);
+  TextBuffer text(line, sizeof line);
   begin_line(&text);
   (add_part(&text, parts), ...);
-  write_line(line, &text);
+  write_line(text);
 }
 
 // Lets go of a stderr that is a pipe; descriptor 2 becomes `null_fd`. Returns the descriptor that

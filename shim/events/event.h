@@ -1,8 +1,8 @@
 // Events as values: what happened, without a format. Outputs (event_output.h) write them down.
 //
-// A span has a start and an end; a point event has neither. Texts are plain and may be of any
-// bytes: an output escapes what its format needs escaped. An event only points to what it speaks
-// of, which lives at least as long as the call that the event is passed in.
+// A span has a start and an end; a point event has neither. Texts are unescaped and may be any
+// bytes; outputs escape them as their format needs. An event points to its process, thread and
+// function, which live at least as long as the call that passes the event.
 #pragma once
 
 #include <chrono>
@@ -19,13 +19,14 @@
 
 namespace telinject {
 
-// A process, as long as it executes one program.
+// A process while it executes one program.
 struct ProcessInfo {
-  // Small, so that outputs can keep what they prepare for a process in a list. Belongs to another
+  // A small number, so outputs can keep per-process data in an array. It may be given to another
   // process after EventOutput::forget().
   uint32_t number = 0;
   int pid = 0;
   uint64_t sample_rate = 0;  // in billionths, as settings.h has it
+  SegmentKey key = {};       // of its trace ids; not saved
   std::string executable;    // "" if not known
   std::string command_line;  // without secrets
   std::string language;      // "c", "cpp"
@@ -39,13 +40,12 @@ struct ProcessInfo {
 };
 
 struct ThreadInfo {
-  // No two threads have the same, and a thread that changes its name gets another; 0 if it has
-  // none.
+  // Unique among threads; a thread that changes its name gets a new number. 0: none.
   uint64_t number = 0;
   int tid = 0;
   std::string name;  // "" if it has none
 
-  // Numbers are not saved: they are those of one drain.
+  // Numbers are not saved, because they are valid in one drain only.
   template <typename Archive>
   void io(Archive& a) {
     a(tid, name);
@@ -54,8 +54,9 @@ struct ThreadInfo {
 
 // A function as called from one place.
 struct FunctionInfo {
-  uint32_t number = 0;  // of all that one drain knows, from 0
-  std::string name;     // as a user reads it
+  // Unique within a drain, from 0. May be given to another function after EventOutput::forget().
+  uint32_t number = 0;
+  std::string name;  // as a user reads it
   std::optional<std::string> parameters;
   // The caller; module: that the call lies in. "" if not known.
   std::string caller, caller_file, file, module, linkage_name;
@@ -94,7 +95,7 @@ using Attributes = std::span<const Attribute>;
 // Headers, in their order.
 using NameValues = std::vector<std::pair<std::string, std::string>>;
 
-// What the events of a kind of operation are called. Texts that live as long as the program.
+// Names of the events of a kind of operation. The texts are static.
 struct OperationNames {
   std::string_view start, end;          // event types: "http_request"; one may be empty: no event
   std::string_view category;            // "network"
@@ -113,7 +114,7 @@ struct HttpResponseInfo {
   uint64_t body_bytes;
 };
 
-// What an event of an operation says besides: an HTTP request, a TLS connection.
+// Additional data of an operation's event: an HTTP request, a TLS connection.
 struct Operation {
   OperationNames names;
   std::string_view name;     // "GET"
@@ -130,9 +131,10 @@ struct SpanStart {
   const FunctionInfo* function =
       nullptr;                           // that is called; or that the operation is made in, if any
   const Operation* operation = nullptr;  // null: a call
+  bool outermost = false;  // a call: the first on its stack (a thread's, a coroutine's)
 };
 
-// What an exit says besides.
+// Additional data of an exit.
 struct ExitNote {
   std::string_view exit_kind;  // how the call ended: "killed"; empty for a plain return
   bool upper_bound = false;    // it may have ended earlier
@@ -149,13 +151,14 @@ struct SpanEnd {
   const ThreadInfo* thread = nullptr;
   const FunctionInfo* function = nullptr;
   const Operation* operation = nullptr;
-  int64_t duration_ns = 0;
+  int64_t start_ns = 0;     // since 1970, as its SpanStart has it
+  int64_t duration_ns = 0;  // less than the time since then, if it waited or was preempted
   Severity severity = Severity::kInfo;
   const ExitNote* note = nullptr;    // null: a plain return, or an operation
   const ErrorInfo* error = nullptr;  // null: none
 };
 
-// An exception, in the span that it is told in; calls that were not recorded.
+// An exception in its span, or lost calls.
 enum class PointKind : uint8_t { kException, kLoss };
 
 struct PointEvent {

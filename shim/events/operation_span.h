@@ -1,4 +1,4 @@
-// The span of an operation that a program makes or serves: an HTTP exchange, a TLS connection.
+// The span of an operation of the program: an HTTP exchange as client or server, a TLS connection.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace telinject {
 
-// Its ids, and what its events carry besides.
+// Its ids and the other data of its events.
 struct OperationSpan {
   TraceId trace = {};
   uint64_t id = 0, parent = 0;  // parent 0: none

@@ -7,7 +7,7 @@ namespace telinject {
 namespace {
 
 enum Extension : uint16_t { kServerName = 0, kApplicationProtocols = 16, kSupportedVersions = 43 };
-constexpr size_t kMaxNameBytes = 255;
+constexpr size_t kMaxServerName = 255;
 
 // Reads big-endian numbers and counted pieces; what is not there is empty.
 class Bytes {
@@ -42,7 +42,7 @@ bool is_grease(uint32_t value) {
 }
 
 bool is_host_name(std::string_view text) {
-  return !text.empty() && text.size() <= kMaxNameBytes &&
+  return !text.empty() && text.size() <= kMaxServerName &&
          std::all_of(text.begin(), text.end(), [](char c) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                   c == '-' || c == '.' || c == '_';
@@ -59,7 +59,7 @@ void take_extension(uint32_t type, Bytes content, ClientHello* out) {
     }
   } else if (type == kApplicationProtocols) {
     Bytes names = content.counted(2);
-    while (!names.empty() && out->protocols.size() < kMaxNameBytes) {
+    while (!names.empty() && out->protocols.size() < kMaxServerName) {
       std::string_view name = names.counted(1).rest();
       bool plain = std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 127; });
       if (name.empty() || !plain) continue;

@@ -1,4 +1,4 @@
-// What a TLS ClientHello tells in the clear: RFC 8446, section 4.1.2, and RFC 6066.
+// Reads the unencrypted fields of a TLS ClientHello: RFC 8446, section 4.1.2, and RFC 6066.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@ struct ClientHello {
   uint16_t version = 0;     // the highest that the client offers: 0x0304 is TLS 1.3
 };
 
-// From the header of its record on; may be cut off anywhere, what comes before is told. False if it
-// is none.
+// `bytes` begin with the record's header and may be cut off anywhere: the fields before the cut are
+// returned. False if this is not a ClientHello.
 bool parse_client_hello(std::string_view bytes, ClientHello* out);
 
 // "1.2", "1.3", ...; "" if unknown.

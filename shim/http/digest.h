@@ -1,8 +1,8 @@
-// The one place that sees raw header blocks. What leaves it is decoded, and free of secrets: so
-// nothing behind it, the spool and recordings included, can write one down.
+// The only code that sees raw header blocks. Its results are decoded and redacted, so no later
+// stage, including spool and recordings, can write a secret.
 //
-// A digest is the message that it was made of (http_message.h), with kHttpDigest in its flags and
-// fields (fields.h) in place of the block:
+// A digest is the message (http_message.h) with kHttpDigest in its flags and decoded fields
+// (fields.h) instead of the block:
 //
 //   kHttpRequest      ":method", ":target", ":version", then the header fields
 //   kHttpResponse     ":status", ":version", then the header fields
@@ -11,7 +11,7 @@
 //   kHttpTransfer     the URL, kHttpTransferEnd the URL and the error's text, redacted
 //   kTlsConnection    ":server_name", ":protocols", ":version" of the ClientHello
 //
-// The other messages have no secrets and stay as they are.
+// Other messages contain no secrets and are not changed.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@
 
 namespace telinject {
 
-// Besides HttpFlags. No program can set them: they are taken off what it sent.
+// In addition to HttpFlags. A program cannot set them: they are cleared in what it sends.
 enum HttpDigestFlags : uint16_t { kHttpDigest = 0x4000, kHttpUndecoded = 0x8000 };
 
 constexpr bool is_http(MessageType type) {
@@ -41,10 +41,10 @@ constexpr bool is_http(MessageType type) {
 
 class HttpDigester final : public MessageRedactor {
  public:
-  // HTTP/2 connections whose compression is followed, at most: of more, those that are closed or
+  // At most so many HTTP/2 connections are decoded at a time. Beyond that, those that are closed or
   // have been quiet longest are given up.
   static constexpr size_t kMaxConnections = 1024;
-  // Blocks of one direction that wait for one before them: this and what is being decoded.
+  // Blocks of one direction that wait for an earlier one, including the one being decoded.
   static constexpr size_t kMaxHeldBytes = 1 << 20;
 
   explicit HttpDigester(redaction::Redactor redactor = redaction::Redactor())
@@ -69,7 +69,7 @@ class HttpDigester final : public MessageRedactor {
   struct Connection {
     Direction sent, received;
     uint64_t last_use = 0;
-    // It is closed, and had so many blocks: what other lanes have of them still comes.
+    // The connection is closed and had so many blocks; other lanes may still deliver some of them.
     bool closed = false;
     uint32_t sent_blocks = 0, received_blocks = 0;
 
@@ -79,7 +79,7 @@ class HttpDigester final : public MessageRedactor {
   };
   using Connections = absl::flat_hash_map<Key, std::unique_ptr<Connection>>;
 
-  // Each false if the message makes no sense; headers() as take().
+  // Each returns false if the message is malformed; headers() as take().
   bool request(LaneMessage* message);
   bool trailers(std::string_view text, bool cut, FieldWriter* out);
   bool response(LaneMessage* message);
@@ -104,7 +104,7 @@ class HttpDigester final : public MessageRedactor {
   std::string value_, scratch_;
   Connections connections_;
   uint64_t uses_ = 0;
-  // Connections that were given up, the last ones: what comes of them cannot be read.
+  // The connections that were given up last: their later blocks cannot be decoded.
   absl::flat_hash_set<Key> given_up_;
   std::deque<Key> given_up_by_age_;
 };

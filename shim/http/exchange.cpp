@@ -38,7 +38,7 @@ bool is_set(const uint8_t (&address)[16]) {
                      [](uint8_t byte) { return byte != 0; });
 }
 
-// Of a message: "" if it is none that makes sense.
+// An address of a message as text; "" if it makes no sense.
 std::string address_text(AddressForm form, std::string_view bytes) {
   if (form == AddressForm::kBinary && (bytes.size() == 4 || bytes.size() == 16)) {
     uint8_t address[16] = {};
@@ -199,7 +199,7 @@ bool read_request(std::string_view fields, const HttpConnection& connection,
   exchange->method = parts.method;
   exchange->url = make_url(parts);
   exchange->user_agent = agent.empty() ? "unknown" : agent;
-  // Of HTTP/2, what has no length may have a body.
+  // An HTTP/2 request without a length may have a body.
   bool bodyless = exchange->http2 ? exchange->request_body_bytes == 0 : !chunked;
   exchange->request_body_bytes = length >= 0 ? length : bodyless ? 0 : -1;
   exchange->request_known = true;

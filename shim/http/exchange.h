@@ -1,4 +1,4 @@
-// What is known of a connection, and of one exchange over it.
+// A connection, and one HTTP exchange on it.
 #pragma once
 
 #include <array>
@@ -20,15 +20,15 @@ struct HttpConnection {
   uint16_t tls_version = 0;
   uint8_t family = 0;
   uint16_t peer_port = 0, local_port = 0;
-  std::string peer_address, local_address;  // in text; of AF_UNIX the path; "" if not known
+  std::string peer_address, local_address;  // as text; the path for AF_UNIX; "" if unknown
   std::string server_name, protocol;        // SNI, ALPN
-  // Whom a proxy before this server speaks for (PROXY protocol), and whom one before this client
-  // was asked to connect to (SOCKS); "" if there is none.
+  // The client that a proxy before this server names (PROXY protocol), and the server that this
+  // client asked a SOCKS proxy for; "" if there is none.
   std::string client_address, target_host;
   uint16_t client_port = 0, target_port = 0;
   uint32_t open = 0;  // exchanges
 
-  // What the message knows; the rest stays. False if it makes no sense.
+  // Takes what the message contains; the rest stays. False if the message is malformed.
   bool add(std::string_view message);
   void add_ends(const HttpConnectionMessage& head, std::string_view client,
                 std::string_view target);
@@ -44,7 +44,7 @@ struct HttpConnection {
   }
 };
 
-// What events say of a connection.
+// The connection data that events contain.
 struct HttpPeer {
   bool proxied = false;
   uint8_t family = 0;
@@ -70,8 +70,7 @@ struct HttpPeer {
   }
 };
 
-// What libcurl says of a transfer at its end: times in microseconds since its start. Below zero: it
-// says nothing.
+// libcurl's times of a transfer, in microseconds since its start; negative: unknown.
 struct CurlFacts {
   int64_t name_lookup_us = -1, connect_us = -1, tls_us = -1, pretransfer_us = -1;
   int64_t first_byte_us = -1, redirect_us = -1, total_us = -1;
@@ -88,8 +87,8 @@ enum class HttpEnd : uint8_t {
   kUnparsed,
   kUpgraded,
   kReused,
-  kLost,         // how, was not recorded
-  kProcessExit,  // of the process, and so of all below
+  kLost,         // unknown: the end was not recorded
+  kProcessExit,  // this and all below: the process ended
   kExec,
   kKilled,
   kUnknown,
@@ -117,7 +116,7 @@ struct HttpExchange {
   std::string content_type;
   uint64_t first_byte_ticks = 0;
 
-  // Fields behind the bodies.
+  // Fields after the bodies.
   bool request_trailers_known = false, response_trailers_known = false;
   NameValues request_trailers, response_trailers;
 
@@ -131,12 +130,12 @@ struct HttpExchange {
   uint64_t sent_bytes = 0, received_bytes = 0;
   int32_t error = 0;
 
-  uint64_t transfer = 0;  // of libcurl that it belongs to
+  uint64_t transfer = 0;  // the libcurl transfer that it belongs to
   uint32_t resend = 0;    // which of its exchanges, from 0
   CurlFacts curl;
   std::string transfer_error, transfer_error_text;
 
-  // There was a response, and nothing else is known of it: its header block could not be decoded.
+  // There was a response whose header block could not be decoded.
   bool unread() const { return response_known && status == 0; }
   uint64_t request_bytes() const { return role == HttpRole::kServer ? received_bytes : sent_bytes; }
   uint64_t response_bytes() const {
@@ -157,9 +156,9 @@ struct HttpExchange {
   }
 };
 
-// A TLS connection that nobody decrypts.
+// A TLS connection that telinject cannot decrypt.
 struct TlsFacts {
-  std::string server_name;  // that the client asked for, "" if none
+  std::string server_name;  // requested by the client; "" if none
   std::string offered_version, offered_protocols;
   bool server = false;
   HttpPeer peer;
@@ -169,14 +168,14 @@ struct TlsFacts {
     a(server_name, offered_version, offered_protocols, server, peer);
   }
 };
-// From the fields of its digest.
+// Made from the fields of its digest.
 TlsFacts read_tls(std::string_view fields, const HttpConnection& connection);
 
-// Takes what the digest of a request, a response says (fields.h). False if that is none.
+// Takes the fields of a request's or response's digest (fields.h). False if it is malformed.
 bool read_request(std::string_view fields, const HttpConnection& connection,
                   HttpExchange* exchange);
 bool read_response(std::string_view fields, HttpExchange* exchange);
-// Of one direction; the first that come count.
+// Takes the trailers of one direction; only the first block counts.
 void read_trailers(std::string_view fields, bool of_request, HttpExchange* exchange);
 
 }  // namespace telinject

@@ -6,6 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "shim/events/milliseconds.h"
 #include "shim/http/client_hello.h"
 #include "shim/http/fields.h"
 #include "shim/http/grpc.h"
@@ -60,13 +61,6 @@ std::string_view cut(std::string_view text, size_t size) {
   if (text.size() <= size) return text;
   while (size > 0 && (text[size] & 0xc0) == 0x80) size--;
   return text.substr(0, size);
-}
-
-std::string hundredths_of_ms(int64_t ns) {
-  int64_t hundredths = (ns + 5000) / 10000;
-  std::string text = absl::StrCat(hundredths / 100, ".");
-  if (hundredths % 100 < 10) text += '0';
-  return text + std::to_string(hundredths % 100);
 }
 
 // "GET http://host/path", without the query.
@@ -200,7 +194,7 @@ void ExchangeEvents::find_error(const HttpExchange& exchange) {
     error_text_ = exchange.transfer_error_text;
     return;
   }
-  // After an answer that is whole as far as anybody can tell, its status counts.
+  // After an answer that is whole as far as can be told, its status counts.
   bool whole = exchange.end == HttpEnd::kComplete || exchange.end == HttpEnd::kUpgraded;
   if (exchange.end == HttpEnd::kLost && status == 0) return;
   if (!whole) {

@@ -12,17 +12,18 @@
 
 namespace telinject {
 
-// Each fills in an operation, which points into this and the exchange, until the next call.
+// Each fills in an operation that refers to this object and the exchange; valid until the next
+// call.
 class ExchangeEvents {
  public:
   const Operation& request(const HttpExchange& exchange);
-  // `first_byte_ns` < 0: not known. `slow_ns`: what is longer is a warning; 0: none is.
+  // `first_byte_ns` < 0: unknown. Exchanges longer than `slow_ns` are warnings; 0: none.
   const Operation& response(const HttpExchange& exchange, int64_t duration_ns,
                             int64_t first_byte_ns, int64_t slow_ns);
-  // Of a TLS connection that is not decrypted, at its end.
+  // The end of a TLS connection that was not decrypted.
   const Operation& tls(const TlsFacts& facts, uint64_t sent_bytes, uint64_t received_bytes,
                        int64_t duration_ns);
-  // Of the last response.
+  // The headers of the last response.
   Severity severity() const { return severity_; }
   const ErrorInfo* error() const { return error_type_.empty() ? nullptr : &error_; }
 
@@ -41,7 +42,7 @@ class ExchangeEvents {
 
   Operation operation_;
   std::vector<Attribute> attributes_;
-  std::deque<std::string> names_;  // of attributes that are made up
+  std::deque<std::string> names_;  // generated names of attributes
   std::string name_;
   std::string message_;
   HttpRequestInfo request_;

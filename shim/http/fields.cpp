@@ -19,11 +19,11 @@ constexpr std::array<bool, 256> kTokenChars = [] {
   return chars;
 }();
 
-char lower(char c) {
+}  // namespace
+
+char lower_letter(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
 }
-
-}  // namespace
 
 bool is_http_token(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
@@ -33,7 +33,7 @@ bool is_http_token(std::string_view text) {
 
 bool same_letters(std::string_view a, std::string_view b) {
   for (size_t i = 0; i < a.size(); i++) {
-    if (lower(a[i]) != lower(b[i])) return false;
+    if (lower_letter(a[i]) != lower_letter(b[i])) return false;
   }
   return true;
 }

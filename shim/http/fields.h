@@ -1,9 +1,9 @@
-// Header fields, and the form in which they wait in a digest (digest.h):
+// Header fields, and their encoding in a digest (digest.h):
 //
 //   { u16 bytes of the name, u16 bytes of the value, name, value }, one behind the other
 //
-// What is no field of its own has a name with a colon: ":method", ":target" and ":version" of an
-// HTTP/1 request line, ":status", and HTTP/2's pseudo headers.
+// Names with a colon are not real fields: ":method", ":target" and ":version" of an HTTP/1 request
+// line, ":status", and HTTP/2's pseudo headers.
 #pragma once
 
 #include <cstddef>
@@ -17,12 +17,12 @@ struct HttpField {
   std::string_view name, value;
 };
 
-// Of a digest's fields: what an event shall carry at most.
+// The most fields of a digest that an event carries.
 inline constexpr size_t kMaxFieldsBytes = 16 * 1024;
 
 class FieldWriter {
  public:
-  // Appends to `out`; keeps it within kMaxFieldsBytes. False if the field did not fit or is none.
+  // Appends to `out`, up to kMaxFieldsBytes. False if the field is invalid or does not fit.
   explicit FieldWriter(std::string* out) : out_(out), start_(out->size()) {}
 
   bool add(std::string_view name, std::string_view value);
@@ -36,11 +36,14 @@ class FieldWriter {
   bool cut_ = false;
 };
 
-// Takes the next field off. False at the end, or where the bytes make no sense.
+// Removes and returns the next field. False at the end, or if the bytes are malformed.
 bool next_field(std::string_view* bytes, HttpField* field);
 
 // The first field of that name, lower case; nullptr data if there is none.
 std::string_view find_field(std::string_view bytes, std::string_view lower_name);
+
+// Of ASCII.
+char lower_letter(char c);
 
 // A token of RFC 9110: methods and field names.
 bool is_http_token(std::string_view text);

@@ -1,6 +1,6 @@
-// What HTTP/2 exchanges that carry gRPC say of the call: its names, from the path, and its status,
-// from the trailers. Source: grpc's PROTOCOL-HTTP2.md and statuscodes.md; which statuses are
-// errors: OpenTelemetry's semantic conventions for gRPC.
+// Reads a gRPC call from its HTTP/2 exchange: names from the path, status from the trailers.
+// Source: grpc's PROTOCOL-HTTP2.md and statuscodes.md; which statuses are errors: OpenTelemetry's
+// semantic conventions for gRPC.
 #pragma once
 
 #include <optional>
@@ -19,12 +19,12 @@ struct GrpcNames {
 };
 GrpcNames grpc_names(std::string_view path);
 
-// A grpc-status: 0 is OK. Nothing if it is no small number.
+// Parses grpc-status (0 is OK). Nullopt if it is not a small number.
 std::optional<int> parse_grpc_status(std::string_view text);
 // "UNAVAILABLE"; "CODE_99" for one that has no name.
 std::string grpc_status_name(int status);
-// Whether a call that ended so has failed: for a client whatever is not OK, for a server what is
-// not the caller's doing.
+// Whether this status is an error: for a client everything but OK, for a server only what the
+// caller did not cause.
 bool is_grpc_error(int status, bool server);
 
 // A grpc-message, whose bytes may be percent-encoded.

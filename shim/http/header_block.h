@@ -1,5 +1,5 @@
-// Header blocks of HTTP/1, by Debian's http_parser (2.9.4: the parser of node.js before llhttp; it
-// is the one that the traced program's side frames messages with, so both agree on what is one).
+// Parses HTTP/1 header blocks with Debian's http_parser (2.9.4, node.js's parser before llhttp).
+// The library in the traced program finds messages with the same parser, so both sides agree.
 #pragma once
 
 #include <string>
@@ -20,9 +20,9 @@ struct HeaderBlock {
 
 class HeaderBlockParser {
  public:
-  // A start line and fields, with or without the empty line at the end; `cut` says that only the
-  // beginning is there: an unfinished last line is left out. False if it does not even have a start
-  // line. What `block` holds is valid until the next call.
+  // Parses a start line and fields, with or without the empty line at the end. `cut`: only the
+  // beginning is there, and an unfinished last line is ignored. False if there is no start line.
+  // `block` is valid until the next call.
   bool parse(std::string_view text, bool request, bool cut, HeaderBlock* block);
 
  private:

@@ -6,8 +6,8 @@ namespace telinject {
 
 namespace {
 
-// What a peer may allow the other side's encoder to use. The setting is in frames that nobody looks
-// at; 4 KiB is the default, browsers and servers go up to 64.
+// What a peer may allow the other side's encoder to use. The setting is in frames that are not
+// read; 4 KiB is the default, browsers and servers go up to 64.
 constexpr size_t kMaxTableBytes = 64 * 1024;
 
 }  // namespace

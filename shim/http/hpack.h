@@ -1,4 +1,4 @@
-// HTTP/2's header compression, by libnghttp2, and the order that it needs.
+// Decodes HTTP/2's header compression with libnghttp2, and restores the order that it needs.
 #pragma once
 
 #include <algorithm>
@@ -12,8 +12,8 @@ struct nghttp2_hd_inflater;
 
 namespace telinject {
 
-// One direction of a connection. Each block changes the state that the next one needs: one that is
-// missing or makes no sense ends it.
+// One direction of a connection. Each block changes the state that the next one needs, so decoding
+// ends at a block that is missing or malformed.
 class HpackDecoder {
  public:
   HpackDecoder();
@@ -21,7 +21,7 @@ class HpackDecoder {
   HpackDecoder(const HpackDecoder&) = delete;
   HpackDecoder& operator=(const HpackDecoder&) = delete;
 
-  // Calls field(name, value) for each field of a whole block; false if it makes no sense.
+  // Calls field(name, value) for each field of a whole block; false if it is malformed.
   template <typename Visit>
   bool decode(std::string_view block, Visit&& field) {
     begin(block);
@@ -48,8 +48,8 @@ class HpackDecoder {
   std::string_view rest_;
 };
 
-// Puts blocks back into the order of their sequence numbers: they come by the lanes of different
-// threads. Holds a few; a block that does not come is given up, and the connection with it.
+// Sorts blocks by their sequence numbers, because they come from the lanes of different threads. It
+// keeps a few; if a block does not come, the connection is given up.
 template <typename Block>
 class BlockOrder {
  public:
@@ -61,7 +61,7 @@ class BlockOrder {
   bool take(uint32_t sequence, Block* block, Visit&& visit) {
     if (lost_) return false;
     if (sequence != next_) {
-      // An old number again: nobody can tell where it belongs.
+      // An old number again: its place is unknown.
       auto ahead = static_cast<int32_t>(sequence - next_);
       if (ahead < 0 || held_.size() == kMostHeld || held_.contains(sequence)) {
         lost_ = true;
@@ -87,7 +87,7 @@ class BlockOrder {
   }
   bool lost() const { return lost_; }
   void lose() { lost_ = true; }
-  // Those that nobody will be able to read, once it is lost.
+  // Visits the waiting blocks, which cannot be decoded once one is lost.
   template <typename Visit>
   void give_up(Visit&& visit) {
     std::map<uint32_t, Block> held = std::exchange(held_, {});

@@ -10,23 +10,19 @@ namespace {
 
 constexpr size_t kMaxHostBytes = 255;
 
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-}
-
 bool starts_with_scheme(std::string_view text, std::string_view scheme) {
   return text.size() > scheme.size() && equal_ignoring_case(text.substr(0, scheme.size()), scheme);
 }
 
 bool is_host_char(char c) {
   // RFC 3986's reg-name, and what servers in the field are called besides.
-  return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') ||
+  return (lower_letter(c) >= 'a' && lower_letter(c) <= 'z') || (c >= '0' && c <= '9') ||
          std::string_view("-._~!$&'()*+,;=%").find(c) != std::string_view::npos;
 }
 
 bool is_address_char(char c) {
-  return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == ':' || c == '.' ||
-         c == '%' || c == '-' || c == '_';
+  return (lower_letter(c) >= 'a' && lower_letter(c) <= 'z') || (c >= '0' && c <= '9') || c == ':' ||
+         c == '.' || c == '%' || c == '-' || c == '_';
 }
 
 struct Authority {

@@ -1,4 +1,4 @@
-// The absolute URL of a request, from what the wire says of it: RFC 9110, section 7.1.
+// Makes the absolute URL of a request from its parts on the wire: RFC 9110, section 7.1.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +10,10 @@ namespace telinject {
 struct UrlParts {
   std::string_view method;
   std::string_view target;     // origin-form, absolute-form, authority-form or "*"
-  std::string_view scheme;     // "http" or "https" as far as it is known: by TLS, :scheme
+  std::string_view scheme;     // "http" or "https", from TLS or :scheme; "" if unknown
   std::string_view authority;  // Host, :authority; "" if there is none
-  // Instead of the authority, if there is none: the name that the TLS client asked for, or the
-  // address of the server.
+  // Used if there is no authority: the server name that the TLS client requested, or the server's
+  // address.
   std::string_view fallback_host;
   uint16_t fallback_port = 0;
 };
@@ -50,8 +50,8 @@ struct Url {
   }
 };
 
-// Whatever the parts are, the result is a URL: bytes that may not stand in one are written as %XX,
-// and an authority that makes no sense is replaced.
+// The result is a valid URL for any parts: bytes that a URL must not contain are written as %XX,
+// and a malformed authority is replaced.
 Url make_url(const UrlParts& parts);
 
 }  // namespace telinject

@@ -1,11 +1,12 @@
-// Messages that may not leave the collector as a program wrote them, because they may hold secrets:
-// HTTP's header blocks, for example. A redactor makes of each what may be written to a disk.
+// Redactors take secrets out of messages before these leave the collector: out of HTTP's header
+// blocks, for example. Their result may be written to disk.
 //
-// Each kind of operation has one. The collector (shim/drain/collect/message_gate.h) knows them by
-// this interface only. A message of an operation that no redactor takes goes no further.
+// Each kind of operation has one. The collector (shim/drain/collect/message_gate.h) uses them
+// through this interface only. It drops messages that no redactor takes.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -29,17 +30,19 @@ class MessageRedactor {
 
   virtual bool takes(MessageType type) const = 0;
 
-  // Appends what goes on in the message's place, or nothing if it makes no sense. Returns false if
-  // the message waits for one that another lane brings: then a later call of take() or give_up()
-  // appends it. Each result has segment, lane and position of the message that it was made of.
+  // Appends the redacted message, or nothing if the message is malformed. Returns false if the
+  // message must wait for one from another lane: a later call of take() or give_up() then appends
+  // it. Each result keeps the segment, lane and position of its message.
   virtual bool take(LaneMessage message, std::vector<LaneMessage>* out) = 0;
 
-  // What messages of this lane wait for does not come: appends them, as far as they can be told,
-  // and whatever waited for them.
+  // The messages that this lane's messages wait for will not come. Appends the waiting ones, as far
+  // as they can be decoded, and those that waited for them.
   virtual void give_up(uint32_t segment, uint32_t lane, std::vector<LaneMessage>* out) = 0;
 
-  // The segment is over: what is known of it may be dropped.
+  // The segment is over: its state may be dropped.
   virtual void forget(uint32_t segment) = 0;
 };
+
+using MessageRedactors = std::vector<std::unique_ptr<MessageRedactor>>;
 
 }  // namespace telinject

@@ -1,5 +1,5 @@
-// The texts in a program's messages: what exceptions and failed assertions say, the names of
-// threads, the paths of modules. They may hold secrets, so they are redacted before they go on.
+// Redacts texts in a program's messages: texts of exceptions and failed assertions, thread names
+// and module paths.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ class TextMessages final : public MessageRedactor {
   void forget(uint32_t) override {}
 
  private:
-  // Each false if the message makes no sense: then it goes no further.
+  // Each returns false if the message is malformed; it is then dropped.
   bool redact(MessageType type, std::string* message);
   bool thrown(std::string* message);
   bool crash(std::string* message);

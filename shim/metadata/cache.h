@@ -24,7 +24,7 @@ namespace telinject {
 inline constexpr int64_t kCacheSeconds = 24 * 3600;
 inline constexpr int64_t kIncompleteSeconds = 5 * 60;
 
-// What is kept.
+// The content of the cache.
 struct CachedFindings {
   CloudFindings cloud;
   KubernetesFindings kubernetes;
@@ -35,9 +35,10 @@ class Cache {
   // An empty path: no cache. `key` is compared as a whole.
   Cache(std::string path, nlohmann::json key) : path_(std::move(path)), key_(std::move(key)) {}
 
-  // Nothing, and why in *problem unless there is just no file, or it is of another place or time.
+  // Nullopt if there is no usable file; *problem is set unless it is absent, outdated or of another
+  // machine.
   std::optional<CachedFindings> read(int64_t now_seconds, std::string* problem) const;
-  // In one step: a reader sees the old or the new. "" or what went wrong. `host` and `resource` are
+  // Replaces the file atomically. Returns "" or what went wrong. `host` and `resource` are
   // kept for people to read.
   std::string write(int64_t now_seconds, const CachedFindings& findings, const nlohmann::json& host,
                     const nlohmann::json& resource) const;
@@ -47,7 +48,7 @@ class Cache {
   nlohmann::json key_;
 };
 
-// The key of this machine, boot and container, and of what was asked.
+// The key of this machine, boot, container and question.
 nlohmann::json cache_key(const Surroundings& around, const Platform& platform,
                          const std::string& host, const std::string& container_id, bool cloud,
                          bool kubernetes);

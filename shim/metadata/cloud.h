@@ -26,17 +26,17 @@ struct Cloud {
 nlohmann::ordered_json to_json(const Cloud& cloud);
 std::optional<Cloud> cloud_from_json(const nlohmann::json& document);
 
-// What was found out, and what went wrong on the way.
+// The answers of a search, and its problems.
 struct CloudFindings {
   Cloud cloud;
   std::string public_ip;     // of the machine
   std::string cluster_name;  // of Kubernetes, as the cloud calls it
   std::vector<std::string> problems;
-  bool complete = true;  // false: a question was not answered, which may be otherwise next time
+  bool complete = true;  // false: a question was not answered; asking again may help
 };
 
-// Asks the one service that can be there, by the platform. Each falls back to what the environment
-// and files tell.
+// Each asks the one metadata service that the platform can have, and falls back to the environment
+// and files.
 CloudFindings find_cloud(const Surroundings& around, const Platform& platform,
                          net::HttpClient* http);
 
@@ -45,11 +45,11 @@ CloudFindings find_gcp(const Surroundings& around, const Platform& platform, net
 CloudFindings find_azure(const Surroundings& around, const Platform& platform,
                          net::HttpClient* http);
 
-// Sets what is not set yet.
+// Sets the fields that are not set yet.
 void fill(std::string* field, const std::string& value);
 void fill(Cloud* cloud, const Cloud& from);
 
-// Documents of the services; false if they are not what they should be.
+// Parse documents of the services; false if a document is malformed.
 
 // EC2: /latest/dynamic/instance-identity/document
 bool read_identity_document(std::string_view text, Cloud* cloud);

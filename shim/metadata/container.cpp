@@ -9,7 +9,6 @@ namespace telinject {
 
 namespace {
 
-constexpr size_t kMountTableBytes = 1 << 20;
 constexpr size_t kIdDigits = 64;
 // Fargate: the task's 32 digits, a hyphen, and a number.
 constexpr size_t kTaskDigits = 32;

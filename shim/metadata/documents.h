@@ -1,4 +1,4 @@
-// Reads documents of other programs. Every value is checked before it is used.
+// Reads JSON and text of other programs. Checks every value before use.
 #pragma once
 
 #include <initializer_list>
@@ -8,10 +8,10 @@
 
 namespace telinject {
 
-// Longer values are not facts but accidents.
+// Longer values are ignored.
 inline constexpr size_t kMaxValueBytes = 256;
 
-// A JSON object; discarded() if the text is none. Never throws.
+// Parses a JSON object; discarded() if the text is not one. Never throws.
 nlohmann::json parse_document(std::string_view text);
 
 // The value at a path of keys; null if there is none.
@@ -21,8 +21,8 @@ const nlohmann::json& value_at(const nlohmann::json& document,
 // A text there; numbers are taken as texts. "" if there is none, or one that is too long.
 std::string text_at(const nlohmann::json& document, std::initializer_list<std::string_view> path);
 
-// An answer or file that is to be one word: trimmed; "" if it is anything else, such as the HTML
-// page of a captive portal.
+// An answer or file that should be one word, trimmed; "" if it is not one word, but for example the
+// HTML page of a captive portal.
 std::string one_word(std::string_view text);
 
 // "us-central1-a" and "us-central1" -> "us-central1"

@@ -11,7 +11,7 @@ namespace {
 // By address, as Google's own libraries: its name would need a resolver that knows it.
 constexpr const char* kServer = "169.254.169.254";
 
-std::string base_of(const Surroundings& around) {
+std::string server_of(const Surroundings& around) {
   std::string host = around.first("GCE_METADATA_HOST", "GCE_METADATA_IP");
   if (host.empty()) host = kServer;
   while (host.back() == '/' && host.size() > 1) host.pop_back();
@@ -54,7 +54,7 @@ CloudFindings find_gcp(const Surroundings& around, const Platform& platform,
   std::vector<net::HttpRequest> requests;
   size_t count = platform.gke ? kQuestions : kClusterName;
   for (size_t i = 0; i < count; i++) {
-    requests.push_back({base_of(around) + kPaths[i], {"Metadata-Flavor: Google"}});
+    requests.push_back({server_of(around) + kPaths[i], {"Metadata-Flavor: Google"}});
   }
   std::vector<net::HttpResponse> answers = http->send_all(requests);
   answers.resize(kQuestions);

@@ -15,8 +15,6 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr size_t kMountTableBytes = 1 << 20;
-
 struct TextField {
   const char* key;
   std::string Kubernetes::*field;

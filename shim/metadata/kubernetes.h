@@ -1,5 +1,5 @@
-// The pod that the program runs in, as the event's `k8s` has it. v3, section 10, and what v2 had
-// besides.
+// The pod that the program runs in: the event's `k8s` member. v3, section 10, and the additional
+// members of v2.
 #pragma once
 
 #include <map>
@@ -32,22 +32,22 @@ struct Kubernetes {
   bool empty() const;
 };
 
-// Sets what is not set yet.
+// Sets the fields that are not set yet.
 void fill(Kubernetes* pod, const Kubernetes& from);
 
-// Empties what the schema would not have: a phase that is none, an address that is none, ...
+// Clears values that the schema does not allow: an unknown phase, an invalid address, ...
 void drop_nonsense(Kubernetes* pod);
 
 // As `k8s` in an event; an empty object if nothing is known. And back, for the cache.
 nlohmann::ordered_json to_json(const Kubernetes& pod);
 Kubernetes kubernetes_from_json(const nlohmann::json& document);
 
-// What is known without asking a server: the downward API's variables, the service account's files,
-// the mounts, and the names that a user sets (K8S_CLUSTER_NAME).
+// Found without asking a server: the downward API's variables, the service account's files, the
+// mounts, and variables that a user sets (K8S_CLUSTER_NAME).
 Kubernetes kubernetes_from_surroundings(const Surroundings& around, const ServiceAccount& account,
                                         const std::string& container_id);
 
-// Values as the schema wants them.
+// Values in the form of the schema.
 bool is_quantity(std::string_view text);
 // Strings of a JSON object; secret-looking names, what kubectl keeps for itself and values that are
 // longer than kMaxValueBytes are left out, and all beyond kMaxMapBytes.

@@ -16,7 +16,7 @@ using nlohmann::json;
 constexpr size_t kObjectBytes = 1 << 20;
 constexpr size_t kListBytes = 4 << 20;
 
-std::string base_of(const Surroundings& around) {
+std::string api_of(const Surroundings& around) {
   std::string host = around.get("KUBERNETES_SERVICE_HOST");
   std::string port = around.first("KUBERNETES_SERVICE_PORT_HTTPS", "KUBERNETES_SERVICE_PORT");
   if (host.empty()) host = "kubernetes.default.svc";
@@ -184,7 +184,7 @@ KubernetesFindings ask_kubernetes(const Surroundings& around, const ServiceAccou
         "the Kubernetes API is not asked: the pod's name is not known; set POD_NAME");
     return findings;
   }
-  std::string base = base_of(around),
+  std::string base = api_of(around),
               core = absl::StrCat(base, "/api/v1/namespaces/", known.namespace_name);
   auto request = [&](const std::string& url, size_t limit = kObjectBytes) {
     net::HttpRequest made = {

@@ -1,4 +1,4 @@
-// Where the program runs, all of it.
+// All metadata: where the program runs.
 #pragma once
 
 #include <atomic>
@@ -33,16 +33,16 @@ struct MetadataOptions {
   std::chrono::milliseconds limit{2000};
 };
 
-// How the search went.
+// The course of the search.
 struct MetadataReport {
   std::string source;  // "cache", "network", "local"
   std::vector<std::string> problems;
 };
 
-// Without network, and complete but for `cloud`, `kubernetes` and the public address.
+// Searches without network: everything but `cloud`, `kubernetes` and the public address.
 Metadata find_local_metadata(const MetadataOptions& options);
 
-// The rest, by the deadline. `warn` gets what the user should know in any case: one line each.
+// Finds the rest by the deadline. `warn` receives lines that the user should always see.
 MetadataReport find_remote_metadata(const MetadataOptions& options, net::Deadline deadline,
                                     const std::atomic<bool>* cancelled,
                                     const std::function<void(const std::string&)>& warn,

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -57,7 +58,7 @@ struct MetadataThread::State {
     Metadata found = find_local_metadata(options);
     {
       std::lock_guard lock(mutex);
-      metadata = found;
+      metadata = std::move(found);
       done = true;
     }
     debug(absl::StrCat("metadata: cannot start a thread (", why,
@@ -76,7 +77,7 @@ struct MetadataThread::State {
     debug(describe(found, report, took.count()));
     {
       std::lock_guard lock(mutex);
-      metadata = found;
+      metadata = std::move(found);
       done = true;
     }
     changed.notify_all();

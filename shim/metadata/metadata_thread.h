@@ -1,4 +1,4 @@
-// Finding the metadata in a thread of its own, while events wait.
+// Finds the metadata in its own thread while events wait.
 #pragma once
 
 #include <chrono>
@@ -11,22 +11,21 @@ namespace telinject {
 
 class MetadataThread {
  public:
-  // `warn` gets lines for the user, `debug` one line on how it went; both from the thread.
+  // `warn` receives lines for the user, `debug` one line about the search; both from the thread.
   using Say = std::function<void(const std::string&)>;
   MetadataThread(MetadataOptions options, Say warn, Say debug);
-  // Does not wait for a thread that does not end: it is left alone.
+  // Does not wait for a thread that hangs.
   ~MetadataThread();
   MetadataThread(const MetadataThread&) = delete;
   MetadataThread& operator=(const MetadataThread&) = delete;
 
   // The first call starts it; the time limit runs from there.
   void start();
-  // Waits at most that long; true once nothing is left to wait for: all is found, or the time is
-  // over.
+  // Waits at most that long; true once the search is over: all was found, or the time limit passed.
   bool wait(std::chrono::milliseconds patience);
   // True if it was never started, or has ended; waits a moment for that.
   bool finished();
-  // What is known by now.
+  // The metadata known so far.
   Metadata current() const;
 
  private:

@@ -1,6 +1,5 @@
-// The gate: what this machine can be, told from its firmware's names (DMI), the environment and
-// files alone. Only the metadata service that can be there is asked; where none can be, nothing is
-// sent.
+// Decides from firmware names (DMI), environment and files which platform this machine may be. Only
+// that platform's metadata service is asked; without one, nothing is sent.
 #pragma once
 
 #include <string>
@@ -18,13 +17,13 @@ struct Platform {
   bool ecs = false;
   bool kubernetes = false;
   bool eks = false, gke = false, aks = false;  // as far as known without asking
-  bool has_imds = false;  // AWS: a virtual machine's metadata service can be there
+  bool has_imds = false;  // AWS: the metadata service of a virtual machine may exist
   // EC2's Nitro machines have these in DMI.
   std::string dmi_instance_id, dmi_machine_type;
   ServiceAccount account;
   Issuer issuer;
 
-  // For the cache: changes when the answer would.
+  // Part of the cache key: changes whenever the answer would.
   std::string describe() const;
 };
 

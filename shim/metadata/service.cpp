@@ -100,6 +100,7 @@ Service quick_service(const std::string& name, const std::string& version,
   service.environment =
       choose(environment, {"deployment.environment.name", "deployment.environment"});
   if (service.environment.empty()) service.environment = "dev";
+  service.attributes = parse_resource_attributes(around.get("OTEL_RESOURCE_ATTRIBUTES"));
   return service;
 }
 

@@ -1,6 +1,8 @@
-// What the program is called and which version of it runs. v3, section 8.
+// Name and version of the traced service. v3, section 8.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <string>
 
 #include "shim/metadata/surroundings.h"
@@ -13,6 +15,8 @@ struct Service {
   std::string version;  // SERVICE_VERSION, service.version there, else git's short commit id; "" if
                         // none is known: then a program's build id takes its place, if it has one
   std::string environment;  // ENVIRONMENT, deployment.environment.name there, else "dev"
+  std::map<std::string, std::string, std::less<>> attributes =
+      {};  // all of OTEL_RESOURCE_ATTRIBUTES
 };
 
 // The first three as set, "" if not; `directory` is the program's working directory. Git's files

@@ -1,5 +1,5 @@
-// What a Kubernetes pod knows of itself without asking a server: the files of its service account,
-// and the mounts that the kubelet makes.
+// Reads what a Kubernetes pod can know without asking a server: the files of its service account,
+// and the kubelet's mounts.
 #pragma once
 
 #include <string>
@@ -14,8 +14,8 @@ inline constexpr const char* kServiceAccountFolder =
 
 struct ServiceAccount {
   bool mounted = false;        // the folder is there
-  std::string token;           // for the API server; goes nowhere else
-  std::string ca_file;         // "" if there is none: then there is no asking
+  std::string token;           // for the API server; sent nowhere else
+  std::string ca_file;         // "" if there is none; the server is not asked then
   std::string namespace_name;  // file `namespace`, else the token's claim
   // Claims of the token, which is a JWT. Its signature is not checked, because a user who can write
   // this file could change everything else that we read. Tokens are bound to their pod since
@@ -25,7 +25,7 @@ struct ServiceAccount {
 
 ServiceAccount read_service_account(const Surroundings& around);
 
-// Fills in the claims; leaves all as it was if the text is no JWT.
+// Fills in the claims; changes nothing if the text is not a JWT.
 void read_claims(std::string_view token, ServiceAccount* account);
 
 // From /proc/self/mountinfo: the kubelet mounts
@@ -35,7 +35,7 @@ struct KubeletMount {
 };
 KubeletMount kubelet_mount(std::string_view mountinfo);
 
-// What issuers of tokens give away.
+// The kind of cluster, from the issuer of the token.
 struct Issuer {
   enum class Kind { kUnknown, kEks, kGke, kAks, kOther };
   Kind kind = Kind::kUnknown;  // kUnknown: there is no token; kOther: a cluster of none of these

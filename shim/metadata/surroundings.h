@@ -1,7 +1,7 @@
-// Where the drain looks: the environment it was started with, and the root of the file system.
+// The drain's environment and the root of the file system, as sources of metadata.
 //
-// This is the only place of the metadata that reads the environment. What it reads are facts that a
-// platform leaves there (docs/metadata.md lists them all); settings of ours are in settings.h.
+// Only this file of the metadata code reads the environment: variables that platforms set
+// (docs/metadata.md lists them all). telinject's own settings are in settings.h.
 #pragma once
 
 #include <map>
@@ -34,7 +34,7 @@ struct Surroundings {
 };
 
 // OTEL_RESOURCE_ATTRIBUTES: key=value,key=value with percent-encoded values. As the specification
-// has it, all of it is dropped if some part of it makes no sense.
+// demands, a malformed part discards all of it.
 std::map<std::string, std::string, std::less<>> parse_resource_attributes(std::string_view text);
 
 }  // namespace telinject

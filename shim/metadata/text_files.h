@@ -1,4 +1,4 @@
-// Small text files of the system: read whole, bounded, and never waited for.
+// Reads small text files of the system: whole, bounded, and without waiting.
 #pragma once
 
 #include <cstddef>
@@ -8,9 +8,10 @@
 namespace telinject {
 
 inline constexpr size_t kSmallFileBytes = 64 << 10;
+inline constexpr size_t kMountTableBytes = 1 << 20;  // /proc/*/mountinfo
 
-// The content; "" if the file is missing, unreadable, no regular file (a FIFO would hang us) or
-// larger than the limit: half of a document is none.
+// The content; "" if the file is missing, unreadable, not a regular file (a FIFO would wait) or
+// larger than the limit.
 std::string read_small_file(const std::string& path, size_t limit = kSmallFileBytes);
 
 // Without white space at both ends.

@@ -32,6 +32,7 @@ struct Loaded {
     find(&library.easy_cleanup, "curl_easy_cleanup");
     find(&library.easy_strerror, "curl_easy_strerror");
     find(&library.multi_init, "curl_multi_init");
+    find(&library.multi_setopt, "curl_multi_setopt");
     find(&library.multi_add_handle, "curl_multi_add_handle");
     find(&library.multi_remove_handle, "curl_multi_remove_handle");
     find(&library.multi_perform, "curl_multi_perform");

@@ -9,6 +9,12 @@
 
 namespace telinject::redaction {
 
+inline constexpr size_t kNotFound = std::string_view::npos;
+
+constexpr bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != kNotFound;
+}
+
 enum CharClass : uint8_t {
   kDigit = 1,
   kLower = 2,
@@ -64,7 +70,7 @@ constexpr bool is_one_of(std::string_view text, const List& lower_case) {
   return false;
 }
 
-// Rows of a table by the first character of their key, so that most texts are told by one look.
+// Indexes the rows of a table by the first character of their key, so most texts need one lookup.
 template <typename Row, size_t N, typename Key>
 class ByFirstCharacter {
  public:

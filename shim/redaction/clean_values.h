@@ -1,5 +1,5 @@
-// Texts that were scanned lately and have nothing to hide. Most headers have the value that they
-// had last time.
+// Remembers texts without secrets that were scanned recently, because most headers repeat their
+// values.
 #pragma once
 
 #include <array>
@@ -9,7 +9,7 @@
 
 namespace telinject::redaction {
 
-// At most 128 KiB, and nothing that is a secret.
+// Takes at most 128 KiB, and never contains a secret.
 class CleanValues {
  public:
   bool has(std::string_view text) const {

@@ -132,6 +132,8 @@ constexpr ClientOption kOptions[] = {
     {" cryptsetup ", "-k", false, true, kAll},
     {" gh ", "--body", false, true, kAll, "secret"},
     {" gh ", "-b", true, true, kAll, "secret"},
+    {" gem ", "--key", false, true, kAll},
+    {" gem ", "-k", false, true, kAll},
     {" caddy ", "--plaintext", false, true, kAll},
     {" caddy ", "-p", false, true, kAll, "hash-password"},
     {" etcdctl ", "--user", false, true, kAfterColon},
@@ -162,6 +164,7 @@ constexpr ClientArgument kArguments[] = {
     {" vault bao ", "login", 0, 1, kAll},
     {" vault bao ", "unseal", 0, 1, kAll},
     {" net net.exe ", "user", 1, 1, kAll},
+    {" net net.exe ", "use", 2, 1, kAll},
     {" db2 ", "using", 0, 1, kAll},
     {" nmcli ", "password", 0, 1, kAll},
     {" nmcli ", "wifi-sec.psk", 0, 1, kAll},
@@ -200,11 +203,23 @@ constexpr std::string_view kLaunchers =
     "ltrace gdb valgrind runuser chroot unshare nsenter "
     "telrun xargs watch exec ";
 
-constexpr std::string_view kReaders[] = {"chpasswd",          "--stdin",         "--password-stdin",
-                                         "--passphrase-fd",   "--with-token",    "--pass-stdin",
-                                         "--passphrase-fd=0", "--token-stdin",   "kinit",
-                                         "cryptsetup",        "smbpasswd",       "cntlm",
-                                         "htpasswd",          "--pinentry-mode", "--auth-stdin"};
+constexpr std::string_view kReaders[] = {"stdin",
+                                         "fd:0",
+                                         "chpasswd",
+                                         "--stdin",
+                                         "--password-stdin",
+                                         "--passphrase-fd",
+                                         "--with-token",
+                                         "--pass-stdin",
+                                         "--passphrase-fd=0",
+                                         "--token-stdin",
+                                         "kinit",
+                                         "cryptsetup",
+                                         "smbpasswd",
+                                         "cntlm",
+                                         "htpasswd",
+                                         "--pinentry-mode",
+                                         "--auth-stdin"};
 
 struct Rows {
   std::vector<const ClientOption*> options;

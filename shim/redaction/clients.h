@@ -1,5 +1,5 @@
-// Programs that are known to take passwords, and where: in options whose names do not say it, and
-// in arguments without a name. Data only; command_line.cpp applies it.
+// Tables of programs that take passwords in options whose names do not say so, or in positional
+// arguments. Data only; command_line.cpp applies it.
 #pragma once
 
 #include <cstdint>
@@ -10,12 +10,12 @@ namespace telinject::redaction {
 
 enum class SecretPart : uint8_t {
   kAll,          // the value
-  kAfterColon,   // user:password, and a lone user is none
+  kAfterColon,   // user:password; a lone user is no secret
   kAfterSign,    // user%password
   kAfterComma,   // user,password
   kAfterSlash,   // user/password@database
   kAfterEquals,  // NAME=value
-  kSource,       // the value, but not file:x, env:X and what else says where it is
+  kSource,       // the value, but not a reference such as file:x or env:X
 };
 
 struct ClientOption {
@@ -27,7 +27,7 @@ struct ClientOption {
   std::string_view behind = {};  // only behind that word: a subcommand
 };
 
-// Arguments that are no options, and no values of options.
+// Positional arguments.
 struct ClientArgument {
   std::string_view programs;
   std::string_view after;  // that word; "" from the program's name on; "x*" one that begins so
@@ -44,13 +44,13 @@ struct Client {
 };
 Client client(std::string_view program);
 
-// Programs that start another one: the name that counts is behind them.
+// Programs that start another program, whose name follows and counts instead.
 bool is_launcher(std::string_view program);
 
 // curl's options without a value: before one that has one, they may be written together.
 inline constexpr std::string_view kCurlFlags = "aBfgGiIjJkLlMnNOpqRsSvZ#01234 6";
 
-// A program's word that says it reads a password from its input: echo X | passwd --stdin
+// Options that make a program read a password from its input: echo X | passwd --stdin
 bool reads_secret(std::string_view word);
 
 }  // namespace telinject::redaction

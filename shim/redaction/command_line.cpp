@@ -12,7 +12,6 @@ namespace telinject::redaction {
 
 namespace {
 
-constexpr size_t kNone = std::string_view::npos;
 // A script in an argument of a script.
 constexpr int kMaxDepth = 3;
 constexpr size_t kMostSeen = 128;
@@ -44,12 +43,14 @@ std::string hidden(std::string_view before = {}, std::string_view behind = {}) {
 
 std::string after_slash(std::string_view value) {
   size_t slash = value.find('/'), sign = value.rfind('@');
-  bool user = slash != kNone && slash > 0 && sign != 0 && value.find_first_of(" =:") == kNone;
-  if (sign != kNone && sign < slash) user = false;
+  bool user =
+      slash != kNotFound && slash > 0 && sign != 0 && value.find_first_of(" =:") == kNotFound;
+  if (sign != kNotFound && sign < slash) user = false;
   if (!user || value.find('/', slash + 1) < sign || value[0] == '.') return std::string(value);
-  std::string_view password = value.substr(slash + 1, sign == kNone ? kNone : sign - slash - 1);
+  std::string_view password =
+      value.substr(slash + 1, sign == kNotFound ? kNotFound : sign - slash - 1);
   if (is_nothing(password)) return std::string(value);
-  return hidden(value.substr(0, slash + 1), sign == kNone ? "" : value.substr(sign));
+  return hidden(value.substr(0, slash + 1), sign == kNotFound ? "" : value.substr(sign));
 }
 
 // The secret part of a value; what has none stays, and is looked through as others are.
@@ -64,9 +65,37 @@ std::string hide_part(std::string_view value, SecretPart part) {
     return elsewhere ? std::string(value) : hidden();
   }
   size_t at = value.find(kSigns[static_cast<size_t>(part)]);
-  bool url = value.find("://") != kNone;
-  if (at == kNone || url || is_nothing(value.substr(at + 1))) return std::string(value);
+  bool url = value.find("://") != kNotFound;
+  if (at == kNotFound || url || is_nothing(value.substr(at + 1))) return std::string(value);
   return hidden(value.substr(0, at + 1));
+}
+
+// The program has a -p that is no password, and perhaps -u besides.
+bool has_other_p(std::string_view program) {
+  constexpr std::string_view kPrograms[] = {
+      "journalctl", "ps",        "lsof",    "pgrep",   "pkill",   "top",    "htop",  "docker",
+      "podman",     "nerdctl",   "sudo",    "patch",   "diff",    "nmap",   "ssh",   "tar",
+      "cp",         "mkdir",     "make",    "python",  "python3", "perl",   "ruby",  "pip",
+      "pip3",       "install",   "cargo",   "gcc",     "g++",     "clang",  "rsync", "git",
+      "bash",       "sh",        "dash",    "zsh",     "scp",     "tox",    "apt",   "dpkg",
+      "read",       "systemctl", "tcpdump", "strace",  "gdb",     "pytest", "npm",   "adduser",
+      "unshare",    "nsenter",   "ss",      "netstat", "ctest",   "gprof",  "grep",  "xargs",
+      "touch",      "date",      "ls",      "find",    "gzip",    "zstd",   "xz",    "lpr",
+      "lp",         "lpstat",    "cancel",  "chrt",    "taskset", "ionice", "perf",  "bpftrace"};
+  return is_one_of(program.substr(program.rfind('/') + 1), kPrograms);
+}
+
+// As generators and rules for passwords have it, not as names of packages and versions.
+bool looks_chosen(std::string_view value) {
+  if (value.size() < 8 || value.size() > 128) return false;
+  bool digit = false, small = false, capital = false, within = false;
+  for (size_t i = 0; i < value.size(); i++) {
+    digit = digit || is(value[i], kDigit);
+    small = small || is(value[i], kLower);
+    capital = capital || is(value[i], kUpper);
+    within = within || (i + 1 < value.size() && is(value[i], kDigit) && is(value[i + 1], kLetter));
+  }
+  return digit && small && capital && within;
 }
 
 }  // namespace
@@ -79,7 +108,7 @@ void CommandLine::begin_command() {
 // Whose options they are: behind launchers, their options and assignments; and behind what else
 // runs commands (docker exec, ssh), so any argument may name it.
 bool CommandLine::look_for_program(std::string_view argument) {
-  bool assignment = argument.find('=') != kNone;
+  bool assignment = argument.find('=') != kNotFound;
   if (in_text_ && assignment) {  // ProxyCommand=sshpass -p x
     argument.remove_prefix(argument.find('=') + 1);
     assignment = !client(argument).known();
@@ -120,9 +149,9 @@ std::optional<std::string> CommandLine::joined_flags(std::string_view argument,
     return std::nullopt;
   }
   size_t at = argument.find(option.option[1], 1);
-  if (at == kNone || at < 2) return std::nullopt;
+  if (at == kNotFound || at < 2) return std::nullopt;
   std::string_view flags = argument.substr(1, at - 1);
-  if (flags.find_first_not_of(kCurlFlags) != kNone) return std::nullopt;
+  if (flags.find_first_not_of(kCurlFlags) != kNotFound) return std::nullopt;
   if (at + 1 == argument.size()) {
     expect(option);
     return std::string(argument);
@@ -137,7 +166,7 @@ std::optional<std::string> CommandLine::client_option(std::string_view argument)
   for (const ClientOption* row : client_.options) {
     const ClientOption& option = *row;
     std::string behind = " " + std::string(option.behind) + " ";
-    if (!option.behind.empty() && seen_.find(behind) == kNone) continue;
+    if (!option.behind.empty() && seen_.find(behind) == kNotFound) continue;
     if (argument == option.option && option.separate) {
       expect(option);
       return std::string(argument);
@@ -162,7 +191,7 @@ std::optional<std::string> CommandLine::client_argument(std::string_view argumen
     if (skip_ > 0) {
       skip_--;
     } else if (count_-- > 0) {
-      bool pair = row_->part == SecretPart::kAll && argument.find('=') != kNone &&
+      bool pair = row_->part == SecretPart::kAll && argument.find('=') != kNotFound &&
                   is_all_name(argument.substr(0, argument.find('=')));
       if (!pair) return hide_part(argument, row_->part);
     }
@@ -184,9 +213,9 @@ std::optional<std::string> CommandLine::client_argument(std::string_view argumen
 std::optional<std::string> CommandLine::named_option(std::string_view argument, size_t index) {
   size_t equals = argument.find('=');
   std::string_view name = without_dashes(argument.substr(0, equals));
-  if (equals == kNone && name.find(':') != kNone) name.remove_prefix(name.rfind(':') + 1);
+  if (equals == kNotFound && name.find(':') != kNotFound) name.remove_prefix(name.rfind(':') + 1);
   if (!is_all_name(name) || names_->judge(name) < Secrecy::kAnywhere) return std::nullopt;
-  if (equals != kNone) {
+  if (equals != kNotFound) {
     if (in_text_) return std::nullopt;  // the scan knows where it ends
     std::string_view value = argument.substr(equals + 1);
     bool quoted = value.size() > 1 && is(value[0], kQuote) && value.back() == value[0];
@@ -209,10 +238,31 @@ std::optional<std::string> CommandLine::named_option(std::string_view argument, 
 std::optional<std::string> CommandLine::user_and_password(std::string_view argument) {
   constexpr std::string_view kOptions[] = {"-u", "--user", "--login", "--userpass", "--basic-auth"};
   size_t colon = argument.find(':');
-  if (!is_one_of(said_before_, kOptions) || colon == kNone || colon == 0) return std::nullopt;
+  if (!is_one_of(said_before_, kOptions) || colon == kNotFound || colon == 0) return std::nullopt;
   std::string_view password = argument.substr(colon + 1);
   if (password.starts_with("//") || !looks_random(password, 6)) return std::nullopt;
   return hidden(argument.substr(0, colon + 1));
+}
+
+// -p X of a program that is not known: if it has a user, too, whatever X is; else if X looks as if.
+std::optional<std::string> CommandLine::short_password(std::string_view argument) {
+  if (index_ == 1) may_have_password_ = !has_other_p(argument);
+  if (!may_have_password_ || client_.known()) return std::nullopt;
+  constexpr std::string_view kUsers[] = {"-u", "-U", "-l", "--user", "--username", "--login"};
+  constexpr std::string_view kPasswords[] = {"-p", "-P", "-w"};
+  bool user = is_one_of(argument, kUsers) || argument.starts_with("--user=") ||
+              argument.starts_with("--username=") || argument.starts_with("--login=");
+  has_user_ = has_user_ || user;
+  bool attached = argument.size() > 5 && argument.starts_with("-p");
+  bool separate = is_one_of(said_before_, kPasswords);
+  if (!attached && !separate) return std::nullopt;
+  std::string_view value = attached ? argument.substr(2) : argument;
+  bool word = !value.empty() && value.find_first_of("/=,:. ") == kNotFound && value[0] != '-' &&
+              !is_plain_value(value);
+  bool number = std::all_of(value.begin(), value.end(), [](char c) { return is(c, kDigit); });
+  bool secret = word && !number && (looks_chosen(value) || (has_user_ && value.size() > 5));
+  if (!secret) return std::nullopt;
+  return hidden(argument.substr(0, attached ? 2 : 0));
 }
 
 std::string CommandLine::next(std::string_view argument) {
@@ -231,19 +281,20 @@ std::string CommandLine::next(std::string_view argument) {
   if (pending == Pending::kClient && !named) return hide_part(argument, part_);
   if (pending == Pending::kSecret && !option && !nothing) return hidden();
   if (pending == Pending::kIfRandom && !option && !nothing && looks_random(argument, 6) &&
-      argument.find_first_of("=/ ") == kNone) {
+      argument.find_first_of("=/ ") == kNotFound) {
     return hidden();
   }
   bool program = look_for_program(argument);
   if (auto found = client_option(argument)) return *found;
   if (auto found = program ? std::nullopt : client_argument(argument)) return *found;
   if (auto found = user_and_password(argument)) return *found;
+  if (auto found = short_password(argument)) return *found;
   if (auto found = named_option(argument, index)) return *found;
   if (is_all_name(argument) && seen_.size() < kMostSeen) {
     if (seen_.empty()) seen_ = ' ';
     seen_.append(argument).append(" ");
   }
-  bool script = depth_ < kMaxDepth && argument.find_first_of(" \n\t") != kNone;
+  bool script = depth_ < kMaxDepth && argument.find_first_of(" \n\t") != kNotFound;
   return script ? CommandLine(names_, depth_ + 1).script(argument) : std::string(argument);
 }
 
@@ -283,12 +334,26 @@ struct CommandLine::Script {
   }
 };
 
+// What a shell gives to a program that reads a password: echo X | sudo -S, sudo -S <<< X. Where it
+// stands in what was written.
+struct CommandLine::Input {
+  size_t from = kNotFound, to = kNotFound;
+  bool is_told() const { return from != kNotFound && to != kNotFound; }
+  void hide(std::string* out) {
+    while (to > from && (*out)[to - 1] == ' ') to--;
+    bool quotes = to - from > 1 && is((*out)[from], kQuote) && (*out)[to - 1] == (*out)[from];
+    out->replace(from + quotes, to - from - 2 * quotes, kRedacted);
+    *this = {};
+  }
+};
+
+// `said` is what the command says that stands before a pipe; `here` what it reads.
 std::string CommandLine::script(std::string_view text) {
   Script words = {text};
   std::string out;
   in_text_ = true;
-  size_t said = kNone, said_end = kNone;  // in `out`: what echo says, and then a program reads
-  bool echo = false, sudo = false;
+  Input said, here;
+  bool says = false, sudo = false, reads = false, here_follows = false;
   while (words.at < text.size()) {
     char c = text[words.at];
     if (is(c, kBlank) && c != '\n') {
@@ -298,27 +363,42 @@ std::string CommandLine::script(std::string_view text) {
     std::string_view word = words.word();
     if (word.empty()) {
       words.at++;
-      bool pipe = c == '|' && echo && said != kNone && said_end == kNone;
-      if (pipe) {
-        said_end = out.size();
-      } else {
-        said = said_end = kNone;
-      }
-      echo = sudo = false;
+      bool pipe = c == '|';
+      if (pipe && here.is_told()) said = here;  // cat <<< X |
+      if (pipe && says && said.from != kNotFound && said.to == kNotFound) said.to = out.size();
+      if (!pipe || !said.is_told()) said = {};
+      here = {};
+      says = sudo = reads = here_follows = false;
       begin_command();
       out += c;
       continue;
     }
+    constexpr std::string_view kHere = "<<<";
+    if (word.starts_with(kHere)) {
+      out += kHere;
+      word.remove_prefix(kHere.size());
+      here_follows = true;
+      if (word.empty()) continue;
+    }
     bool quoted = word.size() > 1 && is(word[0], kQuote) && word.back() == word[0];
     std::string_view inner = quoted ? word.substr(1, word.size() - 2) : word;
-    if (index_ == 0) echo = inner == "echo" || inner == "printf";
-    if (echo && index_ == 1) said = out.size();
-    sudo = sudo || inner == "sudo" || inner == "su";
-    bool reads = said_end != kNone && (reads_secret(inner) || (sudo && inner == "-S"));
-    if (reads) {
-      while (said_end > said && out[said_end - 1] == ' ') said_end--;
-      out.replace(said, said_end - said, kRedacted);
-      said = said_end = kNone;
+    if (here_follows) {
+      here_follows = false;
+      here.from = out.size();
+      out += word;
+      here.to = out.size();
+      if (reads) here.hide(&out);
+      continue;
+    }
+    if (index_ == 0) says = inner == "echo" || inner == "printf" || inner == "yes";
+    if (says && index_ == 1) said.from = out.size();
+    sudo = sudo || inner == "sudo";
+    bool su = index_ == 0 && inner == "su";
+    if (su || reads_secret(inner) || (sudo && inner.starts_with("-S"))) {
+      reads = true;
+      for (Input* input : {&said, &here}) {
+        if (input->is_told()) input->hide(&out);
+      }
     }
     std::string_view quote = word.substr(0, quoted ? 1 : 0);
     out.append(quote).append(next(inner)).append(quote);

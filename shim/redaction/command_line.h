@@ -1,5 +1,5 @@
-// Secrets by their place in a command: values of options, by name or by program, and arguments of
-// programs that are known for it. What an argument says by itself is left to the scan (scan.h).
+// Finds secrets by their place in a command: values of options, by name or program, and arguments
+// of known programs. Secrets that an argument shows by itself are found by the scan (scan.h).
 #pragma once
 
 #include <cstddef>
@@ -27,6 +27,7 @@ class CommandLine {
  private:
   enum class Pending { kNone, kSecret, kIfRandom, kClient };
   struct Script;
+  struct Input;
 
   void begin_command();
   bool look_for_program(std::string_view argument);  // true if it is one of clients.h
@@ -34,6 +35,7 @@ class CommandLine {
   std::optional<std::string> joined_flags(std::string_view argument, const ClientOption& option);
   std::optional<std::string> client_argument(std::string_view argument);
   std::optional<std::string> named_option(std::string_view argument, size_t index);
+  std::optional<std::string> short_password(std::string_view argument);
   std::optional<std::string> user_and_password(std::string_view argument);
   void expect(const ClientOption& option);
 
@@ -47,6 +49,7 @@ class CommandLine {
   std::string name_;                    // of the option whose value is pending
   std::string previous_, said_before_;  // the beginnings of the last argument and the one before
   bool in_text_ = false;
+  bool may_have_password_ = false, has_user_ = false;  // as -p X; -u
   const ClientArgument* row_ = nullptr;
   int skip_ = 0, count_ = 0;
   std::string seen_;  // subcommands, each between spaces

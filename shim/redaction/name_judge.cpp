@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "shim/redaction/characters.h"
+#include "shim/redaction/percent.h"
 
 namespace telinject::redaction {
 
@@ -25,17 +26,6 @@ void split_names(std::string_view list, std::vector<std::string>* names) {
   }
 }
 
-// Names may be written as access%5Ftoken.
-std::string decoded(std::string_view name) {
-  std::string out;
-  for (size_t i = 0; i < name.size(); i++) {
-    int byte = percent_byte(name, i);
-    out += byte < 0 ? name[i] : static_cast<char>(byte);
-    if (byte >= 0) i += 2;
-  }
-  return out;
-}
-
 }  // namespace
 
 NameJudge::NameJudge(std::string_view headers, std::string_view query) {
@@ -54,7 +44,7 @@ bool NameJudge::is_users(std::string_view name) const {
 Secrecy NameJudge::judge(std::string_view name) {
   auto found = known_.find(name);
   if (found != known_.end()) return found->second;
-  std::string text = decoded(name);
+  std::string text = percent_decoded(name);  // access%5Ftoken
   Secrecy secrecy = secrecy_of(text);
   if (secrecy < Secrecy::kAnywhere && is_users(text)) secrecy = Secrecy::kAnywhere;
   if (known_.size() < kMaxKnownNames && name.size() <= kLongestKnownName) {

@@ -1,5 +1,5 @@
-// The rules for names, and those that the user adds. Remembers what it has told: names come again
-// and again, and telling takes longer than looking up.
+// Applies the rules for names, and those that the user adds. Caches its answers, because names
+// repeat.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,6 @@
-// Which names say that a secret follows: the rules that headers, parameters, options, assignments,
-// members of JSON and words in sentences share. docs/redaction.md shows the tables of names.cpp.
+// Decides which names announce a secret: one set of rules for headers, parameters, options,
+// assignments, JSON members and words in sentences. docs/redaction.md shows the tables of
+// names.cpp.
 #pragma once
 
 #include <cstdint>
@@ -15,14 +16,14 @@ enum class Secrecy : uint8_t {
   kLine,       // authorization, cookie: all of the line behind the colon
 };
 
-// Takes names in any writing: Api-Key, API_KEY, apiKey, --api-key.
+// Accepts any spelling of a name: Api-Key, API_KEY, apiKey, --api-key.
 Secrecy secrecy_of(std::string_view name);
 
 // In small letters, with underscores for dashes: how users' patterns are compared.
 std::string normalised_name(std::string_view name);
 
-// True for what this name in particular has as values without being secret: auth=basic,
-// PWD=/home/me, -pass 1, max_tokens=100.
+// True for values of this name that are no secrets: auth=basic, PWD=/home/me, -pass 1,
+// max_tokens=100.
 bool is_harmless(std::string_view name, std::string_view value);
 
 }  // namespace telinject::redaction

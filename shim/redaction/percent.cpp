@@ -8,27 +8,14 @@ namespace telinject::redaction {
 
 namespace {
 
-constexpr size_t kNone = std::string_view::npos;
-
 // Between what separates parameters, as they are written themselves.
 bool ends_run(char c) {
-  return is(c, kBlank | kQuote) || std::string_view("&=?#<>;,|").find(c) != kNone;
+  return is(c, kBlank | kQuote) || std::string_view("&=?#<>;,|").find(c) != kNotFound;
 }
 
 // A run is worth decoding if it holds what separates names and values, or a scheme and a word.
 bool is_telling(int byte) {
-  return byte >= 0 && std::string_view("=:/?&@%\"{ ").find(static_cast<char>(byte)) != kNone;
-}
-
-std::string decoded(std::string_view run) {
-  std::string out;
-  out.reserve(run.size());
-  for (size_t i = 0; i < run.size(); i++) {
-    int byte = percent_byte(run, i);
-    out += byte < 0 ? run[i] : static_cast<char>(byte);
-    if (byte >= 0) i += 2;
-  }
-  return out;
+  return byte >= 0 && std::string_view("=:/?&@%\"{ ").find(static_cast<char>(byte)) != kNotFound;
 }
 
 // As encodeURIComponent() does; what the run had as it is stays so.
@@ -37,11 +24,11 @@ std::string encoded(std::string_view text, std::string_view run) {
   constexpr std::string_view kPlain = "_-.~!*()";
   std::string plain(kPlain);
   for (char c : {'/', ':', '@', '+', '$'}) {
-    if (run.find(c) != kNone) plain += c;
+    if (run.find(c) != kNotFound) plain += c;
   }
   std::string out;
   for (char c : text) {
-    if (is(c, kLetter | kDigit) || plain.find(c) != kNone) {
+    if (is(c, kLetter | kDigit) || plain.find(c) != kNotFound) {
       out += c;
     } else {
       auto byte = static_cast<unsigned char>(c);
@@ -53,13 +40,24 @@ std::string encoded(std::string_view text, std::string_view run) {
 
 }  // namespace
 
+std::string percent_decoded(std::string_view run) {
+  std::string out;
+  out.reserve(run.size());
+  for (size_t i = 0; i < run.size(); i++) {
+    int byte = percent_byte(run, i);
+    out += byte < 0 ? run[i] : static_cast<char>(byte);
+    if (byte >= 0) i += 2;
+  }
+  return out;
+}
+
 bool redact_encoded(std::string_view text,
                     const std::function<bool(std::string_view decoded, std::string* out)>& redact,
                     std::string* out) {
   out->clear();
   size_t copied = 0;
   std::string inner;
-  for (size_t sign = text.find('%'); sign != kNone;) {
+  for (size_t sign = text.find('%'); sign != kNotFound;) {
     size_t from = sign, to = sign;
     while (from > copied && !ends_run(text[from - 1])) from--;
     bool telling = false;
@@ -67,7 +65,7 @@ bool redact_encoded(std::string_view text,
       telling = telling || is_telling(percent_byte(text, to));
     }
     std::string_view run = text.substr(from, to - from);
-    if (telling && redact(decoded(run), &inner)) {
+    if (telling && redact(percent_decoded(run), &inner)) {
       out->append(text.substr(copied, from - copied)).append(encoded(inner, run));
       copied = to;
     }

@@ -1,4 +1,4 @@
-// Texts within texts: a URL as the value of another's parameter, percent-encoded once or more.
+// Redacts nested percent-encoded texts, such as a URL as the value of another URL's parameter.
 #pragma once
 
 #include <functional>
@@ -7,11 +7,14 @@
 
 namespace telinject::redaction {
 
-// How often something may be encoded and still be looked into.
+// How many levels of encoding are decoded.
 inline constexpr int kMaxEncodings = 3;
 
+// With each %XX as the byte that it stands for; what is no such code stays.
+std::string percent_decoded(std::string_view text);
+
 // Decodes each run of `text` that is percent-encoded and holds more than a word, passes it to
-// `redact` (false: nothing to hide), and encodes what comes back. False if nothing was replaced.
+// `redact` (false: no secret), and encodes the result. False if nothing was replaced.
 bool redact_encoded(std::string_view text,
                     const std::function<bool(std::string_view decoded, std::string* out)>& redact,
                     std::string* out);

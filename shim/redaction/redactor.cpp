@@ -7,16 +7,12 @@
 
 namespace telinject::redaction {
 
-namespace {
-
-constexpr size_t kNone = std::string_view::npos;
-
-}  // namespace
+namespace {}  // namespace
 
 bool Redactor::scan(std::string_view text, Place place, int encodings, std::string* out) {
   bool found = Scan(text, place, &names_).run(out);
   std::string_view rest = found ? *out : text;
-  if (encodings == 0 || rest.find('%') == kNone) return found;
+  if (encodings == 0 || rest.find('%') == kNotFound) return found;
   std::string more;
   auto inner = [&](std::string_view decoded, std::string* to) {
     return scan(decoded, place, encodings - 1, to);
@@ -32,8 +28,21 @@ std::string Redactor::scanned(std::string_view text, Place place) {
   return out;
 }
 
+// Capitals within a word may begin another one ("ApiKey"), but in a header's name they need not
+// mean anything ("COokie").
 bool Redactor::secret_header(std::string_view name) {
-  return names_.judge(name) != Secrecy::kNone;
+  if (names_.judge(name) != Secrecy::kNone) return true;
+  std::string lower(name);
+  bool within = false, letter = false;
+  for (char& c : lower) {
+    bool capital = c >= 'A' && c <= 'Z';
+    within = within || (capital && letter);
+    if (capital) c = static_cast<char>(c - 'A' + 'a');
+    letter = c >= 'a' && c <= 'z';
+  }
+  // What the handshake of a WebSocket calls a key is no secret.
+  if (!within || lower.starts_with("sec-websocket-")) return false;
+  return names_.judge(lower) != Secrecy::kNone;
 }
 
 void Redactor::header(std::string_view name, std::string_view value, std::string* out) {
@@ -56,7 +65,7 @@ void Redactor::url(std::string_view url, std::string* out) {
 
 std::string Redactor::text(std::string_view text) {
   // A command has blanks in it.
-  if (text.find(' ') == kNone) return scanned(text, Place::kText);
+  if (text.find(' ') == kNotFound) return scanned(text, Place::kText);
   return scanned(CommandLine(&names_).script(text), Place::kText);
 }
 
@@ -81,7 +90,7 @@ std::string Redactor::joined_arguments(std::string_view joined) {
   for (;;) {
     size_t end = joined.find('\0');
     arguments.push_back(joined.substr(0, end));
-    if (end == kNone) break;
+    if (end == kNotFound) break;
     joined.remove_prefix(end + 1);
   }
   return this->arguments(arguments);

@@ -1,10 +1,9 @@
-// What leaves the drain goes through here: headers, URLs, command lines, texts of errors, names of
-// threads and files. One set of rules for all of them, which docs/redaction.md lists.
+// Takes secrets out of all text before it leaves the drain: headers, URLs, command lines, texts of
+// errors, names of threads and files. docs/redaction.md lists the rules.
 //
-// Everything is a function of the text; time is linear in its length. A Redactor only remembers
-// names that it has judged and values without a secret, so it belongs to one thread. Texts in UTF-8
-// stay so: what is replaced begins and ends at ASCII characters. Texts without a secret come back
-// as they are.
+// The result depends on the text only; time is linear in its length. A Redactor caches names and
+// values without secrets, so it belongs to one thread. UTF-8 stays valid, because replaced parts
+// begin and end at ASCII characters. Texts without a secret are returned unchanged.
 #pragma once
 
 #include <string>
@@ -19,7 +18,7 @@ namespace telinject::redaction {
 
 class Redactor {
  public:
-  // What TELEMETRY_REDACT_HEADERS and TELEMETRY_REDACT_QUERY say. Both add to all carriers.
+  // The lists of TELEMETRY_REDACT_HEADERS and TELEMETRY_REDACT_QUERY. Both apply to all carriers.
   explicit Redactor(std::string_view headers = {}, std::string_view query = {})
       : names_(headers, query) {}
 
@@ -31,7 +30,7 @@ class Redactor {
   // A URL, a request's target, or a text with URLs in it.
   void url(std::string_view url, std::string* out);
 
-  // What an error says of itself, a thread's name.
+  // An error's text, a thread's name.
   std::string text(std::string_view text);
   // A file's path: as a text, without what commands have.
   std::string path(std::string_view path);
@@ -41,7 +40,7 @@ class Redactor {
   std::string joined_arguments(std::string_view joined);
 
  private:
-  // False if there is nothing to hide.
+  // False if there is no secret.
   bool scan(std::string_view text, Place place, int encodings, std::string* out);
   std::string scanned(std::string_view text, Place place);
 

@@ -10,8 +10,6 @@ namespace telinject::redaction {
 
 namespace {
 
-constexpr size_t kNone = std::string_view::npos;
-
 // Words before "token" that speak of a parser's.
 constexpr std::string_view kParsersWords[] = {"unexpected", "expected", "invalid", "illegal",
                                               "unknown",    "missing",  "next",    "bad",
@@ -28,7 +26,7 @@ constexpr std::string_view kSentences[] = {
 // X-Some-Key, Some-Signature: in a text, what a header is called.
 bool is_header_like(std::string_view name) {
   bool begins = name.starts_with("x-") || (!name.empty() && is(name[0], kUpper));
-  return begins && name.find('-') != kNone && name.find_first_of("_.") == kNone;
+  return begins && name.find('-') != kNotFound && name.find_first_of("_.") == kNotFound;
 }
 
 bool speaks(std::string_view value) {
@@ -70,6 +68,7 @@ void Scan::word() {
   Word word = {start, end, text_.substr(start, end - start)};
   while (word.name.ends_with('.') || word.name.ends_with('-')) word.name.remove_suffix(1);
   if (before(start) == '/' && path_secret(word)) return;
+  if (before(start) == ':' && oracle_user(word)) return;
   Follow next = follow(end);
   switch (next.what) {
     case 0:

@@ -1,6 +1,6 @@
-// Walks once over a text and hides what its surroundings call a secret: values of secret names
-// (`token=x`, `password: x`, `"api_key": "x"`, `<secret>x</secret>`, `--password x`), words behind
-// schemes (`Bearer x`), users of URLs, hooks and bots in paths; and tokens by their looks.
+// Walks once over a text and hides values whose context marks them as secrets: values of secret
+// names (`token=x`, `password: x`, `"api_key": "x"`, `<secret>x</secret>`, `--password x`), words
+// behind schemes (`Bearer x`), users of URLs, hooks and bots in paths; and tokens of known shapes.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,7 @@ class Scan : ScanText {
   Scan(std::string_view text, Place place, NameJudge* names)
       : ScanText(text, place), names_(names), shapes_(text) {}
 
-  // False if there is nothing to hide. Else `out` is the text without it.
+  // False if there is no secret. Otherwise `out` is the text without secrets.
   bool run(std::string* out);
 
  private:
@@ -32,6 +32,9 @@ class Scan : ScanText {
   bool is_no_value_behind_colon(const Word& word, std::string_view value, bool gap) const;
   void option_or_sentence(const Word& word, const Follow& follow);
   void sentence(const Word& word, size_t at);
+  void word_for_password(Span span);
+  size_t colon_behind(size_t at) const;
+  bool oracle_user(const Word& word);
   void scheme(size_t at);
   void sql_password(size_t at);
   void argument_of_call(const Word& word, size_t at);

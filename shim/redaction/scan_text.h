@@ -1,4 +1,4 @@
-// A text that is scanned for secrets: its words, and what may be a word's value.
+// A text that is scanned for secrets: its words, and the values that may follow them.
 #pragma once
 
 #include <cstddef>

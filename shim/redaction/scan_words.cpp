@@ -9,8 +9,6 @@ namespace telinject::redaction {
 
 namespace {
 
-constexpr size_t kNone = std::string_view::npos;
-
 constexpr std::string_view kSchemes[] = {"bearer", "basic", "digest", "negotiate", "ntlm",
                                          "token",  "jwt",   "apikey", "splunk"};
 // Nouns that a secret follows in a sentence: quoted whatever it is, or if it looks random.
@@ -19,6 +17,43 @@ constexpr std::string_view kPasswords[] = {"password", "passphrase", "passcode",
 constexpr std::string_view kOthers[] = {"token",       "otp",    "secret", "credential",
                                         "credentials", "apikey", "cookie", "session",
                                         "jwt",         "key",    "pass"};
+constexpr std::string_view kIs[] = {"is", "was", "=", "->"};
+// What is said of a password that stands before it, and of passwords at large.
+constexpr std::string_view kVerdicts[] = {"rejected", "refused", "denied", "incorrect",
+                                          "wrong",    "does",    "did"};
+constexpr std::string_view kSaidOfPasswords[] = {
+    "about",       "accepted",       "access",    "account",    "added",       "again",
+    "allowed",     "already",        "always",    "also",       "another",     "asked",
+    "auth",        "authentication", "available", "aging",      "based",       "because",
+    "before",      "being",          "blank",     "cached",     "change",      "changed",
+    "changing",    "check",          "checked",   "command",    "compromised", "configured",
+    "confirmed",   "correct",        "correctly", "could",      "created",     "currently",
+    "database",    "declined",       "default",   "defined",    "deleted",     "denied",
+    "different",   "disabled",       "easily",    "either",     "empty",       "enabled",
+    "encrypted",   "entered",        "entry",     "equal",      "error",       "exactly",
+    "exceeded",    "exists",         "expected",  "expired",    "expiring",    "failed",
+    "failure",     "field",          "files",     "found",      "given",       "going",
+    "good",        "guessable",      "hashed",    "hidden",     "identical",   "ignored",
+    "illegal",     "incorrect",      "insecure",  "invalid",    "known",       "length",
+    "less",        "likely",         "limited",   "located",    "locked",      "login",
+    "longer",      "malformed",      "mandatory", "matched",    "matching",    "method",
+    "mismatch",    "missing",        "more",      "necessary",  "needed",      "never",
+    "newer",       "nonempty",       "notified",  "obsolete",   "obtained",    "older",
+    "omitted",     "optional",       "passed",    "permitted",  "plain",       "policy",
+    "possible",    "present",        "private",   "prompt",     "neither",     "please",
+    "press",       "prompted",       "protected", "protection", "provided",    "queried",
+    "randomly",    "read",           "reached",   "really",     "received",    "refused",
+    "rejected",    "removed",        "repeated",  "replaced",   "requested",   "required",
+    "reset",       "retrieved",      "right",     "salted",     "same",        "saved",
+    "secret",      "secure",         "sent",      "service",    "shorter",     "should",
+    "shown",       "similar",        "simple",    "simply",     "specified",   "still",
+    "stored",      "stronger",       "strong",    "supplied",   "supported",   "temporary",
+    "their",       "there",          "these",     "this",       "typed",       "unable",
+    "unavailable", "unchanged",      "undefined", "unknown",    "unlocked",    "unset",
+    "unspecified", "unsupported",    "updated",   "usable",     "used",        "user",
+    "using",       "valid",          "validated", "verified",   "visible",     "weaker",
+    "which",       "within",         "without",   "would",      "wrong",       "written",
+    "your"};
 constexpr std::string_view kJoints[] = {"is", "was", "to", "as", "of", "=", "->", "with"};
 // Before a colon and something with a sign in it that are no user and password.
 constexpr std::string_view kNoUsers[] = {"mailto", "sip",   "sips",    "xmpp",       "acct",
@@ -41,7 +76,7 @@ constexpr std::string_view kPathNames[] = {"reset", "invite",      "verify", "co
                                            "magic", "unsubscribe", "s",      "share",   "key"};
 
 bool looks_like_credentials(std::string_view value) {
-  if (value.size() < 6 || value.find("=\"") != kNone) return false;
+  if (value.size() < 6 || value.find("=\"") != kNotFound) return false;
   constexpr size_t kLongestWord = 15;
   bool digit = false, upper = false, lower_seen = false, sign = value.size() > kLongestWord;
   for (size_t i = 0; i < value.size(); i++) {
@@ -58,7 +93,7 @@ bool is_number(std::string_view value) {
 }
 
 bool is_path_char(char c) {
-  return !is(c, kBlank | kQuote) && std::string_view("/?#&<>;,").find(c) == kNone;
+  return !is(c, kBlank | kQuote) && std::string_view("/?#&<>;,").find(c) == kNotFound;
 }
 
 }  // namespace
@@ -97,25 +132,71 @@ void Scan::scheme(size_t at) {
 void Scan::sentence(const Word& word, size_t at) {
   bool password = is_one_of(word.name, kPasswords);
   bool other = !password &&
-               (is_one_of(word.name, kOthers) || (word.name.find_first_of("_-") != kNone &&
+               (is_one_of(word.name, kOthers) || (word.name.find_first_of("_-") != kNotFound &&
                                                   names_->judge(word.name) >= Secrecy::kAnywhere));
   if (!password && !other) return;
   Span span = next_word(at);
-  if (same_ignoring_case(part(span), "for")) {  // password for bob is x
+  if (same_ignoring_case(part(span), "for")) {  // password for bob is x, passphrase for key /k: x
+    size_t colon = colon_behind(span.to);
+    if (password && colon != kNotFound) return word_for_password(next_word(colon + 1));
     span = next_word(next_word(span.to).to);
     if (!is_one_of(part(span), kJoints)) return;
   }
-  if (is_one_of(part(span), kJoints)) span = next_word(span.to);
+  bool joint = is_one_of(part(span), kJoints);
+  bool is_said = joint && is_one_of(part(span), kIs);
+  if (joint) span = next_word(span.to);
   std::string_view value = part(span);
   bool quoted = span.from > 0 && is(text_[span.from - 1], kQuote);
+  if (password && !quoted && (is_said || is_one_of(part(next_word(span.to)), kVerdicts))) {
+    return word_for_password(span);
+  }
+  if (quoted && same_ignoring_case(word.name, "apikey")) return word_for_password(span);
+  bool code = same_ignoring_case(word.name, "otp") && value.size() >= 6 && value.size() <= 8 &&
+              std::all_of(value.begin(), value.end(), [](char c) { return is(c, kDigit); });
+  if (code) return hide(span);
   bool key = same_ignoring_case(word.name, "key");
   bool open_key = key && !quoted && !is_second_word(word);
   size_t enough = password ? 6 : open_key ? 16 : 10;
   if (is_plain_value(value) || (!looks_random(value, enough) && !(quoted && password))) return;
   // A URL, a path or an assignment has rules of its own.
-  if (!quoted && value.find_first_of("/=:") != kNone && !password) return;
+  if (!quoted && value.find_first_of("/=:") != kNotFound && !password) return;
   if (key && is_number(value)) return;  // an id or a fingerprint
   hide(span);
+}
+
+// Of letters alone, too: unless it is one that messages have there.
+void Scan::word_for_password(Span span) {
+  std::string_view value = part(span);
+  while (!value.empty() && std::string_view(".!?,;:)").find(value.back()) != kNotFound) {
+    value.remove_suffix(1);
+    span.to--;
+  }
+  bool letters = std::all_of(value.begin(), value.end(), [](char c) { return is(c, kLetter); });
+  size_t enough = letters ? 5 : 4;
+  if (value.size() < enough || is_plain_value(value) || is_one_of(value, kSaidOfPasswords)) return;
+  if (!letters && !looks_random(value, enough)) return;
+  hide(span);
+}
+
+// Of "for key /k: x": before the line ends, and not far.
+size_t Scan::colon_behind(size_t at) const {
+  constexpr size_t kFar = 64;
+  for (size_t end = at; end + 1 < text_.size() && end - at < kFar && text_[end] != '\n'; end++) {
+    if (text_[end] == ':' && is(text_[end + 1], kBlank)) return end;
+  }
+  return kNotFound;
+}
+
+// jdbc:oracle:thin:user/password@host
+bool Scan::oracle_user(const Word& word) {
+  if (!same_ignoring_case(word.name, "thin") || peek(word.end) != ':') return false;
+  size_t end = word.end + 1;
+  while (end < text_.size() && is(text_[end], kName)) end++;
+  size_t sign = text_.find('@', end);
+  if (peek(end) != '/' || sign == kNotFound || sign == end + 1 || sign - end > 128) return false;
+  if (text_.substr(end, sign - end).find_first_of(" \t\n\"'") != kNotFound) return false;
+  hide({end + 1, sign});
+  return true;
 }
 
 // IDENTIFIED [WITH plugin] BY [PASSWORD] 'x', in SQL.
@@ -137,7 +218,7 @@ void Scan::argument_of_call(const Word& word, size_t at) {
   constexpr size_t kMost = 4;
   size_t end = at;
   while (end - at < kMost && end < text_.size() &&
-         (std::string_view(" ,()=!<>&").find(text_[end]) != kNone)) {
+         (std::string_view(" ,()=!<>&").find(text_[end]) != kNotFound)) {
     end++;
   }
   size_t quote = end;
@@ -156,7 +237,8 @@ void Scan::member_named_value(size_t at) {
   constexpr std::string_view kValue = "value";
   size_t end = at;
   auto skip = [&](std::string_view chars) {
-    for (size_t n = 0; n < 32 && end < text_.size() && chars.find(text_[end]) != kNone; n++) end++;
+    for (size_t n = 0; n < 32 && end < text_.size() && chars.find(text_[end]) != kNotFound; n++)
+      end++;
   };
   size_t name_end = at;
   skip(" \t\r\n,\\\"'");
@@ -197,7 +279,7 @@ bool Scan::path_secret(const Word& word) {
   if (is_one_of(word.name, kHookHosts) || word.name.ends_with(".webhook.office.com")) {
     for (const Hook& hook : kHooks) {
       size_t at = text_.substr(word.end, 24).find(hook.marker);
-      if (at == kNone) continue;
+      if (at == kNotFound) continue;
       at += word.end + hook.marker.size();
       for (int i = 0; i < hook.segments; i++) at = std::min(segment_end(at) + 1, text_.size());
       size_t end = at;
@@ -210,7 +292,7 @@ bool Scan::path_secret(const Word& word) {
   size_t end = segment_end(word.end + 1);
   std::string_view value = text_.substr(word.end + 1, end - word.end - 1);
   bool named = is_one_of(word.name, kPathNames);
-  if (!looks_random(value, named ? 20 : 10) || value.find(':') != kNone) return false;
+  if (!looks_random(value, named ? 20 : 10) || value.find(':') != kNotFound) return false;
   if (!named && names_->judge(word.name) < Secrecy::kAnywhere) return false;
   hide({word.end + 1, end});
   return true;
@@ -221,23 +303,24 @@ bool Scan::path_secret(const Word& word) {
 void Scan::users_of_url() {
   size_t slashes = at_;
   size_t from = at_ = at_ + 2;
-  bool begins = slashes == 0 || std::string_view(":<\"'( ,=;").find(text_[slashes - 1]) != kNone;
+  bool begins =
+      slashes == 0 || std::string_view(":<\"'( ,=;").find(text_[slashes - 1]) != kNotFound;
   if (!begins) return;
-  size_t end = from, sign = kNone, colon = kNone, slash = kNone;
+  size_t end = from, sign = kNotFound, colon = kNotFound, slash = kNotFound;
   for (; end < text_.size() && !is(text_[end], kBlank) && text_[end] != '"' && text_[end] != '<' &&
          text_[end] != '>' && text_[end] != '?' && text_[end] != '#';
        end++) {
     char c = text_[end];
-    if (c == '/' && slash == kNone) {
-      bool odd =
-          colon != kNone && sign == kNone && end > colon + 1 && !is(text_[colon + 1], kDigit);
+    if (c == '/' && slash == kNotFound) {
+      bool odd = colon != kNotFound && sign == kNotFound && end > colon + 1 &&
+                 !is(text_[colon + 1], kDigit);
       if (!odd || end <= no_sign_until_) break;
       slash = end;
     }
-    if (c == ':' && colon == kNone) colon = end;
+    if (c == ':' && colon == kNotFound) colon = end;
     if (c == '@') sign = end;
   }
-  if (sign == kNone) {
+  if (sign == kNotFound) {
     no_sign_until_ = std::max(no_sign_until_, end);
     return;
   }

@@ -8,8 +8,6 @@ namespace telinject::redaction {
 
 namespace {
 
-constexpr size_t kNone = std::string_view::npos;
-
 // What issuers put before their tokens, and how many characters follow at least. Digits and letters
 // are among them: no word of a language is a token.
 struct Shape {
@@ -186,11 +184,11 @@ size_t Shapes::private_key_end(size_t at) const {
   if (!text_.substr(at).starts_with(kBegin)) return 0;
   std::string_view label = text_.substr(at + kBegin.size(), kLongestLabel);
   label = label.substr(0, label.find("-----"));
-  if (label.find(kWhat) == kNone) return 0;
+  if (label.find(kWhat) == kNotFound) return 0;
   size_t end = text_.find(kEnd, at + kBegin.size());
-  if (end == kNone) return text_.size();
+  if (end == kNotFound) return text_.size();
   size_t dashes = text_.find("-----", end + kEnd.size());
-  return dashes == kNone ? text_.size() : dashes + 5;
+  return dashes == kNotFound ? text_.size() : dashes + 5;
 }
 
 size_t Shapes::hash_end(size_t at) const {
@@ -201,7 +199,7 @@ size_t Shapes::hash_end(size_t at) const {
   if (!begins) return 0;
   size_t end = at;
   auto is_hash_char = [](char c) {
-    return is(c, kLetter | kDigit) || std::string_view("$./=,+").find(c) != kNone;
+    return is(c, kLetter | kDigit) || std::string_view("$./=,+").find(c) != kNotFound;
   };
   while (end < text_.size() && is_hash_char(text_[end])) end++;
   return end - at >= kShortest ? end : 0;

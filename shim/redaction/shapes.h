@@ -1,5 +1,5 @@
-// Credentials that are known by their looks, whatever stands before them: what issuers put before
-// their tokens, JWTs, private keys in PEM, hashes of passwords, Telegram's bots.
+// Finds credentials by their shape, whatever precedes them: tokens with their issuers' prefixes,
+// JWTs, private keys in PEM, password hashes, Telegram bot tokens.
 #pragma once
 
 #include <cstddef>
@@ -7,8 +7,8 @@
 
 namespace telinject::redaction {
 
-// Finds them in one text, from left to right. What did not become a token is remembered, so that no
-// byte is looked at twice: the time is linear.
+// Searches one text from left to right. Remembers failed matches so that no byte is examined twice:
+// the time is linear.
 class Shapes {
  public:
   explicit Shapes(std::string_view text) : text_(text) {}

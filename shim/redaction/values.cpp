@@ -11,10 +11,6 @@ namespace {
 constexpr std::string_view kNoValues[] = {"true", "false", "yes",       "no",   "on",  "off",
                                           "none", "null",  "undefined", "auto", "nil", "nullptr"};
 
-constexpr bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
-
 bool all_of(std::string_view text, int classes, std::string_view others) {
   return std::all_of(text.begin(), text.end(), [&](char c) {
     return is(c, classes) || contains(others, {&c, 1});

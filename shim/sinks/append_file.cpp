@@ -13,24 +13,25 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "shim/sinks/new_file.h"
 
 namespace telinject {
 
 std::unique_ptr<AppendFile> AppendFile::open(const std::string& path, std::string* problem) {
   // Opening a FIFO without a reader would block for ever. A reader that is just being started is
   // waited for.
-  constexpr int kFlags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+  constexpr int kFlags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
   constexpr int kPatience = 100;
   constexpr timespec kPause = {0, 10000000};
-  int fd = ::open(path.c_str(), kFlags, 0644);
+  int fd = open_or_make(path, kFlags);
   for (int i = 0; i < kPatience && fd < 0 && errno == ENXIO; i++) {
     nanosleep(&kPause, nullptr);
-    fd = ::open(path.c_str(), kFlags, 0644);
+    fd = open_or_make(path, kFlags);
   }
   if (fd < 0) {
     bool nobody = errno == ENXIO;
     *problem = absl::StrCat("TELEMETRY_FILE=", path, ": ",
-                            nobody ? "a FIFO that nobody reads, or a socket" : strerror(errno));
+                            nobody ? "a FIFO without a reader, or a socket" : strerror(errno));
     return nullptr;
   }
   return std::unique_ptr<AppendFile>(new AppendFile(fd, path));

@@ -1,8 +1,8 @@
-// A file that is appended to, maybe by several at once, and that may have no room left.
+// A file that events are appended to, possibly by several processes, and that may be full.
 //
-// Several drains take turns, by flock(2): what stands at the end of the file during a turn is what
-// a writer has left that has ended its turn or was killed. A lock that another holds for longer
-// than a second (a user's flock command), or that the file system does not have, is done without.
+// Several drains take turns, by flock(2). During a turn, the end of the file is what a writer left
+// when it ended its turn or was killed. If the file system has no locks, or another process holds
+// the lock for more than a second (a user's flock command), the drain writes without it.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ class AppendFile {
 
     // True if no other process that takes turns can append now.
     bool alone() const { return alone_; }
-    // The end of the file is not what we have appended.
+    // True if the end of the file is not what we appended last.
     bool others_wrote() const { return others_wrote_; }
 
    private:
@@ -37,7 +37,7 @@ class AppendFile {
     bool alone_ = false, others_wrote_ = false;
   };
 
-  // Returns how many bytes went out: less than all if there is no room, or no reader. Waits for the
+  // Returns how many bytes were written: fewer if there is no room or no reader. Waits for the
   // reader of a FIFO.
   size_t append(std::string_view bytes);
 
@@ -45,9 +45,10 @@ class AppendFile {
   // the file cannot be cut.
   bool take_back(size_t bytes);
 
-  // The last bytes of the file, at most so many; nothing if it may not be read, or is none.
+  // The last bytes of the file, at most so many; "" if it cannot be read or is not a regular file.
   std::string tail(size_t bytes) const;
-  // Cuts so many bytes at the end, also those of other processes. Only in a turn that is alone().
+  // Cuts so many bytes at the end, including other processes' bytes. Only in a turn that is
+  // alone().
   bool cut(size_t bytes);
 
   const std::string& path() const { return path_; }
@@ -57,7 +58,7 @@ class AppendFile {
   bool lock();
 
   int fd_;
-  int reading_ = -1;  // the same file; of a regular one that may be read
+  int reading_ = -1;  // the same file, if it is regular and readable
   std::string path_;
   bool takes_turns_ = false;
   int64_t end_ = 0;  // of the file, behind what we have appended last

@@ -18,15 +18,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr size_t kBlockBytes = 1 << 20;
-constexpr std::chrono::seconds kKeptBack{1};
+// At first little, so that a drain that is killed early has written something.
+constexpr std::chrono::milliseconds kFirstKeptBack{50}, kKeptBack{1000};
 // Below this much a block that does not fit on the disk is given up rather than cut in halves.
 constexpr size_t kSmallestPiece = 4096;
 // Longer than several frames of ours.
 constexpr size_t kTailBytes = 8 << 20;
-
-uint64_t count_lines(std::string_view text) {
-  return static_cast<uint64_t>(std::count(text.begin(), text.end(), '\n'));
-}
 
 class CompressingSink final : public Sink {
  public:
@@ -142,14 +139,15 @@ class CompressingSink final : public Sink {
         room_.notify_all();
       } else if (over_) {
         return;
-      } else if (!filling_.empty() && Clock::now() >= filling_since_ + kKeptBack) {
+      } else if (!filling_.empty() && Clock::now() >= filling_since_ + kept_back_) {
         hand_over();
+        kept_back_ = std::min(2 * kept_back_, kKeptBack);
       } else {
         idle_++;
         if (filling_.empty()) {
           wake_worker_.wait(lock);
         } else {
-          wake_worker_.wait_until(lock, filling_since_ + kKeptBack);
+          wake_worker_.wait_until(lock, filling_since_ + kept_back_);
         }
         idle_--;
       }
@@ -191,6 +189,7 @@ class CompressingSink final : public Sink {
   std::condition_variable wake_worker_, turn_, room_;
   std::string filling_;
   Clock::time_point filling_since_;
+  std::chrono::milliseconds kept_back_ = kFirstKeptBack;
   std::deque<Block> blocks_;
   std::vector<std::string> spare_;
   uint64_t next_number_ = 0, appended_ = 0;  // blocks
@@ -212,9 +211,8 @@ std::string mend_end(AppendFile* file, const AppendFile::Turn& turn, const Frame
   lines.resize(lines.rfind('\n') + 1);
   std::string frame;
   if (!turn.alone() || !compressor->compress(lines, &frame) || !file->cut(torn)) {
-    return "ends in a torn frame that cannot be taken away: what is appended cannot be read; "
-           "choose "
-           "another file";
+    return "ends in a torn frame that cannot be removed, so what is appended could not be read; "
+           "choose another file";
   }
   if (!lines.empty()) {
     size_t done = file->append(frame);

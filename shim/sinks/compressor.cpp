@@ -90,4 +90,28 @@ std::unique_ptr<Compressor> make_gzip() {
   return std::make_unique<Gzip>();
 }
 
+bool unpack_zstd(std::string_view packed, size_t most_bytes, std::string* text) {
+  text->resize(most_bytes);
+  size_t size = ZSTD_decompress(text->data(), text->size(), packed.data(), packed.size());
+  bool good = ZSTD_isError(size) == 0;
+  text->resize(good ? size : 0);
+  return good;
+}
+
+bool unpack_gzip(std::string_view packed, size_t most_bytes, std::string* text) {
+  constexpr int kGzipWindow = 15 + 16;
+  z_stream stream = {};
+  text->clear();
+  if (inflateInit2(&stream, kGzipWindow) != Z_OK) return false;
+  text->resize(most_bytes);
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
+  stream.avail_in = static_cast<uInt>(packed.size());
+  stream.next_out = reinterpret_cast<Bytef*>(text->data());
+  stream.avail_out = static_cast<uInt>(text->size());
+  bool good = inflate(&stream, Z_FINISH) == Z_STREAM_END;
+  text->resize(good ? stream.total_out : 0);
+  inflateEnd(&stream);
+  return good;
+}
+
 }  // namespace telinject

@@ -14,7 +14,7 @@ namespace {
 constexpr size_t kMostUnpacked = size_t{64} << 20;  // a frame of ours holds some two megabytes
 constexpr size_t kChunk = size_t{128} << 10;
 
-class Zstd final : public FrameFormat {
+class ZstdFrames final : public FrameFormat {
  public:
   bool begins(std::string_view bytes) const override {
     constexpr std::string_view kMagic = "\x28\xb5\x2f\xfd";
@@ -42,7 +42,7 @@ class Zstd final : public FrameFormat {
   }
 };
 
-class Gzip final : public FrameFormat {
+class GzipMembers final : public FrameFormat {
  public:
   bool begins(std::string_view bytes) const override {
     constexpr std::string_view kMagic = "\x1f\x8b\x08";
@@ -96,12 +96,12 @@ bool all_zeros(std::string_view bytes) {
 }  // namespace
 
 const FrameFormat& zstd_frames() {
-  static const Zstd format;
+  static const ZstdFrames format;
   return format;
 }
 
 const FrameFormat& gzip_members() {
-  static const Gzip format;
+  static const GzipMembers format;
   return format;
 }
 

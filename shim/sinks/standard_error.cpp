@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <string>
 
+#include "shim/sinks/printable_text.h"
+
 namespace telinject {
 
 StandardError& StandardError::get() {
@@ -35,6 +37,18 @@ void StandardError::use() {
   get().stream_.use(2);
 }
 
+bool StandardError::tell(std::string_view lines, int patience_ms) {
+  return write(printable_lines(lines), patience_ms, nullptr);
+}
+
+bool StandardError::tell_printable(std::string_view lines, int patience_ms) {
+  return write(lines, patience_ms, nullptr);
+}
+
+bool StandardError::write_events(std::string_view lines, int patience_ms, size_t* done) {
+  return write(lines, patience_ms, done);
+}
+
 bool StandardError::write(std::string_view text, int patience_ms, size_t* done) {
   if (!status_used_.load()) return stream_.write(text, patience_ms, done);
   std::lock_guard lock(status_mutex_);
@@ -54,7 +68,7 @@ void StandardError::show_status(std::string_view text) {
   // What stands in the last line without a newline stays: blanks, a line's length but one, lead to
   // the next line from anywhere but its beginning.
   if (!status_used_.exchange(true)) line.append(columns() - 1, ' ');
-  line.append("\r").append(text).append("\033[K");
+  line.append("\r").append(printable(text, kMostOfALine)).append("\033[K");
   stream_.write(line, 0, nullptr);
   status_drawn_ = true;
 }

@@ -1,4 +1,4 @@
-// The drain's hold on standard error, for events and for its own messages.
+// The drain's standard error: events and messages go through here.
 #pragma once
 
 #include <atomic>
@@ -13,25 +13,31 @@ class StandardError {
  public:
   // Takes descriptor 2 over and puts /dev/null in its place. Once, early in main().
   static void take_over();
-  // The drain has started: what was found at the beginning stays open as it was until then, for a
-  // reader that sees the end of a short program would leave before it is told what is wrong.
+  // Call when the drain has started. Until then the original descriptor stays open: otherwise the
+  // reader of a short program's output could leave before it receives an error message.
   static void let_go();
-  // For a command that a user runs and waits for: descriptor 2 stays what it is.
+  // For commands that a user runs and waits for: leaves descriptor 2 as it is.
   static void use();
   static StandardError& get();
 
-  // As Stream::write.
-  bool write(std::string_view text, int patience_ms, size_t* done = nullptr);
-  // On a terminal: a line that is drawn over and over, until it is taken away ("" does that). What
-  // is written meanwhile comes in its place. Never waits.
+  // Writes lines for people, each ended by a newline, and makes them printable (printable_text.h).
+  // A name that may contain a newline must be made printable before. Patience: see Stream::write.
+  bool tell(std::string_view lines, int patience_ms);
+  // The same for lines that are printable already; allocates nothing.
+  bool tell_printable(std::string_view lines, int patience_ms);
+  // Writes events unchanged; as Stream::write.
+  bool write_events(std::string_view lines, int patience_ms, size_t* done);
+  // On a terminal: shows a status line that each call replaces; "" removes it. Other output is
+  // written above it. Never waits.
   void show_status(std::string_view text);
   size_t columns();  // of the terminal, at least 20
-  // False if there is nothing that can be written to.
+  // False if there is no standard error that can be written to.
   bool usable() const { return stream_.usable(); }
   // Whether writes larger than PIPE_BUF may be interleaved with other writers'.
   bool is_pipe_like() const { return stream_.is_pipe_like(); }
 
  private:
+  bool write(std::string_view text, int patience_ms, size_t* done);
   void erase_status();
 
   Stream stream_;

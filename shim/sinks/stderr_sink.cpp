@@ -16,8 +16,11 @@ namespace {
 constexpr int kForEver = -1;
 constexpr int kHurryMs = 2000;
 
-uint64_t count_lines(std::string_view text) {
-  return static_cast<uint64_t>(std::count(text.begin(), text.end(), '\n'));
+bool put(StandardError* out, std::string_view lines, int patience_ms, size_t* done) {
+  return out->write_events(lines, patience_ms, done);
+}
+bool put(Stream* out, std::string_view lines, int patience_ms, size_t* done) {
+  return out->write(lines, patience_ms, done);
 }
 
 // `Out` is a StandardError or a Stream.
@@ -49,7 +52,7 @@ class StreamSink : public Sink {
   uint64_t write_piece(std::string_view piece) {
     if (gone_) return count_lines(piece);
     size_t done = 0;
-    if (out_->write(piece, patience_ms_, &done)) {
+    if (put(out_, piece, patience_ms_, &done)) {
       bytes_written_ += done;
       return 0;
     }

@@ -1,4 +1,4 @@
-// Threads beside the drain's own three, for what one core does too slowly: encoding, compressing.
+// Worker threads for work that is too slow on one core: encoding and compressing.
 #pragma once
 
 #include <cstddef>
@@ -13,9 +13,8 @@ struct Workers {
 };
 
 // Lowers this thread's priority once it has processed much data, so that the program and the
-// collector run first: the collector has half a millisecond until a busy thread's ring is full.
-// Measured: with the drain on one core, a call in blocking mode costs half as much. Short programs,
-// which wait at their end for what is left, do not reach the threshold.
+// collector run first. Measured: with the drain on one core, a call in blocking mode costs half as
+// much. Short programs, which wait at their end for the rest, do not reach the threshold.
 class GivingWay {
  public:
   void took(size_t bytes);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "shim/symbols/hex.h"
+#include "shim/symbols/reading_budget.h"
 
 namespace telinject {
 
@@ -43,14 +44,27 @@ std::shared_ptr<ElfFile> open_debug_info(const std::string& path, std::string* e
   return image == nullptr ? nullptr : ElfFile::open(image, ElfKind::kDebugInfo, error);
 }
 
+// Of all its bytes. That of a larger file is not taken: a file that is mostly holes may claim any
+// size, and debug files of gigabytes have build ids.
+constexpr size_t kMostChecked = size_t{4} << 30;
+
 uint32_t checksum(const FileImage& image) {
+  constexpr size_t kPieceBytes = size_t{4} << 20;
   uLong crc = crc32(0, nullptr, 0);
   for (size_t at = 0; at < image.size();) {
-    size_t bytes = std::min<size_t>(image.size() - at, size_t{1} << 30);
+    size_t bytes = std::min<size_t>(image.size() - at, kPieceBytes);
     crc = crc32(crc, reinterpret_cast<const Bytef*>(image.data() + at), static_cast<uInt>(bytes));
+    image.forget(image.data() + at, bytes);
     at += bytes;
+    ReadingBudget::spend();
   }
   return static_cast<uint32_t>(crc);
+}
+
+bool is_same_file(const ElfFile& a, const ElfFile& b) {
+  return a.image().inode() == b.image().inode() &&
+         a.image().device_major() == b.image().device_major() &&
+         a.image().device_minor() == b.image().device_minor();
 }
 
 }  // namespace
@@ -67,18 +81,29 @@ std::shared_ptr<ElfFile> find_debug_file(const ElfFile& program, const std::stri
   }
 
   std::optional<ElfFile::DebugLink> link = program.debug_link();
-  if (!link.has_value()) return nullptr;
+  // A name, not a path: it is looked for in certain folders only.
+  if (!link.has_value() || link->name.find('/') != link->name.npos) return nullptr;
   std::string directory = directory_of(program.image().path());
   std::string inside =
       !root.empty() && directory.starts_with(root) ? directory.substr(root.size()) : directory;
   std::vector<std::string> paths = {directory + "/" + link->name,
                                     directory + "/.debug/" + link->name,
                                     kDebugRoot + inside + "/" + link->name};
+  auto tell_too_large = [&](const std::string& path) {
+    *problem = path + " is too large to be the debug information of " + program.image().path() +
+               ", or to be compared with its checksum: not used; link with a build id "
+               "(-Wl,--build-id)";
+  };
   for (const std::string& candidate : with_root(paths, root)) {
-    if (candidate == program.image().path()) continue;
-    std::shared_ptr<ElfFile> file = open_debug_info(candidate, &ignored);
-    if (file == nullptr) continue;
+    std::string reason;
+    std::shared_ptr<ElfFile> file = open_debug_info(candidate, &reason);
+    if (file == nullptr && reason == FileImage::kTooLarge) tell_too_large(candidate);
+    if (file == nullptr || is_same_file(*file, program)) continue;
     bool both_have_ids = !id.empty() && !file->build_id().empty();
+    if (!both_have_ids && file->image().size() > kMostChecked) {
+      tell_too_large(candidate);
+      continue;
+    }
     if (both_have_ids ? file->build_id() == id : checksum(file->image()) == link->crc) return file;
     *problem = candidate + " is not the debug information of this " + program.image().path() +
                " (its " + (both_have_ids ? "build id" : "checksum") +
@@ -111,8 +136,8 @@ std::shared_ptr<ElfFile> find_alternate_file(const ElfFile& debug_file,
 
 std::shared_ptr<ElfFile> unpack_mini_debug_info(const ElfFile& program) {
 #ifdef TELINJECT_HAVE_LZMA
-  constexpr uint64_t kMaxMemory = uint64_t{256} << 20;
-  constexpr size_t kMaxBytes = size_t{256} << 20;  // a real one has a few MiB; xz packs 1:7000
+  constexpr uint64_t kMaxMemory = uint64_t{128} << 20;
+  constexpr size_t kMaxBytes = size_t{128} << 20;  // a real one has a few MiB; xz packs 1:7000
   std::span<const uint8_t> packed = program.section(".gnu_debugdata");
   if (packed.empty()) return nullptr;
   lzma_stream stream = LZMA_STREAM_INIT;
@@ -131,9 +156,11 @@ std::shared_ptr<ElfFile> unpack_mini_debug_info(const ElfFile& program) {
   }
   lzma_end(&stream);
   if (result != LZMA_STREAM_END) return nullptr;
+  bytes.shrink_to_fit();
   std::string ignored;
   std::shared_ptr<FileImage> image =
       FileImage::of_bytes(program.image().path() + " (.gnu_debugdata)", std::move(bytes));
+  if (image == nullptr) return nullptr;
   return ElfFile::open(image, ElfKind::kDebugInfo, &ignored);
 #else
   static_cast<void>(program);

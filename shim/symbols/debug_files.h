@@ -1,7 +1,7 @@
-// Where else debug information may be: files that distributions split off a program.
+// Finds debug information in separate files, as distributions split it off programs.
 //
-// Local files only. elfutils' own search would ask debuginfod servers if DEBUGINFOD_URLS is set. It
-// is not used, because a tracer must not reveal to the network what it traces.
+// Reads local files only. elfutils' own search is not used: it asks debuginfod servers if
+// DEBUGINFOD_URLS is set, and a tracer must not reveal to the network what it traces.
 #pragma once
 
 #include <memory>
@@ -20,7 +20,7 @@ namespace telinject {
 std::shared_ptr<ElfFile> find_debug_file(const ElfFile& program, const std::string& root,
                                          std::string* problem);
 
-// The file that several debug files share (`dwz -m`, .gnu_debugaltlink), found likewise.
+// The file that several debug files share (`dwz -m`, .gnu_debugaltlink), found in the same way.
 std::shared_ptr<ElfFile> find_alternate_file(const ElfFile& debug_file,
                                              const std::string& link_name,
                                              const std::string& build_id, const std::string& root,

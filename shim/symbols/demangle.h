@@ -1,4 +1,4 @@
-// Names of functions, from the names of their symbols.
+// Makes function names from symbol names.
 #pragma once
 
 #include <string>
@@ -13,11 +13,11 @@ namespace telinject {
 //   _ZZ3fooiENKUlvE_clEv        foo(int)::{lambda()#1}::operator()
 //   sort.part.0                 sort
 //
-// What is not mangled, or cannot be demangled, is returned as it is, cut likewise. Bounded in time,
-// memory and stack, whatever the text.
+// A name that is not mangled, or cannot be demangled, is returned without those additions. Time,
+// memory and stack are bounded for any text.
 std::string function_name(std::string_view symbol);
 
-// The same, but empty where there is nothing to demangle.
+// The same, but empty if the symbol cannot be demangled.
 std::string demangle(std::string_view symbol);
 
 // True for the mangled names that demangle() understands: C++ and Rust.
@@ -28,9 +28,9 @@ bool is_mangled(std::string_view symbol);
 // ("main._omp_fn.0", "nested.1").
 std::string_view without_clone_suffix(std::string_view symbol);
 
-// A name for what all copies of a function share: gcc describes a constructor once, as "C4", of
-// which the symbols C1 (complete object) and C2 (base object) are made; likewise destructors. All
-// become C2 and D2. C1 stays: clang has functions of both kinds that call each other.
+// One name for all copies of a function. gcc describes a constructor once, as "C4", and makes the
+// symbols C1 (complete object) and C2 (base object) from it; destructors likewise. "C4" and "D4"
+// become C2 and D2. C1 stays, because clang's C1 and C2 are functions that call each other.
 std::string unified_constructor(std::string_view symbol);
 
 }  // namespace telinject

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "shim/symbols/abbreviations.h"
+#include "shim/symbols/reading_budget.h"
+
 namespace telinject {
 
 namespace {
@@ -23,6 +26,7 @@ std::optional<Dwarf_Die> referred(Dwarf_Die die, unsigned name) {
       dwarf_formref_die(&attribute, &target) == nullptr) {
     return std::nullopt;
   }
+  ReferenceWatch::follow(die, target);
   return target;
 }
 
@@ -113,6 +117,7 @@ void die_ranges(Dwarf_Die die, size_t* budget, std::vector<AddressRange>* out) {
   ptrdiff_t offset = 0;
   while (*budget > 0 && (offset = dwarf_ranges(&die, offset, &base, &begin, &end)) > 0) {
     --*budget;
+    ReadingBudget::spend();
     if (begin < end) out->push_back({begin, end});
   }
 }
@@ -130,6 +135,7 @@ bool DieWalk::first() {
 }
 
 bool DieWalk::next() {
+  ReadingBudget::spend();
   if (damaged_) return false;
   if (!started_) return first();
   Dwarf_Die target;

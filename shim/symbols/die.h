@@ -1,6 +1,6 @@
-// Reading debugging information entries (DIEs) so that damaged ones cost no more than sound ones:
+// Reads debugging information entries (DIEs) at a bounded cost, even if they are damaged:
 // references are followed a bounded number of times, strings are cut, lists are counted, and a walk
-// visits each entry of a unit once, whatever its references say.
+// visits each entry of a unit once.
 #pragma once
 
 #include <elfutils/libdw.h>
@@ -19,13 +19,13 @@ struct AddressRange {
   bool holds(uint64_t vaddr) const { return vaddr >= begin && vaddr < end; }
 };
 
-// Attributes of the entry itself; what it refers to is not asked.
+// Attributes of the entry itself; references are not followed.
 std::string_view die_text(Dwarf_Die die, unsigned attribute);  // empty if absent
 std::optional<uint64_t> die_number(Dwarf_Die die, unsigned attribute);
 bool die_flag(Dwarf_Die die, unsigned attribute);
 bool die_has(Dwarf_Die die, unsigned attribute);
 
-// The entry and those that say more about the same function: out-of-line or inlined copy ->
+// The entry and the entries that it refers to for the same function: out-of-line or inlined copy ->
 // abstract instance -> declaration in the class. Most specific first, never empty.
 std::vector<Dwarf_Die> origin_chain(Dwarf_Die die);
 
@@ -36,8 +36,8 @@ Dwarf_Die abstract_instance(Dwarf_Die die);
 // The entry of the unit that holds `die`; nullopt if its header is damaged.
 std::optional<Dwarf_Die> unit_of(Dwarf_Die die);
 
-// Appends the code addresses of an entry, from low/high_pc or a range list. Takes what it read from
-// *budget and stops when that is used up.
+// Appends the code addresses of an entry, from low/high_pc or a range list. Subtracts what it read
+// from *budget and stops when that is used up.
 void die_ranges(Dwarf_Die die, size_t* budget, std::vector<AddressRange>* out);
 
 // All entries below one, in the order of the file:
@@ -50,7 +50,7 @@ class DieWalk {
  public:
   explicit DieWalk(Dwarf_Die root);
   bool next();
-  // Leaves out what is below the present entry.
+  // Skips the children of the present entry.
   void skip_children() { skip_ = true; }
 
   const Dwarf_Die& die() const { return die_; }

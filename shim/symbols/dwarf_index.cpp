@@ -2,15 +2,17 @@
 
 #include <dwarf.h>
 #include <elfutils/libdwelf.h>
-#include <gelf.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <new>
 
 #include "shim/symbols/debug_files.h"
+#include "shim/symbols/file_access.h"
 #include "shim/symbols/hex.h"
+#include "shim/symbols/reading_budget.h"
+#include "shim/symbols/split_file.h"
 #include "shim/symbols/unpacked_file.h"
 
 namespace telinject {
@@ -19,10 +21,10 @@ namespace {
 
 constexpr size_t kMaxUnitsRead = 4096;
 constexpr size_t kUnitsUntilForgotten = 32;
-constexpr size_t kMaxUnits = size_t{1} << 22;
+constexpr size_t kMaxUnits = size_t{1} << 19;
 constexpr size_t kMaxUnitsAtAddress = 10000;
-// In memory; more is unpacked into a file (unpacked_file.h), if there is room for one.
-constexpr uint64_t kMaxInflatedBytes = uint64_t{1} << 30;
+constexpr size_t kMaxHeaders = size_t{1} << 20;
+constexpr size_t kMaxUnitRanges = size_t{1} << 24;
 
 __attribute__((noreturn)) void out_of_memory() {
   throw std::bad_alloc();
@@ -37,30 +39,6 @@ bool strings_end(const ElfFile& file) {
   return true;
 }
 
-// libdw leaves out, without a word, what it cannot unpack.
-bool info_is_there(const ElfFile& file) {
-  bool empty = true;
-  file.each_section([&](const ElfFile::Section& section) {
-    bool info = section.name == ".debug_info" || section.name == ".zdebug_info";
-    if (info) empty = section.bytes == 0;
-    return !info;
-  });
-  return empty || !file.section(".debug_info").empty();
-}
-
-// libdw unpacks all debug sections at once. What they will take.
-uint64_t inflated_bytes(const ElfFile& file) {
-  uint64_t total = 0;
-  file.each_section([&](const ElfFile::Section& section) {
-    GElf_Chdr header;
-    if ((section.flags & SHF_COMPRESSED) != 0 && gelf_getchdr(section.handle, &header) != nullptr) {
-      total += std::min(header.ch_size, kMaxInflatedBytes);
-    }
-    return true;
-  });
-  return total;
-}
-
 Dwarf* begin_dwarf(const ElfFile& file) {
   Dwarf* dwarf = dwarf_begin_elf(file.handle(), DWARF_C_READ, nullptr);
   // By default libdw ends the process.
@@ -68,11 +46,10 @@ Dwarf* begin_dwarf(const ElfFile& file) {
   return dwarf;
 }
 
-// As it is, where that is not to be had.
+// libdw would unpack all that is compressed. Null if that cannot be done here.
 std::shared_ptr<ElfFile> unpacked(std::shared_ptr<ElfFile> file, std::string* problem) {
-  std::shared_ptr<ElfFile> plain = unpack_debug_info(*file, problem);
-  if (plain != nullptr) return plain;
-  return file;
+  if (!is_compressed(*file)) return file;
+  return unpack_debug_info(*file, problem);
 }
 
 }  // namespace
@@ -83,6 +60,8 @@ std::unique_ptr<DwarfIndex> DwarfIndex::open(std::shared_ptr<ElfFile> file,
   if (!file->has_section(".debug_info")) return nullptr;
   std::unique_ptr<DwarfIndex> index(new DwarfIndex);
   index->file_ = unpacked(std::move(file), problem);
+  if (index->file_ == nullptr) return nullptr;
+  index->abbreviations_.emplace(index->file_->section(".debug_abbrev"));
   index->program_ = std::move(program);
   index->is_code_ = [elf = index->program_.get()](uint64_t vaddr) { return elf->is_code(vaddr); };
   if (!index->begin(problem) || !index->attach_alternate(root, problem)) return nullptr;
@@ -97,17 +76,10 @@ DwarfIndex::~DwarfIndex() {
 
 bool DwarfIndex::begin(std::string* problem) {
   const std::string& path = file_->image().path();
-  if (inflated_bytes(*file_) > kMaxInflatedBytes) {
-    *problem = path +
-               ": its compressed debug information is too large to unpack: names come from "
-               "the symbol table; unpack it with objcopy --decompress-debug-sections";
-    return false;
-  }
   dwarf_ = begin_dwarf(*file_);
-  const char* damage = dwarf_ == nullptr        ? dwarf_errmsg(-1)
-                       : !info_is_there(*file_) ? "compressed, and cannot be unpacked"
-                       : !strings_end(*file_)   ? "text without an end"
-                                                : nullptr;
+  const char* damage = dwarf_ == nullptr      ? dwarf_errmsg(-1)
+                       : !strings_end(*file_) ? "text without an end"
+                                              : nullptr;
   if (damage != nullptr) {
     *problem = path + ": its debug information is damaged (" + damage +
                "): names come from the symbol table; build the file again";
@@ -127,6 +99,7 @@ bool DwarfIndex::attach_alternate(const std::string& root, std::string* problem)
       problem);
   if (alternate_ == nullptr) return false;
   alternate_ = unpacked(std::move(alternate_), problem);
+  if (alternate_ == nullptr) return false;
   alternate_dwarf_ = begin_dwarf(*alternate_);
   if (alternate_dwarf_ == nullptr || !strings_end(*alternate_)) {
     *problem = alternate_->image().path() +
@@ -134,18 +107,29 @@ bool DwarfIndex::attach_alternate(const std::string& root, std::string* problem)
                "again";
     return false;
   }
+  uint64_t largest = 0;
+  header_abbreviations_ +=
+      tables_of(alternate_dwarf_)->count_of_headers(alternate_->section(".debug_info"), &largest);
+  read_abbreviations(header_abbreviations_);
   dwarf_setalt(dwarf_, alternate_dwarf_);
+  // That one shares nothing with a third: libdw would look for it by itself.
+  dwarf_setalt(alternate_dwarf_, alternate_dwarf_);
   return true;
 }
 
 bool DwarfIndex::begin_question() {
-  if (units_read_ < kMaxUnitsRead) return false;
+  uint64_t below_headers = abbreviations_read_ - header_abbreviations_;
+  if (units_read_ < kMaxUnitsRead && below_headers < kManyAbbreviations) return false;
   functions_.clear();
   inlined_.clear();
   lines_.clear();
   skeletons_.clear();
   sections_.clear();
+  split_counted_.clear();
+  units_reached_.clear();
+  other_abbreviations_.clear();
   units_read_ = 0;
+  abbreviations_read_ = header_abbreviations_;
   dwarf_end(dwarf_);
   dwarf_ = begin_dwarf(*file_);
   if (dwarf_ != nullptr && alternate_dwarf_ != nullptr) dwarf_setalt(dwarf_, alternate_dwarf_);
@@ -167,30 +151,30 @@ void DwarfIndex::index_units() {
   indexed_ = true;
   // A list of ranges belongs to one unit. More ranges than there are bytes for are a sign of
   // damage.
-  size_t budget =
+  size_t budget = std::min(
       (file_->section(".debug_ranges").size() + file_->section(".debug_rnglists").size()) / 2 +
-      kMaxUnits;
+          kMaxUnits,
+      kMaxUnitRanges);
   std::vector<AddressRange> ranges;
-  Dwarf_Off offset = 0, next = 0;
-  size_t header_bytes = 0;
-  Dwarf_Half version = 0;
-  while (units_.size() < kMaxUnits &&
-         dwarf_next_unit(dwarf_, offset, &next, &header_bytes, &version, nullptr, nullptr, nullptr,
-                         nullptr, nullptr) == 0) {
+  Header header;
+  uint64_t offset = 0;
+  size_t headers = 0;
+  while (units_.size() < kMaxUnits && headers++ < kMaxHeaders && next_header(offset, &header)) {
+    pass_header(header);
     std::optional<Dwarf_Die> unit = unit_at_offset(offset);
     int tag = unit.has_value() ? dwarf_tag(&*unit) : DW_TAG_invalid;
     if (tag == DW_TAG_invalid) note_damage("the header", offset);
     if (tag == DW_TAG_compile_unit || tag == DW_TAG_skeleton_unit) {
       uint32_t number = static_cast<uint32_t>(units_.size());
-      units_.push_back(offset);
+      units_.push_back(header.unit);
       ranges.clear();
       die_ranges(*unit, &budget, &ranges);
       for (const AddressRange& range : ranges) {
         if (is_code_(range.begin)) unit_ranges_.push_back({range.begin, range.end, number});
       }
     }
-    if (next <= offset) break;
-    offset = next;
+    if (header.next <= offset) break;
+    offset = header.next;
   }
   std::stable_sort(unit_ranges_.begin(), unit_ranges_.end(),
                    [](const UnitRange& a, const UnitRange& b) { return a.begin < b.begin; });
@@ -206,9 +190,9 @@ void DwarfIndex::index_units() {
 // Several units may claim an address: of functions that are in more than one object file (inline
 // functions, templates) the linker keeps the code of the first, but often moves the entries of the
 // others to it as well. So the first in the file is the one that describes the code.
-std::vector<uint64_t> DwarfIndex::units_at(uint64_t vaddr) {
+std::vector<DwarfIndex::Unit> DwarfIndex::units_at(uint64_t vaddr) {
   if (!indexed_) index_units();
-  std::vector<uint64_t> units;
+  std::vector<uint32_t> numbers;
   auto after = std::upper_bound(unit_ranges_.begin(), unit_ranges_.end(), vaddr,
                                 [](uint64_t value, const UnitRange& r) { return value < r.begin; });
   size_t tries = 0;
@@ -216,11 +200,14 @@ std::vector<uint64_t> DwarfIndex::units_at(uint64_t vaddr) {
        i-- > 0 && tries < kMaxUnitsAtAddress;) {
     if (highest_end_[i] <= vaddr) break;
     if (unit_ranges_[i].end <= vaddr) continue;
-    units.push_back(units_[unit_ranges_[i].unit]);
+    numbers.push_back(unit_ranges_[i].unit);
     tries++;
   }
-  std::sort(units.begin(), units.end());
-  units.erase(std::unique(units.begin(), units.end()), units.end());
+  std::sort(numbers.begin(), numbers.end());
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+  std::vector<Unit> units;
+  units.reserve(numbers.size());
+  for (uint32_t number : numbers) units.push_back(units_[number]);
   return units;
 }
 
@@ -234,11 +221,21 @@ std::optional<Dwarf_Die> DwarfIndex::unit_at_offset(uint64_t offset) {
 // Where a unit's functions are: in the unit itself, or in the .dwo file that a skeleton stands for.
 Dwarf_Die DwarfIndex::body_of(Dwarf_Die unit) {
   Dwarf_Die split = {};
+  std::string path = split_file_of(unit);
+  if (path.empty()) return unit;
+  std::optional<uint64_t> abbreviations = abbreviations_of_split_file(path);
+  if (!abbreviations.has_value()) return unit;
+  if (split_counted_.insert(unit.addr).second) read_abbreviations(*abbreviations);
+  // It may have been replaced since.
+  FileAccess::LibraryOpening opening;
+  if (!opening.allowed()) return unit;
   if (dwarf_cu_info(unit.cu, nullptr, nullptr, nullptr, &split, nullptr, nullptr, nullptr) != 0 ||
       split.addr == nullptr || dwarf_tag(&split) != DW_TAG_compile_unit) {
     return unit;
   }
   skeletons_[split.cu] = unit;
+  Dwarf* dwarf = dwarf_cu_getdwarf(split.cu);
+  dwarf_setalt(dwarf, dwarf);  // as of the alternate file
   return split;
 }
 
@@ -247,19 +244,20 @@ Dwarf_Die DwarfIndex::body_of(Dwarf_Die unit) {
 std::string DwarfIndex::missing_split_unit() {
   constexpr size_t kMostLookedAt = 64;
   const std::string& path = file_->image().path();
-  Dwarf_Off offset = 0, next = 0;
-  size_t header_bytes = 0;
-  for (size_t i = 0;
-       i < kMostLookedAt && dwarf_next_unit(dwarf_, offset, &next, &header_bytes, nullptr, nullptr,
-                                            nullptr, nullptr, nullptr, nullptr) == 0;
-       i++) {
+  Header header;
+  uint64_t offset = 0;
+  for (size_t i = 0; i < kMostLookedAt && next_header(offset, &header); i++) {
+    if (abbreviations_read_ + header.cost > kManyAbbreviations) break;
+    pass_header(header);
     std::optional<Dwarf_Die> unit = unit_at_offset(offset);
-    if (!unit.has_value() || next <= offset) break;
-    offset = next;
+    if (!unit.has_value() || header.next <= offset) break;
+    offset = header.next;
     std::string_view name = die_text(*unit, DW_AT_dwo_name);
     if (name.empty()) name = die_text(*unit, DW_AT_GNU_dwo_name);
     if (name.empty() || body_of(*unit).addr != unit->addr) continue;
-    bool packed = access((path + ".dwp").c_str(), F_OK) == 0;
+    FileAccess::LibraryOpening opening;
+    struct stat status = {};
+    bool packed = opening.allowed() && stat((path + ".dwp").c_str(), &status) == 0;
     return path + ": its debug information is split off into .dwo files, and " + std::string(name) +
            " is not there" + (packed ? " (a .dwp file is, which cannot be read)" : "") +
            ": parameters and files of functions are missing; keep the .dwo files where they were "
@@ -268,8 +266,10 @@ std::string DwarfIndex::missing_split_unit() {
   return "";
 }
 
-std::shared_ptr<UnitFunctions> DwarfIndex::functions_of(uint64_t unit_offset) {
+std::shared_ptr<UnitFunctions> DwarfIndex::functions_of(const Unit& which) {
+  uint64_t unit_offset = which.offset;
   auto make = [&] {
+    read_abbreviations(abbreviations_->count(which.abbreviations));
     // What was read of units stays mapped, and would count as ours until memory is short.
     if (++units_read_ % kUnitsUntilForgotten == 0) {
       std::span<const uint8_t> info = file_->section(".debug_info");
@@ -286,8 +286,8 @@ std::shared_ptr<UnitFunctions> DwarfIndex::functions_of(uint64_t unit_offset) {
 }
 
 std::optional<DwarfIndex::Found> DwarfIndex::function_at(uint64_t vaddr) {
-  for (uint64_t offset : units_at(vaddr)) {
-    std::shared_ptr<UnitFunctions> unit = functions_of(offset);
+  for (const Unit& which : units_at(vaddr)) {
+    std::shared_ptr<UnitFunctions> unit = functions_of(which);
     if (const UnitFunctions::Function* function = unit->at(vaddr)) return Found{unit, function};
   }
   return std::nullopt;
@@ -315,22 +315,10 @@ LineSections DwarfIndex::sections_of(Dwarf* dwarf) {
                 file.section(".debug_str")};
     return sections;
   }
-  // A .dwo file, which libdw has opened.
   Elf* elf = dwarf_getelf(dwarf);
-  size_t names = 0;
-  if (elf == nullptr || elf_getshdrstrndx(elf, &names) != 0) return sections;
-  for (Elf_Scn* s = elf_nextscn(elf, nullptr); s != nullptr; s = elf_nextscn(elf, s)) {
-    GElf_Shdr header;
-    if (gelf_getshdr(s, &header) == nullptr) continue;
-    const char* text = elf_strptr(elf, names, header.sh_name);
-    std::string_view name = text == nullptr ? "" : text;
-    Elf_Data* data = elf_getdata(s, nullptr);
-    if (data == nullptr || data->d_buf == nullptr) continue;
-    std::span<const uint8_t> bytes(static_cast<const uint8_t*>(data->d_buf), data->d_size);
-    if (name == ".debug_line.dwo") sections.line = bytes;
-    if (name == ".debug_line_str.dwo") sections.line_strings = bytes;
-    if (name == ".debug_str.dwo") sections.strings = bytes;
-  }
+  sections = {section_of_split_file(elf, ".debug_line.dwo"),
+              section_of_split_file(elf, ".debug_line_str.dwo"),
+              section_of_split_file(elf, ".debug_str.dwo")};
   return sections;
 }
 
@@ -360,8 +348,9 @@ std::shared_ptr<LineTable> DwarfIndex::lines_of(Dwarf_Die unit) {
 }
 
 SourceLine DwarfIndex::line_at(uint64_t vaddr) {
-  for (uint64_t offset : units_at(vaddr)) {
-    std::optional<Dwarf_Die> unit = unit_at_offset(offset);
+  for (const Unit& which : units_at(vaddr)) {
+    ReadingBudget::spend();
+    std::optional<Dwarf_Die> unit = unit_at_offset(which.offset);
     if (!unit.has_value()) continue;
     std::shared_ptr<LineTable> table = lines_of(*unit);
     LineTable::Position position = table->at(vaddr);
@@ -386,7 +375,8 @@ std::vector<Dwarf_Die> DwarfIndex::sample_units(size_t limit) {
   std::vector<Dwarf_Die> sample;
   size_t step = units_.size() / std::max<size_t>(limit, 1) + 1;
   for (size_t i = 0; i < units_.size(); i += step) {
-    if (std::optional<Dwarf_Die> unit = unit_at_offset(units_[i])) sample.push_back(body_of(*unit));
+    if (std::optional<Dwarf_Die> unit = unit_at_offset(units_[i].offset))
+      sample.push_back(body_of(*unit));
   }
   return sample;
 }

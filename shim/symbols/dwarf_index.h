@@ -1,13 +1,16 @@
-// The debug information of one file, read where it is needed: which unit an address belongs to (one
-// pass over the entries of all units, at the first question), then that unit's functions, its line
-// table, and the inlined calls of the one function.
+// The debug information of one file, read on demand. The first question reads all units once to
+// find which unit an address belongs to; later questions read that unit's functions, its line
+// table, and the inlined calls of one function.
 //
-// .debug_aranges is not used: clang does not write it. What has been read of units is kept in
-// caches of bounded size; what libdw itself keeps of each unit it has seen (abbreviations) is
-// thrown away, with all the caches, every few thousand units.
+// .debug_aranges is not used, because clang does not write it. Units are cached in bounded caches.
+// libdw's own memory (abbreviations of each unit it has seen) is freed, with all caches, every few
+// thousand units.
 #pragma once
 
 #include <elfutils/libdw.h>
+
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
 
 #include <cstdint>
 #include <functional>
@@ -17,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "shim/symbols/abbreviations.h"
 #include "shim/symbols/cost_cache.h"
 #include "shim/symbols/elf_file.h"
 #include "shim/symbols/line_table.h"
@@ -25,7 +29,7 @@
 
 namespace telinject {
 
-class DwarfIndex {
+class DwarfIndex final : public ReferenceWatch {
  public:
   // Null if the file has no (usable) debug information; if it has some that cannot be used, the
   // reason is in *problem. `program`: the file whose code it describes, often the same; where it
@@ -38,6 +42,7 @@ class DwarfIndex {
   DwarfIndex& operator=(const DwarfIndex&) = delete;
 
   const FileImage& image() const { return file_->image(); }
+  uint64_t info_bytes() const { return file_->section(".debug_info").size(); }
 
   // A function with code at the address. The entries are valid until the next begin_question().
   struct Found {
@@ -62,22 +67,41 @@ class DwarfIndex {
   // Whether an entry is in the file that several debug files share.
   bool is_alternate(const Dwarf_Die& die) const;
 
-  // What was found damaged so far; empty if nothing was.
+  // The first damage found so far; empty if there is none.
   const std::string& problem() const { return problem_; }
 
  private:
+  struct Unit {
+    uint64_t offset, abbreviations;  // in .debug_info, in .debug_abbrev
+  };
+  struct Header {
+    Unit unit;
+    uint64_t next;  // offset of the next unit
+    uint64_t cost;  // abbreviations that libdw has yet to read for the unit's first entry
+  };
+
   DwarfIndex() = default;
   bool begin(std::string* problem);
   bool attach_alternate(const std::string& root, std::string* problem);
   std::string missing_split_unit();
+  bool next_header(uint64_t offset, Header* header);
+  void pass_header(const Header& header);
   void index_units();
-  std::vector<uint64_t> units_at(uint64_t vaddr);
+  std::vector<Unit> units_at(uint64_t vaddr);
   std::optional<Dwarf_Die> unit_at_offset(uint64_t offset);
   Dwarf_Die body_of(Dwarf_Die unit);
-  std::shared_ptr<UnitFunctions> functions_of(uint64_t unit_offset);
+  std::shared_ptr<UnitFunctions> functions_of(const Unit& unit);
   std::shared_ptr<LineTable> lines_of(Dwarf_Die unit);
   LineSections sections_of(Dwarf* dwarf);
+  void reached(Dwarf_Die die) override;
+  Abbreviations* tables_of(Dwarf* dwarf);
+  void read_abbreviations(uint64_t count);
   void note_damage(const char* what, uint64_t offset);
+
+  // libdw has 150 bytes for each. Beyond the first number, what was read is thrown away at the next
+  // question; a question that takes the second one is not answered.
+  static constexpr uint64_t kManyAbbreviations = uint64_t{1} << 21;
+  static constexpr uint64_t kMaxAbbreviations = uint64_t{1} << 22;
 
   // Bounds of the caches, in entries of 24 to 64 bytes, and in rows of 16 bytes.
   static constexpr size_t kMaxFunctions = size_t{1} << 20;
@@ -95,7 +119,7 @@ class DwarfIndex {
   Dwarf* alternate_dwarf_ = nullptr;
 
   bool indexed_ = false;
-  std::vector<uint64_t> units_;  // offsets of their entries
+  std::vector<Unit> units_;
   std::vector<UnitRange> unit_ranges_;
   std::vector<uint64_t> highest_end_;
 
@@ -106,6 +130,13 @@ class DwarfIndex {
   absl::flat_hash_map<const void*, Dwarf_Die> skeletons_;  // unit of a .dwo file -> its skeleton
   absl::flat_hash_map<const void*, LineSections> sections_;
   size_t units_read_ = 0;
+  // By libdw, since dwarf_ was opened; those for the units' first entries are read anew with it.
+  uint64_t abbreviations_read_ = 0, header_abbreviations_ = 0;
+  uint64_t headers_read_until_ = 0;                 // in .debug_info: counted
+  absl::flat_hash_set<const void*> split_counted_;  // units whose .dwo file is counted
+  absl::flat_hash_set<const void*> units_reached_;  // by references from others
+  std::optional<Abbreviations> abbreviations_;
+  absl::flat_hash_map<const void*, Abbreviations> other_abbreviations_;  // of other files
 
   std::string problem_;
 };

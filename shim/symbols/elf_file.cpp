@@ -4,6 +4,7 @@
 #include <elfutils/libdwelf.h>
 #include <gelf.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -11,11 +12,13 @@ namespace telinject {
 
 namespace {
 
-constexpr uint64_t kPage = 4096;
+constexpr uint64_t kPageBytes = 4096;
 constexpr size_t kMaxProgramHeaders = 4096;
 constexpr size_t kMaxNeeded = 4096;
-// libelf unpacks a compressed section whole, into memory. A real one is well below this.
-constexpr uint64_t kMaxInflatedBytes = uint64_t{8} << 30;
+// libelf makes 300 bytes of each.
+constexpr uint64_t kMaxSections = uint64_t{1} << 18;
+constexpr uint64_t kMaxNoteBytes = uint64_t{16} << 20;
+constexpr ssize_t kMaxBuildId = 64;
 
 bool is_x86_64(const FileImage& image, ElfKind kind) {
   Elf64_Ehdr header;
@@ -26,16 +29,16 @@ bool is_x86_64(const FileImage& image, ElfKind kind) {
          (header.e_type == ET_EXEC || header.e_type == ET_DYN || kind == ElfKind::kDebugInfo);
 }
 
-// Makes libelf unpack the section if it is compressed; false if that fails.
-bool inflate(Elf_Scn* section, const GElf_Shdr& header, std::string_view name) {
-  if ((header.sh_flags & SHF_COMPRESSED) != 0) {
-    GElf_Chdr compressed;
-    return gelf_getchdr(section, &compressed) != nullptr &&
-           compressed.ch_size <= kMaxInflatedBytes && elf_compress(section, 0, 0) >= 0;
-  }
-  // GNU's older way, by name; libdw may have unpacked it before us, then this fails harmlessly.
-  if (name.starts_with(".zdebug_")) elf_compress_gnu(section, 0, 0);
-  return true;
+// Where there are more than fit into the header, their number is in the first one.
+uint64_t section_count(const FileImage& image) {
+  Elf64_Ehdr header;
+  memcpy(&header, image.data(), sizeof header);
+  Elf64_Shdr first;
+  bool elsewhere = header.e_shnum == 0 && header.e_shoff != 0 &&
+                   header.e_shoff <= image.size() - sizeof first && image.size() >= sizeof first;
+  if (!elsewhere) return header.e_shnum;
+  memcpy(&first, image.data() + header.e_shoff, sizeof first);
+  return first.sh_size;
 }
 
 }  // namespace
@@ -44,6 +47,10 @@ std::shared_ptr<ElfFile> ElfFile::open(std::shared_ptr<FileImage> image, ElfKind
                                        std::string* error) {
   if (!is_x86_64(*image, kind)) {
     *error = "not an ELF file for x86-64";
+    return nullptr;
+  }
+  if (section_count(*image) > kMaxSections) {
+    *error = "it has more sections than any program";
     return nullptr;
   }
   static const bool version_known = elf_version(EV_CURRENT) != EV_NONE;
@@ -59,9 +66,14 @@ std::shared_ptr<ElfFile> ElfFile::open(std::shared_ptr<FileImage> image, ElfKind
     *error = "the ELF program headers are damaged";
     return nullptr;
   }
+  if (!file->has_short_notes()) {
+    *error = "its notes are larger than those of any program";
+    return nullptr;
+  }
   const void* id = nullptr;
   ssize_t bytes = dwelf_elf_gnu_build_id(file->elf_, &id);
-  if (bytes > 0) file->build_id_.assign(static_cast<const char*>(id), static_cast<size_t>(bytes));
+  if (bytes > 0 && bytes <= kMaxBuildId)
+    file->build_id_.assign(static_cast<const char*>(id), static_cast<size_t>(bytes));
   return file;
 }
 
@@ -81,10 +93,28 @@ void ElfFile::read_segments() {
   }
 }
 
+// All of them are read to find the build id.
+bool ElfFile::has_short_notes() const {
+  uint64_t bytes = 0;
+  auto add = [&](uint64_t more) { bytes += std::min(more, kMaxNoteBytes + 1); };
+  size_t count = 0;
+  if (elf_getphdrnum(elf_, &count) != 0) count = 0;
+  for (size_t i = 0; i < count && bytes <= kMaxNoteBytes; i++) {
+    GElf_Phdr header;
+    if (gelf_getphdr(elf_, static_cast<int>(i), &header) == nullptr) break;
+    if (header.p_type == PT_NOTE) add(header.p_filesz);
+  }
+  each_section([&](const Section& section) {
+    if (section.type == SHT_NOTE) add(section.bytes);
+    return bytes <= kMaxNoteBytes;
+  });
+  return bytes <= kMaxNoteBytes;
+}
+
 std::optional<uint64_t> ElfFile::vaddr_of(uint64_t file_offset) const {
   for (bool executable : {true, false}) {
     for (const Segment& segment : segments_) {
-      uint64_t begin = segment.file_offset & ~(kPage - 1);
+      uint64_t begin = segment.file_offset & ~(kPageBytes - 1);
       uint64_t end = segment.file_offset + segment.file_bytes;
       if (segment.executable == executable && file_offset >= begin && file_offset < end) {
         return segment.vaddr - segment.file_offset + file_offset;
@@ -123,15 +153,9 @@ void ElfFile::each_section(const std::function<bool(const Section&)>& visit) con
 
 std::span<const uint8_t> ElfFile::section(std::string_view name) const {
   std::span<const uint8_t> bytes;
-  std::string zdebug;
-  if (name.starts_with(".debug_")) zdebug = ".z" + std::string(name.substr(1));
   each_section([&](const Section& found) {
-    if (found.name != name && (zdebug.empty() || found.name != zdebug)) return true;
-    GElf_Shdr header;
-    if (gelf_getshdr(found.handle, &header) == nullptr ||
-        !inflate(found.handle, header, found.name)) {
-      return false;
-    }
+    if (found.name != name) return true;
+    if ((found.flags & SHF_COMPRESSED) != 0) return false;
     Elf_Data* data = elf_getdata(found.handle, nullptr);
     if (data != nullptr && data->d_buf != nullptr) {
       bytes = {static_cast<const uint8_t*>(data->d_buf), data->d_size};

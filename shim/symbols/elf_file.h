@@ -47,9 +47,10 @@ class ElfFile {
   // functions they have dropped.
   bool is_code(uint64_t vaddr) const;
 
-  // The (first) section of that name, decompressed; empty if there is none. Points into the image
-  // or into memory of libelf, and lives as long as this object.
+  // The (first) section of that name; empty if there is none, or it is stored compressed
+  // (unpacked_file.h has those). Points into the image, and lives as long as this object.
   std::span<const uint8_t> section(std::string_view name) const;
+  // Also under GNU's older name for one that is compressed (.zdebug_...).
   bool has_section(std::string_view name) const;
 
   // Calls `visit` for each section that is in the file, until it returns false.
@@ -74,6 +75,7 @@ class ElfFile {
  private:
   ElfFile() = default;
   void read_segments();
+  bool has_short_notes() const;
 
   std::shared_ptr<FileImage> image_;
   Elf* elf_ = nullptr;

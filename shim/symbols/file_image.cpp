@@ -1,6 +1,5 @@
 #include "shim/symbols/file_image.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
@@ -11,11 +10,16 @@
 #include <cstring>
 #include <utility>
 
+#include "shim/symbols/file_access.h"
+
 namespace telinject {
 
 namespace {
 
 constexpr size_t kPage = 4096;
+constexpr off_t kLargestFile = off_t{64} << 30;
+constexpr uint64_t kMostUnpacked = uint64_t{2} << 30;  // in memory, of all files together
+std::atomic<uint64_t> unpacked_total{0};
 constexpr size_t kZeroBytes = 16 * kPage;  // after the file; more than any unchecked read of libdw
 
 constexpr size_t round_up(size_t bytes) {
@@ -36,6 +40,15 @@ constexpr size_t kNoGuard = 0;
 std::array<GuardedRange, 4096> guarded;  // slot 0 stays free: it means "none"
 struct sigaction previous_action;
 
+enum class OtherFiles : int { kNotRead, kRead, kCutShort };
+thread_local std::atomic<OtherFiles> other_files{OtherFiles::kNotRead};
+
+bool put_zeros(uintptr_t address) {
+  void* page = reinterpret_cast<void*>(address & ~(kPage - 1));
+  return mmap(page, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+              0) != MAP_FAILED;
+}
+
 void on_bus_error(int signal, siginfo_t* info, void* context) {
   int saved_errno = errno;
   uintptr_t address = reinterpret_cast<uintptr_t>(info->si_addr);
@@ -44,14 +57,16 @@ void on_bus_error(int signal, siginfo_t* info, void* context) {
     if (begin == 0 || address < begin || address >= range.end.load(std::memory_order_relaxed)) {
       continue;
     }
-    void* page = reinterpret_cast<void*>(address & ~(kPage - 1));
-    if (mmap(page, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
-        MAP_FAILED) {
-      break;
-    }
+    if (!put_zeros(address)) break;
     range.damaged.store(true, std::memory_order_relaxed);
     errno = saved_errno;
     return;  // and read zeros
+  }
+  if (info->si_code == BUS_ADRERR &&
+      other_files.load(std::memory_order_relaxed) != OtherFiles::kNotRead && put_zeros(address)) {
+    other_files.store(OtherFiles::kCutShort, std::memory_order_relaxed);
+    errno = saved_errno;
+    return;
   }
   errno = saved_errno;
   if ((previous_action.sa_flags & SA_SIGINFO) != 0) {
@@ -111,9 +126,8 @@ class Descriptor {
 }  // namespace
 
 std::shared_ptr<FileImage> FileImage::open(const std::string& path, std::string* error) {
-  // O_NONBLOCK: a FIFO by that name must not hang us.
-  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  return of_descriptor(path, file.get(), error);
+  Descriptor file(FileAccess::open_file(path, error));
+  return file.get() < 0 ? nullptr : of_descriptor(path, file.get(), error);
 }
 
 std::shared_ptr<FileImage> FileImage::of_descriptor(const std::string& name, int fd,
@@ -131,6 +145,7 @@ bool FileImage::map(const std::string& name, int fd, std::string* error) {
   if (fd < 0 || fstat(fd, &status) != 0) return fail(strerror(errno));
   if (!S_ISREG(status.st_mode)) return fail("not a regular file");
   if (status.st_size <= 0) return fail("the file is empty");
+  if (status.st_size > kLargestFile) return fail(kTooLarge);
 
   size_t size = static_cast<size_t>(status.st_size);
   size_t total = round_up(size) + kZeroBytes;
@@ -157,6 +172,10 @@ bool FileImage::map(const std::string& name, int fd, std::string* error) {
 }
 
 std::shared_ptr<FileImage> FileImage::of_bytes(const std::string& name, std::vector<char> bytes) {
+  if (unpacked_total.fetch_add(bytes.size()) + bytes.size() > kMostUnpacked) {
+    unpacked_total.fetch_sub(bytes.size());
+    return nullptr;
+  }
   std::shared_ptr<FileImage> image(new FileImage);
   image->path_ = name;
   image->size_ = bytes.size();
@@ -169,6 +188,7 @@ std::shared_ptr<FileImage> FileImage::of_bytes(const std::string& name, std::vec
 FileImage::~FileImage() {
   release_guard(guard_);
   if (mapped_bytes_ != 0) munmap(data_, mapped_bytes_);
+  if (!bytes_.empty()) unpacked_total.fetch_sub(size_);
 }
 
 void FileImage::forget(const void* bytes, size_t size) const {
@@ -190,6 +210,19 @@ bool FileImage::intact() const {
   }
   return nanoseconds(status.st_mtim) == modified_ns_ &&
          static_cast<size_t>(status.st_size) == size_;
+}
+
+FileReading::FileReading() {
+  install_handler_once();
+  other_files.store(OtherFiles::kRead, std::memory_order_relaxed);
+}
+
+FileReading::~FileReading() {
+  other_files.store(OtherFiles::kNotRead, std::memory_order_relaxed);
+}
+
+bool FileReading::cut_short() const {
+  return other_files.load(std::memory_order_relaxed) == OtherFiles::kCutShort;
 }
 
 }  // namespace telinject

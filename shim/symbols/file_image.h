@@ -1,5 +1,5 @@
-// The bytes of a file, mapped read-only for as long as the object lives, so that reading them can
-// neither crash us nor show half of one file and half of another:
+// The bytes of a file, mapped read-only while the object lives. Reading them cannot crash the
+// drain, and a change of the file is noticed:
 //
 //   - a page of zeros follows the last byte, so that text and LEB128 numbers that a damaged file
 //     leaves without an end still end (elfutils reads a byte or two beyond a unit before it
@@ -26,14 +26,17 @@ namespace telinject {
 
 class FileImage {
  public:
+  static constexpr const char* kTooLarge = "no program is that large";  // 64 GiB
+
   // Null, and the reason in *error ("No such file or directory"), if it cannot be read as a regular
-  // file.
+  // file, with the rights that this thread has been given for it (file_access.h).
   static std::shared_ptr<FileImage> open(const std::string& path, std::string* error);
   // Maps the file that is open, and reports it under that name. It has no name of its own, so no
   // other program writes to it.
   static std::shared_ptr<FileImage> of_descriptor(const std::string& name, int fd,
                                                   std::string* error);
-  // Bytes that were unpacked from a file; always intact.
+  // Bytes that were unpacked from a file; always intact. Null if such images have two gigabytes
+  // already.
   static std::shared_ptr<FileImage> of_bytes(const std::string& name, std::vector<char> bytes);
 
   ~FileImage();
@@ -72,6 +75,18 @@ class FileImage {
   uint64_t device_major_ = 0;
   uint64_t device_minor_ = 0;
   int64_t modified_ns_ = 0;
+};
+
+// While it lives, this thread survives that a file is cut short which it has mapped by other means
+// (libdw maps .dwo files): zeros are read then.
+class FileReading {
+ public:
+  FileReading();
+  ~FileReading();
+  FileReading(const FileReading&) = delete;
+  FileReading& operator=(const FileReading&) = delete;
+
+  bool cut_short() const;
 };
 
 }  // namespace telinject

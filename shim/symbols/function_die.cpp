@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <optional>
 
+#include "shim/symbols/abbreviations.h"
 #include "shim/symbols/demangle.h"
 
 namespace telinject {
@@ -72,6 +73,7 @@ void add_parameter(const Dwarf_Die& parameter, std::string_view* last, std::stri
     Dwarf_Die next;
     if (dwarf_formref_die(dwarf_attr(&die, DW_AT_abstract_origin, &origin), &next) == nullptr)
       break;
+    ReferenceWatch::follow(die, next);
     die = next;
   }
   // clang repeats the name of a parameter pack for each of its elements.

@@ -1,4 +1,4 @@
-// What DWARF says of one function: names, parameters, identity.
+// One function as DWARF describes it: names, parameters, identity.
 #pragma once
 
 #include <elfutils/libdw.h>
@@ -25,17 +25,17 @@ class FunctionDie {
   std::string_view plain_name() const;
   // With scopes: "ns::(anonymous namespace)::f". Reads the unit, up to the entry.
   std::string scoped_name() const;
-  // As the linker knows it. Empty for C, for functions with internal linkage under gcc, and with
-  // -g1 under clang.
+  // The linkage name. Empty for C, for functions with internal linkage under gcc, and with clang
+  // -g1.
   std::string linkage_name() const;
 
-  // Told by nothing but its plain name (clang -g1).
+  // True if only its plain name is known (clang -g1).
   bool is_minimal() const;
 
   // Names of the formal parameters, "a, b", without artificial ones (this) and those without a
   // name.
   std::string parameters() const;
-  // False where the compiler was told to leave parameters out (-g1).
+  // False if the compiler was asked to omit parameters (-g1).
   bool has_parameters() const;
 
   SourceLine declared(DwarfIndex* index) const;
@@ -51,7 +51,7 @@ class FunctionDie {
 
 // The identity of an external function with that symbol; what FunctionDie::identity() gives for it.
 uint64_t identity_of_symbol(std::string_view symbol);
-// The identity of a local function of which only the symbol is known.
+// The identity of a local function if only its symbol is known.
 uint64_t identity_of_local_symbol(std::string_view symbol, uint32_t source);
 
 bool is_c(uint64_t language);  // DW_LANG_C89, ...

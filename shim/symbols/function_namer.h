@@ -1,4 +1,4 @@
-// Names and identity of functions, from what DWARF and the symbol table say together.
+// Names and identities of functions, from DWARF and the symbol table together.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -32,7 +32,7 @@ class FunctionNamer {
   const FunctionNames& of_inlined(const DwarfIndex::Found& found, const Dwarf_Die& call);
   FunctionNames of_symbol(const Symbol& symbol);
 
-  // To be called when entries of the DWARF index are no longer valid.
+  // Call this when entries of the DWARF index are no longer valid.
   void forget();
 
  private:

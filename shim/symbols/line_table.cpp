@@ -6,13 +6,14 @@
 #include <array>
 
 #include "shim/symbols/byte_reader.h"
+#include "shim/symbols/reading_budget.h"
 
 namespace telinject {
 
 namespace {
 
 constexpr uint64_t kMaxFiles = 1 << 20;
-constexpr size_t kMaxRows = 1 << 25;
+constexpr size_t kMaxRows = 1 << 24;
 
 // A string somewhere in a section of strings.
 std::string_view string_at(std::span<const uint8_t> section, uint64_t offset) {
@@ -118,6 +119,7 @@ class LineProgram {
 
   bool run() {
     while (!reader_.at_end() && table_->rows_.size() < kMaxRows) {
+      ReadingBudget::spend();
       uint8_t opcode = reader_.u8();
       if (opcode >= header_.opcode_base) {
         unsigned step = opcode - header_.opcode_base;

@@ -5,10 +5,12 @@
 #include <exception>
 #include <utility>
 
+#include "shim/symbols/file_access.h"
 #include "shim/symbols/function_die.h"
 #include "shim/symbols/function_namer.h"
 #include "shim/symbols/hex.h"
 #include "shim/symbols/module_files.h"
+#include "shim/symbols/reading_budget.h"
 
 namespace telinject {
 
@@ -18,24 +20,18 @@ class Module::Reader {
 
   ModuleFiles& files() { return files_; }
 
-  // Runs `answer` on files that are known to be sound before and after it.
+  // Runs `answer` on files that are known to be sound before and after it. It may open more of
+  // them: .dwo files.
   template <typename Answer>
   auto ask(Answer answer) -> decltype(answer()) {
-    try {
-      bool dropped = false;
-      if (!files_.begin_question(&dropped)) return {};
-      if (namer_ == nullptr) {
-        namer_ = std::make_unique<FunctionNamer>(files_.dwarf(), &files_.symbols());
-      }
-      if (dropped) namer_->forget();
-      auto result = answer();
-      if (files_.still_intact()) return result;
-    } catch (const std::exception& error) {
-      files_.note_problem(std::string("some names are missing (") + error.what() +
-                          "); is there enough memory?");
+    ReadingBudget::Question question(&budget_);
+    FileReading reading;
+    FileAccess::Scope scope(files_.access(), files_.root());
+    decltype(answer()) result{};
+    // Without debug information if that cannot be read, and then without symbols.
+    for (int tries = 0; tries < 3 && !try_to(answer, reading, &result); tries++) {
     }
-    namer_.reset();
-    return {};
+    return result;
   }
 
   FunctionDescription function(uint64_t vaddr) {
@@ -91,6 +87,36 @@ class Module::Reader {
   }
 
  private:
+  // False if it is worth another try.
+  template <typename Answer, typename Result>
+  bool try_to(Answer answer, const FileReading& reading, Result* result) {
+    bool again = false;
+    try {
+      bool dropped = false;
+      if (!files_.begin_question(&dropped)) return true;
+      if (namer_ == nullptr) {
+        namer_ = std::make_unique<FunctionNamer>(files_.dwarf(), &files_.symbols());
+        if (files_.dwarf() != nullptr) budget_.add_bytes(files_.dwarf()->info_bytes());
+      }
+      if (dropped) namer_->forget();
+      ReferenceWatch::Scope watch(files_.dwarf());
+      *result = answer();
+      bool cut_short = reading.cut_short();
+      if (cut_short) files_.give_up_dwarf("a file of it was cut short while it was read");
+      if (!cut_short && files_.still_intact()) return true;
+      *result = {};
+    } catch (const TooMuchToRead& error) {
+      files_.give_up_dwarf(error.what());
+      budget_.begin_again();
+      again = true;
+    } catch (const std::exception& error) {
+      files_.note_problem(std::string("some names are missing (") + error.what() +
+                          "); is there enough memory?");
+    }
+    namer_.reset();
+    return !again;
+  }
+
   std::optional<DwarfIndex::Found> function_at(uint64_t vaddr) {
     if (files_.dwarf() == nullptr) return std::nullopt;
     return files_.dwarf()->function_at(vaddr);
@@ -100,6 +126,7 @@ class Module::Reader {
     return {names.id, names.name, names.linkage_name, {}};
   }
 
+  ReadingBudget budget_;
   ModuleFiles files_;
   std::unique_ptr<FunctionNamer> namer_;  // made at the first question
 };

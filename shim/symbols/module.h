@@ -25,6 +25,7 @@
 #include <string>
 #include <vector>
 
+#include "shim/symbols/file_access.h"
 #include "shim/symbols/runtime.h"
 #include "shim/symbols/source_line.h"
 
@@ -58,8 +59,9 @@ struct ModuleIdentity {
   std::string build_id;  // raw bytes
   uint64_t inode = 0;    // with the device, of the file that was mapped
   uint64_t device_major = 0, device_minor = 0;
-  int64_t mapped_at_ns = 0;  // since the epoch: a file written to later is another one
-  std::string root;          // "" or "/proc/PID/root": tried where `path` is not the file
+  int64_t mapped_at_ns = 0;            // since the epoch: a file written to later is another one
+  std::string root;                    // "" or "/proc/PID/root": tried where `path` is not the file
+  std::shared_ptr<FileAccess> access;  // with whose rights; null: our own
 };
 
 class Module {

@@ -43,11 +43,17 @@ std::string difference(const ElfFile& file, const ModuleIdentity& identity) {
 }  // namespace
 
 ModuleFiles::ModuleFiles(const ModuleIdentity& identity)
-    : root_(identity.root), path_(identity.path), short_name_(base_name(identity.path)) {
+    : access_(identity.access),
+      root_(identity.root),
+      path_(identity.path),
+      short_name_(base_name(identity.path)) {
+  FileAccess::Scope scope(access_.get(), root_);
+  bool confined = access_ != nullptr && access_->confined();
   std::string error;
-  if (try_open(identity.path, identity, &error)) return;
+  if (!confined && try_open(identity.path, identity, &error)) return;
   std::string ignored;
-  if (!root_.empty() && try_open(root_ + identity.path, identity, &ignored)) return;
+  std::string* told = confined ? &error : &ignored;
+  if (!root_.empty() && try_open(root_ + identity.path, identity, told)) return;
   problem_ = (path_.empty() ? "a module without a name" : path_) + " " + error +
              ": its functions are called " + short_name_ +
              "+0x...; keep the file in place until the trace is written";
@@ -78,6 +84,19 @@ void ModuleFiles::note_problem(const std::string& what) {
   if (problem_.empty()) problem_ = path_ + ": " + what;
 }
 
+void ModuleFiles::give_up_dwarf(const std::string& why) {
+  const char* instead =
+      without_dwarf_ ? "functions are called " : "names come from the symbol table";
+  if (problem_.empty() || without_dwarf_) {
+    problem_ = path_ + ": its " + (without_dwarf_ ? "symbols are" : "debug information is") +
+               " left out from here on (" + why + "): " + instead +
+               (without_dwarf_ ? short_name_ + "+0x..." : "") + "; build the file again";
+  }
+  if (without_dwarf_) return drop();
+  without_dwarf_ = true;
+  dwarf_.reset();
+}
+
 bool ModuleFiles::begin_question(bool* dropped) {
   if (program_ == nullptr || !still_intact()) return false;
   if (!loaded_) load();
@@ -105,26 +124,31 @@ void ModuleFiles::drop() {
   program_.reset();
 }
 
-void ModuleFiles::load() {
-  loaded_ = true;
+void ModuleFiles::load_dwarf() {
   std::string problem;
   if (!program_->has_section(".debug_info")) {
     debug_ = find_debug_file(*program_, root_, &problem);
   }
   dwarf_ = DwarfIndex::open(debug_ == nullptr ? program_ : debug_, program_, root_, &problem);
   if (!problem.empty() && problem_.empty()) problem_ = problem;
+}
 
+void ModuleFiles::load() {
+  if (!without_dwarf_) load_dwarf();
   auto is_code = [&](uint64_t vaddr) { return program_->is_code(vaddr); };
-  size_t found = symbols_.add(program_, SHT_SYMTAB, is_code);
-  if (found == 0 && debug_ != nullptr) found = symbols_.add(debug_, SHT_SYMTAB, is_code);
+  SymbolTable symbols;
+  size_t found = symbols.add(program_, SHT_SYMTAB, is_code);
+  if (found == 0 && debug_ != nullptr) found = symbols.add(debug_, SHT_SYMTAB, is_code);
   if (found == 0) {
     // Both: the packed table leaves out what is in the dynamic one.
-    symbols_.add(program_, SHT_DYNSYM, is_code);
+    symbols.add(program_, SHT_DYNSYM, is_code);
     if (std::shared_ptr<ElfFile> packed = unpack_mini_debug_info(*program_)) {
-      symbols_.add(packed, SHT_SYMTAB, is_code);
+      symbols.add(packed, SHT_SYMTAB, is_code);
     }
   }
-  symbols_.sort();
+  symbols.sort();
+  symbols_ = std::move(symbols);
+  loaded_ = true;
 }
 
 }  // namespace telinject

@@ -58,7 +58,9 @@ Runtime of_most_units(DwarfIndex* dwarf) {
 // another compiler built.
 std::string of_comment(const ElfFile& program) {
   std::string gcc;
-  ByteReader reader(program.section(".comment"));
+  constexpr size_t kMaxComment = 64 * 1024;
+  std::span<const uint8_t> comment = program.section(".comment");
+  ByteReader reader(comment.first(std::min(comment.size(), kMaxComment)));
   while (!reader.at_end()) {
     std::string_view text = reader.text();
     if (text.empty() || text.starts_with("Linker:")) continue;

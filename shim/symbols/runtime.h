@@ -1,4 +1,4 @@
-// What a module was written in and compiled with.
+// The language and compiler of a module.
 #pragma once
 
 #include <cstdint>

@@ -113,6 +113,7 @@ std::shared_ptr<ElfFile> SectionFile::finish(const ElfFile& like, const std::str
   }
   std::shared_ptr<FileImage> image = memory_ ? FileImage::of_bytes(name, std::move(bytes_))
                                              : FileImage::of_descriptor(name, fd_, reason);
+  if (memory_ && image == nullptr) *reason = "too much is unpacked already";
   return image == nullptr ? nullptr : ElfFile::open(image, ElfKind::kDebugInfo, reason);
 }
 

@@ -1,4 +1,4 @@
-// An ELF file that is made here of sections from others: in a file without a name, or in memory.
+// Builds an ELF file from sections of other files: in a file without a name, or in memory.
 #pragma once
 
 #include <elf.h>
@@ -24,7 +24,7 @@ class SectionFile {
   SectionFile(const SectionFile&) = delete;
   SectionFile& operator=(const SectionFile&) = delete;
 
-  // Whether so much fits: a twentieth of the disk, and a gigabyte, are left to others.
+  // Whether so many bytes fit; leaves a twentieth of the disk plus a gigabyte free.
   bool has_room(uint64_t bytes) const;
 
   // A section's bytes come between these two, in any number of pieces. False if there is no room.

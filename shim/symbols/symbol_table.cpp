@@ -9,12 +9,20 @@
 #include <utility>
 
 #include "shim/symbols/demangle.h"
+#include "shim/symbols/reading_budget.h"
 
 namespace telinject {
 
 namespace {
 
 constexpr uint32_t kMaxSources = (1u << 30) - 1;
+constexpr size_t kMaxEntries = size_t{1} << 25;  // of a table; the largest programs have some 3M
+constexpr size_t kMaxSymbols = size_t{1} << 24;
+// Names may share their ends, as linkers have it. A table in which they share much more is made to
+// be long to sort.
+constexpr size_t kMostNamesFromAByte = 8;
+constexpr size_t kNamesAlwaysAllowed = size_t{16} << 20;
+constexpr size_t kMaxName = size_t{1} << 20;
 
 struct StringSection {
   const char* text = nullptr;
@@ -51,6 +59,11 @@ bool by_address_then_quality(const Symbol& a, const Symbol& b) {
          std::tuple(leading_underscores(right), right.size(), right);
 }
 
+// Of a list of names in which those that are the same stand together.
+uint64_t name_key(std::string_view name) {
+  return uint64_t{static_cast<uint32_t>(std::hash<std::string_view>()(name))} << 32;
+}
+
 uint64_t end_of(const Symbol& symbol) {
   uint64_t end = symbol.vaddr + std::max<uint64_t>(symbol.bytes, 1);
   return end > symbol.vaddr ? end : ~uint64_t{0};
@@ -67,8 +80,10 @@ size_t SymbolTable::add(std::shared_ptr<ElfFile> file, uint32_t section_type,
     StringSection names = string_section(file->handle(), section.link);
     if (data == nullptr || data->d_buf == nullptr || names.text == nullptr) return false;
     uint32_t source = 0;
-    size_t count = data->d_size / sizeof(Elf64_Sym);
-    for (size_t i = 0; i < count; i++) {
+    size_t count = std::min(data->d_size / sizeof(Elf64_Sym), kMaxEntries);
+    size_t name_bytes = names.bytes * kMostNamesFromAByte + kNamesAlwaysAllowed;
+    for (size_t i = 0; i < count && symbols_.size() < kMaxSymbols; i++) {
+      ReadingBudget::spend();
       Elf64_Sym entry;
       memcpy(&entry, static_cast<const char*>(data->d_buf) + i * sizeof entry, sizeof entry);
       unsigned char type = ELF64_ST_TYPE(entry.st_info);
@@ -79,6 +94,9 @@ size_t SymbolTable::add(std::shared_ptr<ElfFile> file, uint32_t section_type,
       if ((type != STT_FUNC && type != STT_GNU_IFUNC) || entry.st_shndx == SHN_UNDEF) continue;
       const char* name = names.at(entry.st_name);
       if (name == nullptr || *name == 0 || !is_code(entry.st_value)) continue;
+      size_t length = strnlen(name, std::min(kMaxName, name_bytes));
+      if (length == kMaxName || length == name_bytes) continue;
+      name_bytes -= length;
       uint32_t rank = rank_of(ELF64_ST_BIND(entry.st_info));
       uint64_t bytes = std::min<uint64_t>(entry.st_size, ~uint32_t{0});
       symbols_.push_back({entry.st_value, name, static_cast<uint32_t>(bytes),
@@ -134,11 +152,22 @@ const Symbol* SymbolTable::find(std::string_view name) const {
   return best;
 }
 
+void SymbolTable::index_names() const {
+  by_name_.reserve(symbols_.size());
+  for (size_t i = 0; i < symbols_.size(); i++) by_name_.push_back(name_key(symbols_[i].name) | i);
+  std::sort(by_name_.begin(), by_name_.end());
+}
+
 const Symbol& SymbolTable::base_of(const Symbol& symbol) const {
   std::string_view base = without_clone_suffix(symbol.name);
   if (base.size() == strlen(symbol.name)) return symbol;
+  if (by_name_.empty()) index_names();
   const Symbol* global = nullptr;
-  for (const Symbol& other : symbols_) {
+  uint64_t key = name_key(base);
+  for (auto it = std::lower_bound(by_name_.begin(), by_name_.end(), key);
+       it != by_name_.end() && (*it ^ key) >> 32 == 0; ++it) {
+    ReadingBudget::spend();
+    const Symbol& other = symbols_[*it & UINT32_MAX];
     if (base != other.name) continue;
     if (other.rank == 2 && other.source == symbol.source) return other;
     if (other.rank < 2) global = &other;

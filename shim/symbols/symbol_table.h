@@ -36,22 +36,27 @@ class SymbolTable {
   // underscores, short, then alphabetical; so the choice is the same on every run.
   std::span<const Symbol> at(uint64_t vaddr) const;
 
-  // Those that start in [begin, end).
+  // The symbols that start in [begin, end).
   std::span<const Symbol> between(uint64_t begin, uint64_t end) const;
 
-  // The best alias of the innermost function that covers the address by its size. Null if none
-  // does: the nearest function before it is not named, it may be far away (libc is stripped).
+  // The best alias of the innermost function whose size covers the address. Null if there is none.
+  // (The nearest function before the address is no answer: libc is stripped, so it may be far
+  // away.)
   const Symbol* covering(uint64_t vaddr) const;
 
   const Symbol* find(std::string_view name) const;  // the best of that name; linear
 
   // The function that the symbol is a clone of ("sort.part.0" -> "sort"; the one of the same source
-  // file first), if it is in the table; else the symbol itself. Linear.
+  // file first), if it is in the table; else the symbol itself.
   const Symbol& base_of(const Symbol& symbol) const;
 
  private:
+  void index_names() const;
+
   std::vector<Symbol> symbols_;        // by address, then by quality
   std::vector<uint64_t> highest_end_;  // of symbols_[0..i]
+  // For base_of(), made when it is asked first: a hash of the name, and the place in symbols_.
+  mutable std::vector<uint64_t> by_name_;
   std::vector<std::shared_ptr<ElfFile>> files_;
   uint32_t sources_ = 0;
 };

@@ -11,6 +11,8 @@ namespace {
 // Range lists are counted, as entries of a damaged unit may all point at one long list. The largest
 // real units have some 100,000.
 constexpr size_t kMaxRanges = size_t{1} << 22;
+constexpr size_t kMaxFunctions = size_t{1} << 21;
+constexpr size_t kMaxInlinedCalls = size_t{1} << 21;
 constexpr size_t kMaxOverlap = 64;
 constexpr uint32_t kNone = ~uint32_t{0};
 constexpr uint32_t kMaxInlineDepth = 4096;
@@ -38,7 +40,7 @@ UnitFunctions::UnitFunctions(Dwarf_Die body, const std::function<bool(uint64_t)>
   size_t budget = kMaxRanges;
   std::vector<AddressRange> ranges;
   DieWalk walk(body);
-  while (walk.next()) {
+  while (walk.next() && functions_.size() < kMaxFunctions) {
     if (!may_hold_functions(walk.tag())) walk.skip_children();
     if (walk.tag() != DW_TAG_subprogram) continue;
     ranges.clear();
@@ -49,7 +51,7 @@ UnitFunctions::UnitFunctions(Dwarf_Die body, const std::function<bool(uint64_t)>
     functions_.push_back({walk.die(), ranges.front().begin});
     for (const AddressRange& range : ranges) ranges_.push_back({range.begin, range.end, index});
   }
-  damaged_ = walk.damaged() || budget == 0;
+  damaged_ = walk.damaged() || budget == 0 || functions_.size() == kMaxFunctions;
   std::stable_sort(ranges_.begin(), ranges_.end(),
                    [](const Range& a, const Range& b) { return a.begin < b.begin; });
   uint64_t highest = 0;
@@ -92,7 +94,7 @@ InlineTree::InlineTree(const Dwarf_Die& function) {
   std::vector<AddressRange> ranges;
   std::vector<uint32_t> parents = {kNone};  // by depth of the walk: the inlined call around it
   DieWalk walk(function);
-  while (walk.next()) {
+  while (walk.next() && nodes_.size() < kMaxInlinedCalls) {
     size_t depth = walk.depth();
     parents.resize(std::min(parents.size(), depth));
     uint32_t parent = parents.back();

@@ -6,7 +6,7 @@ namespace telinject {
 
 namespace {
 
-constexpr size_t kMaxSymbols = size_t{1} << 16;
+constexpr size_t kMaxUnitSymbols = size_t{1} << 16;
 constexpr std::string_view kOperator = "operator";
 
 }  // namespace
@@ -21,7 +21,7 @@ UnitSymbols::UnitSymbols(const SymbolTable& symbols, const std::vector<AddressRa
   };
   for (const AddressRange& range : unit) {
     for (const Symbol& symbol : symbols.between(range.begin, range.end)) {
-      if (++count > kMaxSymbols) return;
+      if (++count > kMaxUnitSymbols) return;
       // Split-off parts are not the function.
       if (without_clone_suffix(symbol.name).size() != std::string_view(symbol.name).size())
         continue;

@@ -1,8 +1,8 @@
 // The symbols of one unit's functions, by the name that the source has for them.
 //
 // With -g1, clang describes inlined functions by their plain name alone ("push_back": no class, no
-// symbol), and leaves out functions that have nothing inlined. Which function it is, can then often
-// still be told: by the symbol of its out-of-line copy, which lies in the code of the same unit.
+// symbol), and omits functions that have nothing inlined. The symbol of the out-of-line copy, which
+// lies in the code of the same unit, often still identifies the function.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>

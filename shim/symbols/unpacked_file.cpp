@@ -15,9 +15,12 @@ namespace telinject {
 
 namespace {
 
-constexpr uint64_t kMaxBytes = uint64_t{64} << 30;
-// As much as libelf would be let unpack (dwarf_index.cpp).
+constexpr uint64_t kMaxBytes = uint64_t{16} << 30;
 constexpr uint64_t kMaxInMemory = uint64_t{1} << 30;
+// Debug information gets five times as large, a section of it twenty times. What claims more is
+// made to fill memory or disk.
+constexpr uint64_t kMostFromAByte = 64;
+constexpr uint64_t kAlwaysAllowed = uint64_t{64} << 20;
 
 // The others describe where variables are, macros, frames, or the same in another way.
 constexpr std::array<std::string_view, 12> kWanted = {
@@ -36,27 +39,31 @@ struct Part {
   uint64_t bytes() const { return compressed ? how.bytes : stored.size(); }
 };
 
-// The sections that are wanted. False if one of them is compressed in a way that is left to libelf.
+// The sections that are wanted. False if one of them is damaged.
 bool collect(const ElfFile& file, std::vector<Part>* parts) {
-  bool ours = true;
+  bool good = true;
   file.each_section([&](const ElfFile::Section& section) {
-    if (section.name.starts_with(".zdebug_")) ours = false;
-    if (std::find(kWanted.begin(), kWanted.end(), section.name) == kWanted.end()) return ours;
+    constexpr std::string_view kOlder = ".zdebug_";
+    bool older = section.name.starts_with(kOlder);
+    std::string name =
+        older ? "." + std::string(section.name.substr(2)) : std::string(section.name);
+    if (std::find(kWanted.begin(), kWanted.end(), name) == kWanted.end()) return true;
     Elf_Data* data = elf_rawdata(section.handle, nullptr);
-    if (data == nullptr) return ours = false;
+    if (data == nullptr) return good = false;
     Part part;
-    part.name = section.name;
+    part.name = std::move(name);
     part.type = section.type;
     part.stored = {static_cast<const uint8_t*>(data->d_buf),
                    data->d_buf == nullptr ? 0 : data->d_size};
-    part.compressed = (section.flags & SHF_COMPRESSED) != 0;
+    part.compressed = older || (section.flags & SHF_COMPRESSED) != 0;
     if (part.compressed) {
-      ours = read_compressed(part.stored, &part.how) && part.how.bytes <= kMaxBytes;
+      good = older ? read_compressed_gnu(part.stored, &part.how)
+                   : read_compressed(part.stored, &part.how);
     }
     parts->push_back(std::move(part));
-    return ours;
+    return good;
   });
-  return ours;
+  return good;
 }
 
 Unpacked write_all(SectionFile* to, const ElfFile& from, const std::vector<Part>& parts) {
@@ -81,40 +88,81 @@ void set_unpacking(Unpacking unpacking) {
   g_unpacking = std::move(unpacking);
 }
 
-std::shared_ptr<ElfFile> unpack_debug_info(const ElfFile& file, std::string* problem) {
-  std::vector<Part> parts;
-  if (!collect(file, &parts)) return nullptr;
-  uint64_t unpacked = 0, total = 0;
-  bool libelf_can = true;
-  for (const Part& part : parts) {
-    if (part.compressed) unpacked += part.bytes();
-    if (part.compressed && is_zstd(part.how)) libelf_can = false;
-    total += part.bytes();
-  }
-  bool small = unpacked < g_unpacking.worth_bytes;
-  if (unpacked == 0 || total > kMaxBytes || (small && libelf_can)) return nullptr;
+bool is_compressed(const ElfFile& file) {
+  bool compressed = false;
+  file.each_section([&](const ElfFile::Section& section) {
+    bool debug = section.name.starts_with(".debug_") && (section.flags & SHF_COMPRESSED) != 0;
+    compressed = debug || section.name.starts_with(".zdebug_");
+    return !compressed;
+  });
+  return compressed;
+}
 
+uint64_t unpacked_bytes(const ElfFile& file) {
+  uint64_t total = 0;
+  file.each_section([&](const ElfFile::Section& section) {
+    bool older = section.name.starts_with(".zdebug_");
+    if (!older && (section.flags & SHF_COMPRESSED) == 0) return true;
+    Elf_Data* data = elf_rawdata(section.handle, nullptr);
+    if (data == nullptr || data->d_buf == nullptr) return true;
+    std::span<const uint8_t> bytes(static_cast<const uint8_t*>(data->d_buf), data->d_size);
+    Compressed how;
+    // What is damaged is not unpacked.
+    bool good = older ? read_compressed_gnu(bytes, &how) : read_compressed(bytes, &how);
+    if (good) total += std::min(how.bytes, kMaxBytes);
+    return true;
+  });
+  return total;
+}
+
+std::shared_ptr<ElfFile> unpack_debug_info(const ElfFile& file, std::string* problem) {
   const std::string& path = file.image().path();
-  auto attempt = [&](SectionFile to, std::string* reason) -> std::shared_ptr<ElfFile> {
+  std::vector<Part> parts;
+  if (!collect(file, &parts)) {
+    *problem = path +
+               ": its debug information is damaged (it cannot be unpacked): names come from the "
+               "symbol table; build the file again";
+    return nullptr;
+  }
+  uint64_t unpacked = 0, stored = 0, total = 0;
+  for (const Part& part : parts) {
+    uint64_t bytes = std::min(part.bytes(), kMaxBytes);
+    if (part.compressed) {
+      unpacked += bytes;
+      stored += part.stored.size();
+    }
+    total += bytes;
+  }
+  if (total > kMaxBytes || (unpacked > kAlwaysAllowed && unpacked / kMostFromAByte > stored)) {
+    *problem = path +
+               ": its compressed debug information is too large to unpack: names come from the "
+               "symbol table; unpack it with objcopy --decompress-debug-sections";
+    return nullptr;
+  }
+
+  std::string reason;
+  auto attempt = [&](SectionFile to) -> std::shared_ptr<ElfFile> {
     Unpacked outcome = to.has_room(total) ? write_all(&to, file, parts) : Unpacked::kNoRoom;
-    if (outcome == Unpacked::kDone) return to.finish(file, path, reason);
-    if (outcome == Unpacked::kNoRoom) *reason = "no room";
+    if (outcome == Unpacked::kDone) return to.finish(file, path, &reason);
+    reason = outcome == Unpacked::kNoRoom ? "no room" : "it is not what its header says";
     return nullptr;
   };
-  std::string reason;
   std::shared_ptr<ElfFile> opened;
-  if (!small) opened = attempt(SectionFile::in_folder(g_unpacking.directory), &reason);
-  if (opened != nullptr) return opened;
-  if (reason == "no room") {
-    *problem = path + ": no room in " + g_unpacking.directory + " for " +
-               std::to_string(total >> 20) +
-               " MiB of unpacked debug information: it is kept in memory; choose another folder "
-               "with TELEMETRY_SPOOL_DIR";
-  } else if (!reason.empty()) {
-    *problem = path + ": cannot use its unpacked debug information (" + reason + ")";
+  bool small = unpacked < g_unpacking.worth_bytes;
+  if (!small) opened = attempt(SectionFile::in_folder(g_unpacking.directory));
+  if (opened == nullptr && (small || (reason == "no room" && total <= kMaxInMemory))) {
+    if (!small) {
+      *problem = path + ": no room in " + g_unpacking.directory + " for " +
+                 std::to_string(total >> 20) +
+                 " MiB of unpacked debug information: it is kept in memory; choose another folder "
+                 "with TELEMETRY_SPOOL_DIR";
+    }
+    opened = attempt(SectionFile::in_memory());
   }
-  if (libelf_can || total > kMaxInMemory || (!small && reason != "no room")) return nullptr;
-  return attempt(SectionFile::in_memory(), &reason);
+  if (opened != nullptr) return opened;
+  *problem = path + ": its debug information is damaged, or there is no room for it (" + reason +
+             "): names come from the symbol table";
+  return nullptr;
 }
 
 }  // namespace telinject

@@ -1,10 +1,11 @@
-// Debug information that is stored compressed, as distributions' debug files are, in a file of its
-// own without a name.
+// Unpacks compressed debug information (as in distributions' debug files) into a file without a
+// name.
 //
-// libdw unpacks all sections of a file into memory at once. For a large C++ program these are
-// gigabytes, perhaps in the memory limit of the traced container, and a third of it are sections
-// that are not read here. In a file they are pages that the kernel reads when they are needed and
-// drops when memory is short.
+// libdw would unpack all sections into memory at once, to whatever size they claim. For a large C++
+// program that is gigabytes, perhaps within the memory limit of the traced container, and a third
+// of it are sections that the drain does not read. The kernel can drop pages of a file when memory
+// is short. So libdw never sees compressed sections. A section that claims to grow more than
+// 64-fold is refused.
 #pragma once
 
 #include <cstdint>
@@ -19,17 +20,22 @@ namespace telinject {
 struct Unpacking {
   std::string directory = "/var/tmp";         // for such files, on a disk
   uint64_t worth_bytes = uint64_t{64} << 20;  // less is unpacked into memory
-  // Called every now and then, because a gigabyte takes seconds and the caller may need to show
-  // that it is alive.
+  // Called regularly, because a gigabyte takes seconds and the caller may have to show that it is
+  // alive.
   std::function<void()> progress = [] {};
 };
 // For the whole process, before any module is opened.
 void set_unpacking(Unpacking unpacking);
 
+// Whether a debug section of the file is stored compressed.
+bool is_compressed(const ElfFile& file);
+
+// The total size that the compressed sections of the file claim.
+uint64_t unpacked_bytes(const ElfFile& file);
+
 // An ELF file with the debug sections of `file` that names and lines come from, unpacked; under the
-// path of `file`. Null if nothing is compressed, or so little, and in such a way, that it is left
-// to libelf; and, with the reason in *problem, if the folder has no room for it or the sections are
-// damaged. What libelf cannot unpack (zstd) is then unpacked into memory here, up to a gigabyte.
+// path of `file`. Null, with the reason in *problem, if they are damaged, too large, or there is no
+// room. If only the folder has none, it is told, and up to a gigabyte is unpacked into memory.
 std::shared_ptr<ElfFile> unpack_debug_info(const ElfFile& file, std::string* problem);
 
 }  // namespace telinject

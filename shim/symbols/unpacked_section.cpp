@@ -7,7 +7,10 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <string_view>
 #include <vector>
+
+#include "shim/symbols/reading_budget.h"
 
 namespace telinject {
 
@@ -19,7 +22,7 @@ constexpr uint32_t ELFCOMPRESS_ZSTD = 2;
 
 // What deflate can make of a byte; a header that claims more is damaged. zstd can make more of a
 // byte, but not of debug information.
-constexpr uint64_t kMostFromAByte = 1032;
+constexpr uint64_t kMostDeflated = 1032;
 constexpr size_t kChunkBytes = size_t{1} << 20;
 constexpr size_t kPieceBytes = size_t{4} << 20;  // of what is stored
 
@@ -90,7 +93,19 @@ bool read_compressed(std::span<const uint8_t> section, Compressed* out) {
   memcpy(&header, section.data(), sizeof header);
   *out = {header.ch_type, header.ch_size, section.subspan(sizeof header)};
   return (out->type == ELFCOMPRESS_ZLIB || is_zstd(*out)) &&
-         out->bytes / kMostFromAByte <= out->stored.size();
+         out->bytes / kMostDeflated <= out->stored.size();
+}
+
+bool read_compressed_gnu(std::span<const uint8_t> section, Compressed* out) {
+  constexpr std::string_view kMagic = "ZLIB";
+  constexpr size_t kHeaderBytes = 12;
+  if (section.size() < kHeaderBytes || memcmp(section.data(), kMagic.data(), kMagic.size()) != 0) {
+    return false;
+  }
+  uint64_t bytes = 0;
+  for (size_t i = kMagic.size(); i < kHeaderBytes; i++) bytes = bytes << 8 | section[i];
+  *out = {ELFCOMPRESS_ZLIB, bytes, section.subspan(kHeaderBytes)};
+  return bytes / kMostDeflated <= out->stored.size();
 }
 
 bool is_zstd(const Compressed& section) {
@@ -118,6 +133,7 @@ Unpacked unpack_section(const FileImage& image, const Compressed& section,
       from = piece = left.first(std::min(left.size(), kPieceBytes));
       left = left.subspan(piece.size());
     }
+    ReadingBudget::spend();
     std::span<uint8_t> room(chunk);
     size_t before = from.size();
     step = decoder->step(&from, &room);

@@ -6,6 +6,7 @@
  * first event. It uses no heap and, after a sandbox is closed, no system call but write and exit.
  *
  *     calls N       N calls of work(), which is instrumented; prints their sum
+ *     sleep N       N milliseconds
  *     in            the steps that follow happen inside of a call of inside(), which is
  * instrumented to FILE       what is printed goes there, by descriptor 200, and not to stdout fds
  * prints the open descriptors below 200 reap          waits until there is no child any more;
@@ -104,6 +105,8 @@ static PLAIN int steps(char** step) {
       int n = atoi(*++step);
       for (int i = 1; i <= n; i++) work(i);
       say("%s %ld\n", "sum", sum);
+    } else if (strcmp(name, "sleep") == 0) {
+      usleep((useconds_t)atoi(*++step) * 1000); /* milliseconds */
     } else if (strcmp(name, "in") == 0) {
       return inside(step + 1);
     } else if (strcmp(name, "to") == 0) {

@@ -7,6 +7,13 @@ of other measurements. Ratios are of one repetition, so that a machine that is s
 all; their base is the mean of two untraced servers, and the second's own ratio shows what is left of the
 noise. Processor time is the worker's: on a machine with other work to do it tells more than the requests
 that were answered.
+
+The library's share of the worker's time is counted by perf, where that is installed:
+
+    perf record -e cpu-clock -F 997 -p WORKER -o FILE -- sleep SECONDS     (beside wrk)
+    perf report -i FILE --sort dso --stdio
+
+It does not depend on what else the machine does, nor on where memory came to lie.
 """
 
 import os
@@ -22,9 +29,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
 from measure import let_drains_finish  # noqa: E402
+from teltest.proc import wait_for  # noqa: E402
 from teltest.web.authority import Authority  # noqa: E402
 from teltest.web.nginx import Nginx  # noqa: E402
-from teltest.web.processes import until  # noqa: E402
 
 CONNECTIONS = 64
 UNTRACED, AGAIN = "untraced", "untraced again"
@@ -36,6 +43,8 @@ CONFIGURATIONS = {
     "sampling 0.01": ({}, ("--sample-rate=0.01",)),
     "sampling 1.0": ({}, ()),
 }
+SHARED = ("sampling 0.01", "sampling 1.0")  # configurations whose share is counted
+MOST_SHARE = 3.1  # percent of the worker's time, plain, at 0.01
 KINDS = ("plain", "tls")
 _UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
@@ -53,7 +62,7 @@ def ask(cores, url, seconds):
 
 def worker_of(nginx):
     """The child of nginx's master, which may listen before it has one."""
-    return until(lambda: worker_below(nginx.server.process.pid), "nginx's worker")
+    return wait_for(lambda: worker_below(nginx.server.process.pid), "nginx's worker")
 
 
 def worker_below(pid):
@@ -73,6 +82,16 @@ def processor_ns(pid):
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
 
 
+def share_of_library(worker, data, seconds):
+    """Percent of the worker's samples that are in the library, for so long."""
+    subprocess.run(["perf", "record", "-e", "cpu-clock", "-F", "997", "-p", worker, "-o", data, "--",
+                    "sleep", str(seconds)], capture_output=True, check=True)
+    report = subprocess.run(["perf", "report", "-i", data, "--sort", "dso", "--stdio"], capture_output=True,
+                            text=True, check=True).stdout
+    found = re.search(r"(?m)^ *([0-9.]+)% +libtelinject", report)
+    return float(found.group(1)) if found else 0.0
+
+
 class Loads:
     """pinned: scripts/bench's: nginx on one core, drains and wrk on the others."""
 
@@ -81,6 +100,8 @@ class Loads:
         self.pinned = pinned
         self.authority = Authority(folder / "authority")
         self.said = {name: Counter() for name in CONFIGURATIONS}
+        self.told = Counter()  # exchanges in the summary, and requests that wrk had answered
+        self.answered = Counter()
 
     def start(self, name):
         traced = CONFIGURATIONS[name]
@@ -104,6 +125,7 @@ class Loads:
             for kind in KINDS:
                 before = processor_ns(worker)
                 rate, p99, requests = ask(self.pinned.drain, nginx.url(kind=kind), seconds)
+                self.answered[name] += requests
                 found[kind] = (rate, p99, (processor_ns(worker) - before) / 1000 / requests)
             nginx.stop()
         finally:
@@ -111,6 +133,28 @@ class Loads:
         text = (nginx.folder / "output.log").read_text()
         for number, what in re.findall(r"(?m)^ *lost +([0-9,]+) (.*)$", text):
             self.said[name][what] += int(number.replace(",", ""))
+        for number in re.findall(r"(?m)^ *http +([0-9,]+) requests?,", text):
+            self.told[name] += int(number.replace(",", ""))
+        return found
+
+    def shares(self, repetitions, seconds):
+        """{kind: {configuration: [percent, ...]}}; None without perf."""
+        if shutil.which("perf") is None:
+            return None
+        found = {kind: {name: [] for name in SHARED} for kind in KINDS}
+        for name in [name for _ in range(repetitions) for name in SHARED]:
+            let_drains_finish()
+            nginx = self.start(name)
+            try:
+                worker = worker_of(nginx)
+                for kind in KINDS:
+                    with subprocess.Popen([*self.pinned.drain, "wrk", "-t", "1", "-c", str(CONNECTIONS), "-d",
+                                           f"{seconds + 1}s", nginx.url(kind=kind)],
+                                          stdout=subprocess.DEVNULL):
+                        found[kind][name].append(share_of_library(worker, self.folder / "perf.data", seconds))
+                nginx.stop()
+            finally:
+                nginx.server.kill()
         return found
 
     def measure(self, repetitions, seconds):
@@ -152,15 +196,33 @@ def show(report):
               f"{'CPU us/request':>16}{'untraced/CPU':>18}{'min..max':>16}")
         for name, values in found.items():
             lost = "; ".join(f"{number:,} {what}" for what, number in report["said"][name].items())
+            told, answered = report["told"][name], report["answered"][name]
             print(f"  {name:16}{statistics.median(values['rates']):12,.0f}"
                   f"{mean_and_error(values['ratios']):>18}"
                   f"{span(values['ratios']):>16}{statistics.median(values['p99_ms']):9.2f}"
                   f"{statistics.median(values['cpu_us']):16.1f}"
                   f"{mean_and_error(values['cpu_ratios']):>18}"
-                  f"{span(values['cpu_ratios']):>16}{'   lost: ' + lost if lost else ''}")
+                  f"{span(values['cpu_ratios']):>16}"
+                  f"{f'   told {told:,} of {answered:,} (both kinds)' if told else ''}"
+                  f"{'   lost: ' + lost if lost else ''}")
+    show_shares(report["shares"])
+
+
+def show_shares(shares):
+    if shares is None:
+        print("\n  perf is not installed: the library's share of nginx's time was not counted")
+        return
+    title = f"by perf; plain, sampling 0.01: {MOST_SHARE} % at most"
+    print(f"\nlibtelinject's share of the worker's time, {title}\n")
+    for kind, found in shares.items():
+        for name, percents in found.items():
+            print(f"  {kind:6}{name:16}{statistics.mean(percents):6.2f} %   "
+                  f"({min(percents):.2f}..{max(percents):.2f})")
 
 
 def measure_http(folder, pinned, repetitions, seconds):
     loads = Loads(folder, pinned)
     load = loads.measure(repetitions, seconds)
-    return {"load": load, "said": loads.said}
+    shares = loads.shares(max(2, repetitions // 2), seconds)
+    return {"load": load, "said": loads.said, "told": loads.told, "answered": loads.answered,
+            "shares": shares}

@@ -3,9 +3,13 @@
 TELINJECT_BUILD names the build tree to test; without it it is build/ of this repository.
 """
 
+import pathlib
+import tempfile
+
 import pytest
 
-pytest.register_assert_rewrite("traced")  # or a failed run says no more than AssertionError
+# Or a failed run says no more than AssertionError.
+pytest.register_assert_rewrite("traced", "bad_input", "noticed", "telcc_runs")
 
 from telrun_pair import Pair
 from teltest.run import build_directory
@@ -41,6 +45,19 @@ def ways(build, tmp_path):
     made = Ways(build, tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def place(ways):
+    """A folder that every user may enter, for what programs of other users use; the trace is written there,
+    by its owner. (pytest's own folders are for one user.)"""
+    with tempfile.TemporaryDirectory(prefix="telinject-place-", dir="/tmp") as folder:
+        made = pathlib.Path(folder)
+        made.chmod(0o755)
+        ways.trace = made / "trace.jsonl"
+        ways.environment["TELEMETRY_FILE"] = str(ways.trace)
+        yield made
+        ways.close()
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import subprocess
 import pytest
 from teltest.run import REPOSITORY, build_directory
 
-COPIED = ["CMakeLists.txt", "CMakePresets.json", "CONTRIBUTING.md", "LICENSE", "README.md", "arch", "cmake",
-          "docs", "hooks", "preload", "scripts", "shim", "tests", ".ci", ".clang-format", ".clang-tidy",
-          ".shellcheckrc", ".gitignore"]
+COPIED = ["CMakeLists.txt", "CMakePresets.json", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md",
+          "arch", "cmake", "docs", "hooks", "preload", "scripts", "shim", "tests", ".ci", ".clang-format",
+          ".clang-tidy", ".shellcheckrc", ".gitignore", "contrib"]
 TIMEOUT = 600
 # In front of the compiler, for a copy of the source: what is made of nothing that was edited there is
 # the object in the repository's build tree. The files that the object is made of are named relative to
@@ -115,7 +115,8 @@ def copy(whole):
     whole.restore()
 
 
-@pytest.mark.parametrize("check", ["layers", "shell", "format", "settings", "docs"])
+@pytest.mark.parametrize("check", ["layers", "shell", "printing", "format", "settings", "schema",
+                                   "docs"])
 def test_passes_on_what_is_right(copy, check):
     copy.run(copy.root / "scripts/checks" / check)
 
@@ -173,6 +174,25 @@ def test_shell(copy, first):
     assert "SC2086" in copy.complaint("shell")
 
 
+@pytest.mark.parametrize("name, line", [
+    ("shim/drain/report/summary.cpp", 'void f() { fprintf(stderr, "%s", getenv("HOME")); }'),
+    ("shim/drain/base/warn.cpp", "void f(const char* s) { std::cerr << s; }"),
+    ("shim/cli/run.cpp", 'void f(const char* s) { (void)!write(2, s, 1); }'),
+    ("shim/cli/options.cpp", "void f(const char* s) { perror(s); }"),
+    ("preload/start/start.cpp", "void f(const char* s) { sys::call(SYS_write, 2, sys::arg(s), 1); }"),
+    ("shim/drain/spans/final_reports.cpp",
+     "void f() { StandardError::get().write_events(summary(), 1, nullptr); }"),
+])
+def test_printing(copy, name, line):
+    copy.edit(name, None, line + "\n")
+    assert name in copy.complaint("printing")
+
+
+def test_printing_without_escapes(copy):
+    copy.edit("shim/cli/warn.cpp", "add_printable(", "add(")
+    assert "shim/cli/warn.cpp" in copy.complaint("printing")
+
+
 def test_docs(copy):
     wrong = "\nSee `hooks/nope.cpp` and [costs](costs.md#nowhere).\n" + "word " * 30 + "\n"
     copy.edit("docs/http.md", None, wrong)
@@ -188,6 +208,27 @@ def test_settings(copy):
     assert "-| `BUG` |" in text and "+| `DEBUG` |" in text and "--write" in text
     copy.run(copy.root / "scripts/checks/settings", "--write")
     copy.run(copy.root / "scripts/checks/settings")
+
+
+@pytest.mark.parametrize("name, old, new", [
+    ("shim/events/telemetry-v3.schema.json", '"maxLength": 200', '"maxLength": 2000'),
+    ("docs/events.md", "| `longjmp` |", "| `jump` |"),
+    ("docs/schema.md", "| `url.full` | string |", "| `url.full` | int |"),
+    ("contrib/elastic/elasticsearch-template.json", '"type": "date_nanos"', '"type": "date"'),
+    ("contrib/elastic/opensearch-template.json", '"type": "flat_object"', '"type": "object"')])
+def test_schema(copy, name, old, new):
+    copy.edit(name, old, new)
+    text = copy.complaint("schema")
+    assert f"--- {name}" in text
+    assert f"not what the registry says: {name}: scripts/checks/schema --fix" in text
+    copy.run(copy.root / "scripts/checks/schema", "--fix")
+    assert old in (copy.root / name).read_text()
+    copy.run(copy.root / "scripts/checks/schema")
+
+
+def test_schema_changes_are_explained(copy):
+    copy.edit("docs/schema-changes.md", "## 3.0.0", "## 2.9.9")
+    assert "new in 3.0.0: docs/schema-changes.md has no section for that" in copy.complaint("schema")
 
 
 @pytest.mark.long

@@ -1,6 +1,6 @@
 """A drain that dies under a bare LD_PRELOAD: the program says so at its end, once, and where it may.
 
-(test_bad_input.py has that the program does not wait for it, and that what it executes has a drain again.)
+(test_bad_drains.py has that the program does not wait for it, and that what it executes has a drain again.)
 """
 
 import os
@@ -8,8 +8,8 @@ import signal
 import subprocess
 
 import pytest
+from teltest.proc import comm, wait_for
 from teltest.run import build
-from ways import comm, wait_for
 
 SOURCE = r"""
 #include <fcntl.h>

@@ -10,9 +10,9 @@ import subprocess
 import sys
 
 import pytest
+from teltest.proc import children_of, comm, wait_for
 from teltest.run import clean_environment, tool
 from traced import Traced, tree
-from ways import wait_for
 
 ENDS = ("SIGSEGV", "SIGABRT", "SIGKILL", "3")
 
@@ -140,9 +140,4 @@ def test_exchange_that_is_open_when_a_signal_comes(tmp_path, launcher, name):
 
 def process_of(telrun):
     """telrun's program: its child that is not the drain."""
-    with open(f"/proc/{telrun}/task/{telrun}/children", encoding="ascii") as file:
-        for pid in map(int, file.read().split()):
-            with open(f"/proc/{pid}/comm", encoding="ascii") as name:
-                if name.read() != "telinject-drain\n":
-                    return pid
-    return None
+    return next((pid for pid in children_of(telrun) if comm(pid) not in ("telinject-drain", "")), None)

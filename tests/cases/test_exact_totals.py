@@ -80,7 +80,7 @@ def test_the_summary_of_exact_totals(program, tmp_path):
     settings = {"SAMPLE_RATE": "0.01", "TELEMETRY_TOTALS": "exact", "TELEMETRY_ON_FULL": "block",
                 "TELEMETRY_SUMMARY": "always"}
     said = run([program, ROOTS, EACH], tmp_path / "events.jsonl", settings=settings).stderr.decode()
-    assert "estimated" not in said and "by --sample-rate; the totals below have them" in said
+    assert "estimated" not in said and "by --sample-rate; the totals below include them" in said
     assert any(line.split()[:2] == ["leaf", f"{CALLS['leaf']:,}"] for line in said.splitlines()), said
 
 

@@ -4,10 +4,10 @@ import subprocess
 
 import pytest
 from http_clients import clients  # noqa: F401
+from teltest.proc import wait_for
 from teltest.run import APPS, build, clean_environment, run, tool
 from teltest.web.exchanges import Exchanges
 from teltest.web.processes import free_ports
-from ways import wait_for
 
 
 @pytest.fixture(name="program", params=[("gcc", "-O0"), ("gcc", "-O2"), ("clang", "-O0"), ("clang", "-O2")],

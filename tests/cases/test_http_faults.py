@@ -12,9 +12,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from teltest.proc import children_of, comm, wait_for
 from teltest.run import APPS, build, clean_environment, run, tool
 from teltest.web.exchanges import Exchanges
-from teltest.web.processes import Server, free_ports, until
+from teltest.web.processes import Server, free_ports
 from teltest.web.site import Site
 from teltest.web.tap import Tap
 
@@ -104,10 +105,6 @@ def test_server_closes_at_random_points(tmp_path):
 
 # Killed in the middle.
 
-def children_of(pid):
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
 @pytest.mark.parametrize("traced", ["client", "server"])
 def test_killed_in_the_middle(tmp_path, traced):
     """Whichever side it is: the exchange is closed, and says why. (How much of the body had passed died with
@@ -124,7 +121,7 @@ def test_killed_in_the_middle(tmp_path, traced):
                                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                                env=environment)
             if mode == "server":
-                until(lambda: listening(port), "the server")
+                wait_for(lambda: listening(port), "the server")
         for process in processes.values():
             assert process.stdout.readline() == b"held\n"
         telrun = processes[traced]
@@ -138,10 +135,6 @@ def test_killed_in_the_middle(tmp_path, traced):
     each, = checked(tmp_path / "events").all
     assert (each.role, each.key(), each.error) == (traced, ("GET", "/held", 200), "killed")
     assert each.response["attributes"]["telinject.http.end"] == "killed"
-
-
-def comm(pid):
-    return Path(f"/proc/{pid}/comm").read_text()
 
 
 def listening(port):
@@ -193,7 +186,7 @@ def test_random_pieces(tmp_path, traced, seed):
              str(2 * seed + number)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment))
         if mode == "server":
-            until(lambda: listening(port), "the server")
+            wait_for(lambda: listening(port), "the server")
     printed = [process.communicate(timeout=TIMEOUT)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     assert printed == [b"%d\n" % len(REQUESTS), b"%d\n" % len(RESPONSES)]

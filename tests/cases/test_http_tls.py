@@ -1,12 +1,12 @@
 """TLS libraries, and programs that use them: they work and send as without us."""
 
 import re
-import socket
 import subprocess
-import time
 
 import pytest
 from http_clients import TRACEPARENT, clients  # noqa: F401
+from teltest.proc import wait_for
+from teltest.web.processes import answers, free_ports
 
 PYTHON = "/usr/bin/python3"
 
@@ -92,22 +92,16 @@ class Http2Server:
             (folder / name).write_bytes(b"hello\n" * 100)
         self.log = folder / "nghttpd.log"
         key = clients.certificate.with_name("key.pem")
-        self.port = free_port()
+        self.port, = free_ports(1)
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 ["nghttpd", "-v", "-a", "127.0.0.1", "-d", folder, str(self.port), key,
                  clients.certificate], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        end = time.monotonic() + 30
-        while not self.answers():
-            assert self.process.poll() is None and time.monotonic() < end, self.log.read_text()
-            time.sleep(0.02)
+        wait_for(self.listens, "nghttpd")
 
-    def answers(self):
-        try:
-            socket.create_connection(("127.0.0.1", self.port)).close()
-        except OSError:
-            return False
-        return True
+    def listens(self):
+        assert self.process.poll() is None, self.log.read_text()
+        return answers(("127.0.0.1", self.port))
 
     def traceparents(self):
         return re.findall(r"traceparent: (\S+)", self.log.read_text())
@@ -169,33 +163,22 @@ http {{
 """
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
-
-
 def test_nginx(clients, tmp_path):
     """A server with worker processes, TLS, HTTP/1 and 2, files and a server behind it."""
     folder = tmp_path / "nginx"
     folder.mkdir()
     (folder / "file").write_bytes(bytes(range(256)) * 2048)
-    answers, answer = {}, tmp_path / "answer"  # the last one, should a request be repeated
+    said, answer = {}, tmp_path / "answer"  # the last one, should a request be repeated
     for way in ("alone", "telrun", "preload"):
-        port = free_port()
+        port, = free_ports(1)
         (folder / "nginx.conf").write_text(NGINX.format(
             folder=folder, port=port, certificate=clients.certificate, upstream=clients.plain.url(""),
             key=clients.certificate.with_name("key.pem")))
         server = clients.ways.start(["/usr/sbin/nginx", "-e", "stderr", "-p", folder, "-c",
                                      folder / "nginx.conf"], way, clients.environment)
-        end = time.monotonic() + 30
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except OSError:
-                assert server.poll() is None and time.monotonic() < end
-                time.sleep(0.02)
-        answers[way] = []
+        wait_for(lambda: answers(("127.0.0.1", port)) or server.poll() is not None, "nginx")
+        assert server.poll() is None
+        said[way] = []
         for version in ("--http1.1", "--http2"):
             for path in ("file", "old", "missing", "proxied/x", "file"):
                 # Answers without what tells one run from the other.
@@ -204,10 +187,10 @@ def test_nginx(clients, tmp_path):
                      "%{http_code} %{http_version}", "-d", "a=b", "-X", "GET", "-o", answer,
                      f"https://localhost:{port}/{path}"], capture_output=True, check=True,
                     env=clients.environment | {"PATH": "/usr/bin:/bin"})
-                answers[way].append((client.stdout, answer.read_bytes()))
+                said[way].append((client.stdout, answer.read_bytes()))
         master = int((folder / "nginx.pid").read_text())
         subprocess.run(["kill", "-QUIT", str(master)], check=True)
         assert server.wait(60) == 0
         assert b"alert" not in (folder / "error.log").read_bytes()
-    assert answers["telrun"] == answers["alone"]
-    assert answers["preload"] == answers["alone"]
+    assert said["telrun"] == said["alone"]
+    assert said["preload"] == said["alone"]

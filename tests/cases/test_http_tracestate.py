@@ -5,10 +5,11 @@ import shutil
 import subprocess
 
 import pytest
+from teltest.proc import wait_for
 from teltest.recording_server import RecordingServer
 from teltest.run import run
 from teltest.web.exchanges import Exchanges
-from teltest.web.processes import free_ports, until
+from teltest.web.processes import free_ports
 
 PYTHON = "/usr/bin/python3"
 TRACE, SPAN, STATE = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "vendor=a:b@1,other=x y"
@@ -117,11 +118,11 @@ def test_http2(tmp_path):
         server = subprocess.Popen(["nghttpd", "-v", "--no-tls", "-d", tmp_path, str(port)], stdout=out,
                                   stdin=subprocess.DEVNULL)
     try:
-        until(lambda: b"listen" in log.read_bytes(), "nghttpd listens")
+        wait_for(lambda: b"listen" in log.read_bytes(), "nghttpd listens")
         result = run(["nghttp", "-n", f"http://127.0.0.1:{port}/log"], tmp_path / "events.jsonl",
                      settings={"TELEMETRY_ON_FULL": "block"}, environment=GIVEN, timeout=60)
         assert result.status == 0, result.stderr
-        until(lambda: b"tracestate" in log.read_bytes(), "the request's fields are in the log")
+        wait_for(lambda: b"tracestate" in log.read_bytes(), "the request's fields are in the log")
     finally:
         server.kill()
         server.wait()

@@ -5,6 +5,7 @@ the same as in the build tree, and needs nothing of that.
 import os
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from teltest.events import read_events
@@ -93,6 +94,15 @@ def test_destdir(build, tmp_path):
     assert (staged / "bin/telrun").read_text().startswith(f"#!{prefix}/bin/telinject run\n")
     shutil.move(staged, prefix)
     check_traces(prefix, tmp_path, "gcc")
+
+
+def test_installations_at_once(build, tmp_path):
+    """From one build tree to several places: each telrun names the telinject beside it."""
+    places = [tmp_path / f"place{number}" for number in range(8)]
+    with ThreadPoolExecutor(len(places)) as pool:
+        list(pool.map(lambda place: installed(build, place), places))
+    for place in places:
+        assert (place / "bin/telrun").read_text().startswith(f"#!{place}/bin/telinject run\n")
 
 
 @pytest.mark.parametrize("folder", ["lib/x86_64-linux-gnu", "lib64"])

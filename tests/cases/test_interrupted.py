@@ -21,6 +21,7 @@ import pytest
 from teltest import schema
 from teltest.check import check_tree
 from teltest.events import read_events
+from teltest.proc import wait_for
 from teltest.run import APPS, build, clean_environment, tool
 
 
@@ -49,18 +50,12 @@ class Pipe:
         os.close(self.fd)
 
 
-def wait_until(true, do=lambda: time.sleep(0.01), seconds=60):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        do()
-
-
 def wait_for_the_end_of(program, telrun):
     """By what it leaves: its number. telrun has then reaped it."""
-    wait_until(lambda: telrun.poll() is not None or program.exists() and program.read_text().endswith("\n"))
+    wait_for(lambda: telrun.poll() is not None or program.exists() and program.read_text().endswith("\n"),
+             "the program's number")
     number = program.read_text().strip()
-    wait_until(lambda: not os.path.exists(f"/proc/{number}"))
+    wait_for(lambda: not os.path.exists(f"/proc/{number}"), "the program's end")
 
 
 def start_and_wait_for_the_end(command, pipe, tmp_path, **settings):
@@ -84,6 +79,20 @@ def finish(telrun, pipe):
     return err.decode()
 
 
+def interrupt(telrun, pipe, number):
+    """Returns what is said."""
+    telrun.send_signal(number)
+    # The drain hears of it while it waits for room for what it has in hand.
+    status = Path(f"/proc/{telrun.pid}/status")
+    wait_for(lambda: re.search(r"ShdPnd:\s0+\n", status.read_text()), "the signal to be taken")
+    for _ in range(200):
+        time.sleep(0.01)
+        pipe.bytes += os.read(pipe.fd, 1 << 16)
+        if telrun.poll() is not None:
+            break
+    return finish(telrun, pipe)
+
+
 @pytest.fixture(scope="module")
 def busy():
     return [build("busy", [APPS / "output/busy.c"], "gcc", ("-O0",), ("-pthread",)), "30000"]
@@ -95,6 +104,21 @@ def unpacked(path, data):
     return subprocess.run(["zstdcat"], input=bytes(data), capture_output=True, check=True, timeout=60).stdout
 
 
+@pytest.mark.parametrize("output, words", [
+    ("file,otlp", r"--output=file,otlp -o (\S+)"), ("file,http", r"--output=file,http -o (\S+)"),
+    ("file", r"-o (\S+)")])
+def test_the_command_has_all_outputs(busy, tmp_path, output, words):
+    """The receivers are not there, which nothing waits for."""
+    pipe = Pipe(tmp_path / "events")
+    telrun = start_and_wait_for_the_end(busy, pipe, tmp_path, TELEMETRY_OUTPUT=output,
+                                        RECEIVER_URL="http://127.0.0.1:1", TELEMETRY_EXIT_WAIT="100",
+                                        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
+    said = interrupt(telrun, pipe, signal.SIGINT)
+    line = re.search(rf"interrupted: .* this writes the rest: telinject convert {words} \S+ && rm", said)
+    assert line, said
+    assert line[1] == str(pipe.path)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("number, options, name", [
     (signal.SIGINT, {}, "events"),
@@ -104,16 +128,7 @@ def unpacked(path, data):
 def test_the_rest_is_converted(busy, tmp_path, number, options, name):
     pipe = Pipe(tmp_path / name)
     telrun = start_and_wait_for_the_end(busy, pipe, tmp_path, **options)
-    telrun.send_signal(number)
-    # The drain hears of it while it waits for room for what it has in hand.
-    status = Path(f"/proc/{telrun.pid}/status")
-    wait_until(lambda: re.search(r"ShdPnd:\s0+\n", status.read_text()))
-    for _ in range(200):
-        time.sleep(0.01)
-        pipe.bytes += os.read(pipe.fd, 1 << 16)
-        if telrun.poll() is not None:
-            break
-    said = finish(telrun, pipe)
+    said = interrupt(telrun, pipe, number)
     first = unpacked(pipe.path, pipe.bytes)
     beginning, size = first.count(b"\n"), len(pipe.bytes)
     assert beginning > 0 and first.endswith(b"\n")
@@ -226,7 +241,7 @@ def test_a_bar_is_drawn(busy, tmp_path):
     summary comes."""
     pipe, screen = Pipe(tmp_path / "events"), Screen()
     telrun = run_on(screen, busy, pipe, tmp_path, "--detail=lean")
-    wait_until(lambda: BAR.fullmatch(screen.lines()[-1]), screen.read)
+    wait_for(lambda: BAR.fullmatch(screen.lines()[-1]), "the bar", pause=screen.read)
     assert screen.lines()[0] == "left standing"
     reader = threading.Thread(target=pipe.read_on)
     reader.start()
@@ -265,15 +280,15 @@ def test_the_bar_makes_room_for_a_shell(busy, tmp_path):
     """ctrl-Z: the line is gone before the shell writes its prompt, and comes again with fg."""
     pipe, screen = Pipe(tmp_path / "events"), Screen()
     shell = run_on(screen, busy, pipe, tmp_path, "--detail=lean", shell=STOPPED_FOR_A_WHILE)
-    wait_until(lambda: BAR.fullmatch(screen.lines()[-1]), screen.read)
+    wait_for(lambda: BAR.fullmatch(screen.lines()[-1]), "the bar", pause=screen.read)
     os.write(screen.main, b"\x1a")
-    wait_until(lambda: "ready>" in screen.lines(), screen.read)
+    wait_for(lambda: "ready>" in screen.lines(), "the prompt", pause=screen.read)
     assert screen.lines()[0] == "left standing"
     assert not any("writing events" in line for line in screen.lines()), screen.lines()
-    wait_until(lambda: BAR.fullmatch(screen.lines()[-1]), screen.read)
+    wait_for(lambda: BAR.fullmatch(screen.lines()[-1]), "the bar", pause=screen.read)
     assert screen.lines()[-2] == "ready>"
     pipe.read_on()
-    wait_until(lambda: shell.poll() is not None, screen.read)
+    wait_for(lambda: shell.poll() is not None, "the shell's end", pause=screen.read)
     assert shell.returncode == 0
 
 

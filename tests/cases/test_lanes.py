@@ -47,6 +47,20 @@ def test_beyond_the_bound_calls_are_dropped_whole_and_told_where(outrun, tmp_pat
     assert functions["step"]["calls"] * 48 < 16 << 20
 
 
+def test_forked_children_whose_calls_find_no_room(outrun, tmp_path):
+    """The drain sees their lanes when they have ended: what was lost until then is told all the same."""
+    children, calls = 3, 200000
+    result, totals, functions = totals_of([outrun, str(calls), "0", str(children)], tmp_path,
+                                          TELEMETRY_QUEUE_BYTES=str(SMALL), TELEMETRY_SPOOL_MAX="0")
+    lost = totals["lost_calls"]
+    recorded = sum(functions[name]["calls"] for name in ("work", "step") if name in functions)
+    assert lost > children * calls / 2
+    assert recorded + lost == children * (calls + 1)
+    told = [event["attributes"]["telinject.lost_calls"] for event in result.events()
+            if "telinject.loss_reason" in event["attributes"]]
+    assert sum(told) == lost
+
+
 @pytest.mark.alone  # the drain gets a processor within a tenth of a second
 def test_a_dropping_program_waits_a_moment_where_the_disk_has_room(outrun, tmp_path):
     """It calls faster than the drain moves records from memory to the disk, which gets no processor at

@@ -6,7 +6,7 @@ import os
 import stat
 
 import pytest
-from teltest import platforms
+from teltest import clouds, platforms
 from teltest.where import look
 
 
@@ -67,7 +67,7 @@ def test_without_a_home(tmp_path, ec2, cache):
     [
         {"proc/sys/kernel/random/boot_id": "11111111-2222-3333-4444-555555555555\n"},
         {"proc/self/cgroup": "0::/docker/" + "cd" * 32 + "\n"},
-        {platforms.DMI + "board_asset_tag": "i-0fffffffffffffff\n"},
+        {clouds.DMI + "board_asset_tag": "i-0fffffffffffffff\n"},
     ],
 )
 def test_a_copied_image_does_not_lie(tmp_path, ec2, cache, change):

@@ -5,8 +5,9 @@ carry what is known. One line tells why, to whoever asks for it.
 import json
 
 import pytest
-from teltest import platforms
+from teltest import clouds, platforms, pods
 from teltest.fake_http import FAULTS, BlackHole, FakeServer
+from teltest.web.processes import refusing
 from teltest.where import look, program
 
 # What firmware and the like say of each, when nobody answers.
@@ -95,10 +96,9 @@ def test_black_holes(tmp_path, figure, name):
 
 
 def test_nobody_listens(tmp_path):
-    with platforms.running("ec2", tmp_path) as platform:
-        with FakeServer({}) as gone:
-            address = gone.url
-        seen = look(tmp_path, platform.settings(AWS_EC2_METADATA_SERVICE_ENDPOINT=address))
+    with platforms.running("ec2", tmp_path) as platform, refusing() as port:
+        seen = look(tmp_path, platform.settings(
+            AWS_EC2_METADATA_SERVICE_ENDPOINT=f"http://127.0.0.1:{port}"))
         assert seen.cloud == KNOWN["ec2"]
         one_line(seen)
 
@@ -113,7 +113,7 @@ def test_the_settings_own_deadline(tmp_path):
 
 def test_version_1_is_never_asked(tmp_path):
     """A service without tokens: version 1 would answer to anybody."""
-    routes = {("GET", "/latest/dynamic/instance-identity/document"): platforms.Answer(platforms.IDENTITY)}
+    routes = {("GET", "/latest/dynamic/instance-identity/document"): platforms.Answer(clouds.IDENTITY)}
     with platforms.running("ec2", tmp_path) as platform, FakeServer(routes) as old:
         seen = look(tmp_path, platform.settings(AWS_EC2_METADATA_SERVICE_ENDPOINT=old.url))
         assert seen.cloud == KNOWN["ec2"]
@@ -163,8 +163,8 @@ def test_an_api_server_that_fails(tmp_path, fault):
             "cluster_name": "mine",
             "namespace_name": "web",
             "pod_name": "shop-7d4c8f9b-xk2j9",
-            "pod_uid": platforms.POD_UID,
-            "container_id": platforms.CONTAINER_ID,
+            "pod_uid": pods.POD_UID,
+            "container_id": pods.CONTAINER_ID,
             "service_account_name": "shop-sa",
             "cpu_limit": "2",
             "pod_labels": {"app": "shop"},
@@ -174,7 +174,7 @@ def test_an_api_server_that_fails(tmp_path, fault):
 
 def test_an_api_server_with_another_certificate(tmp_path):
     with platforms.running("eks", tmp_path) as platform:
-        _, other = platforms.make_certificates(tmp_path / "other")
+        _, other = pods.make_certificates(tmp_path / "other")
         (platform.root / "var/run/secrets/kubernetes.io/serviceaccount/ca.crt").write_text(other)
         seen = look(tmp_path, platform.settings())
         assert seen.k8s["pod_name"] == "shop-7d4c8f9b-xk2j9" and "pod_phase" not in seen.k8s
@@ -215,7 +215,7 @@ def test_rbac_says_no(tmp_path, denied, missing):
     with platforms.running("eks", tmp_path) as platform:
         api = next(server for server in platform.servers if server.scheme == "https")
         token = (platform.root / "var/run/secrets/kubernetes.io/serviceaccount/token").read_text()
-        api.routes = platforms.kubernetes_routes(token, "aws", "prod-eks", denied)
+        api.routes = pods.kubernetes_routes(token, "aws", "prod-eks", denied)
         seen = look(tmp_path, platform.settings(K8S_CLUSTER_NAME="prod-eks"))
         if missing is None:
             missing = platform.k8s.keys() - {
@@ -236,16 +236,16 @@ def test_the_api_can_be_left_alone(tmp_path):
     with platforms.running("eks", tmp_path) as platform:
         api = next(server for server in platform.servers if server.scheme == "https")
         seen = look(tmp_path, platform.settings(DISABLE_K8S_API="true"))
-        assert api.requests == [] and seen.k8s["pod_uid"] == platforms.POD_UID
+        assert api.requests == [] and seen.k8s["pod_uid"] == pods.POD_UID
 
 
 def test_the_downward_api_alone(tmp_path):
     """No service account is mounted; the variables of the seeds."""
-    root = platforms.write_root(tmp_path / "root", {"proc/self/cgroup": platforms.CGROUP_V1_POD})
+    root = platforms.write_root(tmp_path / "root", {"proc/self/cgroup": pods.CGROUP_V1_POD})
     variables = {
         "K8S_CLUSTER_NAME": "c",
         "HOSTNAME": "shop-1",
-        "POD_UID": platforms.POD_UID,
+        "POD_UID": pods.POD_UID,
         "CONTAINER_NAME": "main",
         "NODE_NAME": "node-1",
         "DEPLOYMENT_NAME": "shop",
@@ -266,9 +266,9 @@ def test_the_downward_api_alone(tmp_path):
     assert seen.k8s == {
         "cluster_name": "c",
         "pod_name": "shop-1",
-        "pod_uid": platforms.POD_UID,
+        "pod_uid": pods.POD_UID,
         "container_name": "main",
-        "container_id": platforms.CONTAINER_ID,
+        "container_id": pods.CONTAINER_ID,
         "node_name": "node-1",
         "deployment_name": "shop",
         "service_account_name": "shop-sa",

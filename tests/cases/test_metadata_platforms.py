@@ -7,7 +7,7 @@ import re
 import subprocess
 
 import pytest
-from teltest import platforms
+from teltest import clouds, platforms, pods
 from teltest.events import read_events
 from teltest.run import tool
 from teltest.schema import errors_of
@@ -81,14 +81,14 @@ def test_the_machine_of_the_test_is_local(tmp_path):
 @pytest.mark.parametrize(
     "files",
     [
-        {platforms.DMI + "sys_vendor": "GOOGLE\n", platforms.DMI + "product_name": "Eve\n"},  # a Chromebook
+        {clouds.DMI + "sys_vendor": "GOOGLE\n", clouds.DMI + "product_name": "Eve\n"},  # a Chromebook
         {
-            platforms.DMI + "sys_vendor": "Microsoft Corporation\n",
-            platforms.DMI + "product_name": "Virtual Machine\n",
-            platforms.DMI + "chassis_asset_tag": "7783-0000\n",
+            clouds.DMI + "sys_vendor": "Microsoft Corporation\n",
+            clouds.DMI + "product_name": "Virtual Machine\n",
+            clouds.DMI + "chassis_asset_tag": "7783-0000\n",
         },  # Hyper-V at home
-        {platforms.DMI + "sys_vendor": "Xen\n", platforms.DMI + "product_uuid": "12345678-ec2\n"},
-        {platforms.DMI + "sys_vendor": "QEMU\n"},
+        {clouds.DMI + "sys_vendor": "Xen\n", clouds.DMI + "product_uuid": "12345678-ec2\n"},
+        {clouds.DMI + "sys_vendor": "QEMU\n"},
     ],
 )
 def test_machines_that_are_no_cloud(tmp_path, files):
@@ -109,7 +109,7 @@ def test_machines_that_are_no_cloud(tmp_path, files):
     "files",
     [
         {"sys/hypervisor/uuid": "ec2e1916-9099-7caf-fd21-012345abcdef\n"},
-        {platforms.DMI + "bios_version": "4.11.amazon\n", platforms.DMI + "sys_vendor": "Xen\n"},
+        {clouds.DMI + "bios_version": "4.11.amazon\n", clouds.DMI + "sys_vendor": "Xen\n"},
     ],
 )
 def test_older_machines_of_amazon(tmp_path, files):
@@ -146,11 +146,11 @@ def test_a_cluster_of_ones_own_on_ec2_is_not_eks(tmp_path):
     """Kubernetes there, but its tokens are not Amazon's."""
     with contextlib.ExitStack() as stack:
         make = platforms.Maker(stack, tmp_path)
-        environment, root = make.cluster("other", "aws", platforms.EC2_DMI)
-        imds = make.serve(platforms.imds_routes())
+        environment, root = make.cluster("other", "aws", clouds.EC2_DMI)
+        imds = make.serve(clouds.imds_routes())
         environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = imds.url
         platform = platforms.Platform(
-            "own", environment, root, platforms.EC2_CLOUD, platforms.K8S, platforms.PUBLIC_IP, make.servers
+            "own", environment, root, clouds.EC2_CLOUD, pods.K8S, clouds.PUBLIC_IP, make.servers
         )
         check(look(tmp_path, platform.settings()), platform)
 

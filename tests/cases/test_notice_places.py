@@ -1,60 +1,15 @@
-"""Nobody notices where tracing is hard: sandboxes, limits, other users and roots, PID 1, closed
-descriptors, no /proc; with an instrumented program (tests/apps/notice.c), whose calls must be traced all
-the same where that is possible, and with the same program not instrumented.
+"""Tracing goes unnoticed where tracing is hard: sandboxes, limits, other roots, PID 1, closed descriptors, no
+/proc; with an instrumented program (tests/apps/notice.c), whose calls must be traced all the same where
+that is possible, and with the same program not instrumented.
 """
 
 import os
 import resource
-import shutil
 import subprocess
 
 import pytest
-from teltest.run import APPS, build
+from noticed import ALL, CALLS, ROOT, USER, check, clean, needs_root, no_core, program
 from ways import TRACED, WAYS, without_numbers
-
-ROOT = os.geteuid() == 0
-USER = 65533
-
-needs_root = pytest.mark.skipif(not ROOT, reason="needs root")
-
-
-def notice(compiler="gcc", level="-O0", instrument=True):
-    return build("notice", [APPS / "notice.c"], compiler, (level, "-pthread"), ("-pthread",), instrument)
-
-
-BUILDS = [("gcc", "-O0", True), ("clang", "-O2", True), ("gcc", "-O2", False)]
-CALLS = 1000
-
-
-@pytest.fixture(params=BUILDS, ids=["gcc", "clang", "plain"])
-def program(request):
-    return Program(notice(*request.param), request.param[2])
-
-
-class Program:
-    def __init__(self, path, instrumented):
-        self.path = path
-        self.instrumented = instrumented
-
-    def command(self, steps):
-        return [self.path, *steps.split()]
-
-
-def check(ways, program, steps, expected=None, reachable=(), **start):
-    """The same all ways; and the calls are in the trace, `expected` of each function."""
-    outcome = None
-    for way in WAYS:
-        ways.forget()
-        got = ways.run(program.command(steps), way, **start)
-        got = got._replace(out=without_numbers(got.out), err=without_numbers(got.err))
-        outcome = outcome or got
-        assert got == outcome, way
-        if way in TRACED and program.instrumented and expected is not None:
-            assert ways.functions(sum(expected.values())) == expected, way
-    return outcome
-
-
-ALL = {"work": CALLS}
 
 SANDBOXES = {
     # steps before the first event: (events expected, status)
@@ -93,23 +48,6 @@ def test_sandbox_that_kills(ways, program):
     """What the program does against the rules has the same end."""
     outcome = check(ways, program, f"calls {CALLS} kill cwd", ALL, preexec_fn=no_core)
     assert outcome == (-31, b"sum 500500\n", b"")
-
-
-def no_core():
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-@needs_root
-@pytest.mark.parametrize("steps", [
-    "chroot {empty}", f"setuid {USER}", f"chroot {{empty}} setuid {USER}",
-    f"chroot {{empty}} setuid {USER} fork", f"setuid {USER} thread", f"chroot {{empty}} closefrom 3 fork",
-])
-def test_privileges_given_up(ways, program, tmp_path, steps):
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    outcome = check(ways, program, steps.format(empty=empty) + f" calls {CALLS} ids", ALL)
-    assert outcome.status == 3 and b"sum 500500" in outcome.out
-    assert not list(empty.iterdir())
 
 
 # Limits. A program that cannot be traced under them runs untraced; telrun may say so in one line.
@@ -161,61 +99,6 @@ def test_limit(ways, program, limit):
             assert extra == b""
             if program.instrumented:
                 assert ways.functions(CALLS) == ALL
-
-
-def clean(outcome):
-    return outcome._replace(out=without_numbers(outcome.out), err=without_numbers(outcome.err))
-
-
-def as_user(processes=None):
-    def prepare():
-        os.setgroups([])
-        os.setgid(USER)
-        os.setuid(USER)
-        if processes is not None:
-            resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
-    return prepare
-
-
-@pytest.fixture
-def for_users(ways, tmp_path):
-    """The program, the build and the trace's folder can be reached by another user."""
-    if not ROOT:
-        pytest.skip("needs root")
-    for path in (tmp_path, *tmp_path.parents):
-        if path != path.parent and not path.stat().st_mode & 0o001:
-            path.chmod(path.stat().st_mode | 0o011)
-    ways.trace.touch()
-    ways.trace.chmod(0o666)
-    ways.forget = lambda: ways.trace.write_bytes(b"")
-    ways.runtime.chmod(0o777)
-    reach = subprocess.run([ways.build / "bin/telinject", "version"], preexec_fn=as_user(),
-                           capture_output=True, check=False)
-    if reach.returncode != 0:
-        pytest.skip("the build tree is not readable for other users")
-    return ways
-
-
-def test_another_user(for_users, program):
-    outcome = check(for_users, program, f"calls {CALLS} ids", ALL, preexec_fn=as_user())
-    assert outcome == (3, b"sum 500500\nids 65533 65533\n", b"")
-
-
-@pytest.mark.parametrize("processes", range(1, 9))
-def test_few_processes(for_users, program, processes):
-    """ulimit -u: processes and threads of that user. Each further one lets a part of ours start."""
-    ways = for_users
-    command = program.command(f"calls {CALLS} status 7")
-    for way in TRACED:
-        ways.forget()
-        outcome = ways.run(command, way, preexec_fn=as_user(processes))
-        assert outcome[:2] == (7, b"sum 500500\n"), way
-        # A line for each process of ours that could not start another: telrun, the drain.
-        lines = outcome.err.splitlines()
-        assert len(lines) <= 2, outcome.err
-        assert all(line.startswith((b"telrun: ", b"telinject: ")) for line in lines), outcome.err
-        if outcome.err == b"" and program.instrumented:
-            assert ways.functions(CALLS) == ALL
 
 
 # PID 1 of a namespace.
@@ -391,130 +274,3 @@ def test_preload_that_was_set_is_kept(ways, program, tmp_path, preload):
         for value in values:
             words = [word for word in value.replace(":", " ").split() if word != ways.library]
             assert words == preload.replace(":", " ").split()
-
-
-@needs_root
-def test_set_user_id_program(for_users, program, tmp_path):
-    """The loader ignores the preload; nothing of ours shows, and its children are not traced either."""
-    ways = for_users
-    copy = tmp_path / "set-id"
-    shutil.copy2(program.path, copy)
-    os.chown(copy, USER - 1, USER)
-    copy.chmod(0o4755)
-    if os.statvfs(tmp_path).f_flag & os.ST_NOSUID:
-        pytest.skip("a file system without set-user-id")
-    outcome = ways.same([copy, *f"ids fds calls {CALLS} fork exec {program.path} ids".split()],
-                        clean=without_numbers, preexec_fn=as_user())
-    assert outcome.out.startswith(b"ids 65533 65532\n") and outcome.status == 3
-
-
-@needs_root
-@pytest.mark.parametrize("command", ["passwd -S nobody", "mount", "su nobody -c id", "newgrp no-such-group",
-                                     "chsh -s /nonsense"])
-def test_real_set_user_id_commands(for_users, command):
-    if shutil.which(command.split()[0]) is None:
-        pytest.skip("not here")
-    for_users.same(command.split(), preexec_fn=as_user())
-
-
-# Programs of other kinds.
-
-KINDS = {
-    # name: (compiler, flags, runs with the library)
-    "static": ("gcc", ["-static"]),
-    "static-pie": ("gcc", ["-static-pie"]),
-    "musl": ("musl-gcc", ["-idirafter", "/usr/include", "-idirafter", "/usr/include/x86_64-linux-gnu"]),
-    "musl static": ("musl-gcc", ["-static", "-idirafter", "/usr/include", "-idirafter",
-                                 "/usr/include/x86_64-linux-gnu"]),
-    "i386": ("gcc", ["-m32"]),
-    "asan gcc": ("gcc", ["-fsanitize=address"]),
-    "asan gcc static": ("gcc", ["-fsanitize=address", "-static-libasan"]),
-    "asan clang": ("clang", ["-fsanitize=address"]),
-    "ubsan": ("gcc", ["-fsanitize=undefined"]),
-    "tsan gcc": ("gcc", ["-fsanitize=thread"]),
-    "tsan clang": ("clang", ["-fsanitize=thread"]),
-    "hardened": ("gcc", ["-O2", "-D_FORTIFY_SOURCE=2", "-fstack-protector-all", "-Wl,-z,now",
-                         "-fcf-protection"]),
-    "not PIE": ("gcc", ["-no-pie"]),
-}
-
-
-# Not instrumented ones for musl: it has no empty hooks, so that they do not link without ours.
-@pytest.mark.parametrize(("kind", "instrument"), [
-    pytest.param(kind, instrument, id=f"{'instrumented' if instrument else 'plain'}-{kind}")
-    for kind in KINDS for instrument in (False, True) if not (instrument and "musl" in kind)])
-def test_kind_of_program(ways, tmp_path, kind, instrument):
-    compiler, flags = KINDS[kind]
-    if shutil.which(compiler) is None:
-        pytest.skip(f"no {compiler}")
-    program = tmp_path / "program"
-    hooked = ["-finstrument-functions"] if instrument else []
-    made = subprocess.run([compiler, "-g", "-pthread", *hooked, *flags, "-o", program, APPS / "notice.c"],
-                          capture_output=True, text=True)
-    if made.returncode != 0:
-        pytest.skip(f"{kind}: cannot be built here: {made.stderr.splitlines()[:1]}")
-    steps = f"fds calls {CALLS} thread fork fds exec {program} fds calls {CALLS} status 6".split()
-    # i386's loader itself complains about a preload of another class that it is handed directly.
-    first = ways.same(["sh", "-c", '"$@"; echo $?', "-", program, *steps], clean=without_numbers)
-    assert first.out.endswith(b"\n6\n") and first.out.count(b"sum 500500") == 2
-    # What a loader or gcc's shared ASan says to a preload that it is handed directly is theirs to say;
-    # for ASan there is an option.
-    direct = ("alone", "telrun") if kind == "i386" else WAYS
-    changes = {"ASAN_OPTIONS": "verify_asan_link_order=0"} if kind == "asan gcc" else None
-    assert ways.same([program, *steps], changes, clean=without_numbers, ways=direct).status == 6
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("language", ["go", "go with cgo", "rust"])
-def test_other_languages(ways, tmp_path, language):
-    tool = {"rust": "rustc"}.get(language, "go")
-    if shutil.which(tool) is None:
-        pytest.skip(f"no {tool}")
-    program = tmp_path / "program"
-    if tool == "go":
-        (tmp_path / "main.go").write_text(GO.replace("//CGO", 'import "C"' if "cgo" in language else ""))
-        environment = os.environ | {"GOFLAGS": "-mod=mod", "GOPROXY": "off", "GO111MODULE": "off",
-                                    "CGO_ENABLED": str(int("cgo" in language))}
-        command = ["go", "build", "-o", program, "main.go"]
-    else:
-        (tmp_path / "main.rs").write_text(RUST)
-        environment = os.environ
-        command = ["rustc", "-o", program, "main.rs"]
-    made = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    if made.returncode != 0:
-        pytest.skip(f"{language}: cannot be built here: {made.stderr[:200]}")
-    outcome = ways.same([program], clean=without_numbers)
-    assert outcome.status == 5 and b"child 3" in outcome.out and outcome.err == b"end\n", outcome
-
-
-GO = """
-package main
-//CGO
-import ("fmt"; "os"; "os/exec"; "sync")
-func main() {
-  var group sync.WaitGroup
-  for i := 0; i < 50; i++ { group.Add(1); go func() { defer group.Done() }() }
-  group.Wait()
-  command := exec.Command("sh", "-c", "ls -l --time-style=+ /proc/self/fd; exit 3")
-  out, _ := command.Output()
-  fmt.Print(string(out))
-  fmt.Println("child", command.ProcessState.ExitCode())
-  fmt.Fprintln(os.Stderr, "end")
-  os.Exit(5)
-}
-"""
-
-RUST = """
-use std::process::Command;
-fn main() {
-    let threads: Vec<_> = (0..20).map(|i| std::thread::spawn(move || i * 2)).collect();
-    println!("{}", threads.into_iter().map(|t| t.join().unwrap()).sum::<i32>());
-    let out = Command::new("sh").args(["-c", "ls -l --time-style=+ /proc/self/fd; exit 3"]).output().unwrap();
-    print!("{}", String::from_utf8_lossy(&out.stdout));
-    println!("child {}", out.status.code().unwrap());
-    let caught = std::panic::catch_unwind(|| { std::panic::resume_unwind(Box::new(1)) });
-    println!("{}", caught.is_err());
-    eprintln!("end");
-    std::process::exit(5);
-}
-"""

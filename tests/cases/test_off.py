@@ -5,8 +5,9 @@ import os
 import subprocess
 
 import pytest
+from teltest.proc import comm, read, wait_for
 from teltest.run import APPS, build
-from ways import TRACED, comm, read, wait_for
+from ways import TRACED
 
 OFF = [{"DEBUG": "false"}, {"DEBUG": "0"}, {"DEBUG": "No"}, {"DEBUG": "OFF"}, {"SAMPLE_RATE": "0"},
        {"SAMPLE_RATE": "0.000"}, {"OTEL_SDK_DISABLED": "true"},

@@ -8,6 +8,7 @@ from collections import defaultdict
 
 import pytest
 
+from teltest import schema
 from teltest.events import read_events
 from teltest.run import APPS, build, clean_environment, run, tool
 
@@ -99,7 +100,7 @@ def test_threads_that_share_a_processor_do_not_run_all_the_time(tmp_path, record
         # Exactly, where the kernel tells of each switch, and out of the duration; else by samples.
         preempted = event["attributes"].get("telinject.preempted_ns", 0)
         delayed, duration = event["attributes"].get("telinject.not_running_ns", 0), event["duration_ns"]
-        assert delayed < duration
+        assert delayed <= duration
         assert preempted + delayed > (duration + preempted) / 4
     # Calls that lie between two samples say nothing.
     steps = [event for event in exits if event["function_name"] == "step"]
@@ -138,8 +139,9 @@ def test_a_wait_for_room_is_in_no_calls_time(tmp_path):
     totals = json.loads((tmp_path / "totals").read_text())
     functions = {f["function_name"]: f for f in totals["functions"]}
     assert totals["lost_calls"] == 0 and totals["waits"] > 0
-    assert "for room, taken out of all times" in summary
+    assert "for room, not counted in the other times" in summary
     starts, ends = {}, defaultdict(list)
+    assert not schema.check_file(tmp_path / "events").problems
     for event in read_events(tmp_path / "events"):
         if event["event_type"] == "function_entry":
             starts[event["span_id"]] = event["timestamp_ns"]

@@ -11,6 +11,7 @@ import time
 
 import pytest
 from telrun_pair import TIMEOUT
+from teltest.proc import children_of, comm, is_zombie, wait_for
 
 PROGRAM = ["sh", "-c", "echo out; echo err >&2; exit 7"]
 
@@ -179,21 +180,22 @@ def test_session_can_be_joined_from_the_start(broken):
     """Both addresses are listening when the program starts, however slow the drain is."""
     broken.installation.stand_in("time.sleep(1); receive(); receive(); written()")
     code = """
-import os, socket, stat
-version, mode, clock, ring, uid, name, directory = os.environ["TELINJECT_SESSION"].split(":")
-for address in (f"{directory}/{name}", f"\\0telinject-{name}"):
+import hashlib, os, socket, stat
+version, mode, clock, ring, uid, secret, directory = os.environ["TELINJECT_SESSION"].split(":")
+name, file = (hashlib.sha256(purpose + bytes.fromhex(secret)).hexdigest()[:32] for purpose in (b"n", b"f"))
+for address in (f"{directory}/{file}", f"\\0telinject-{name}"):
     s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     s.connect(address)
     s.send(b"hello")
-print(version, mode, len(name), oct(os.stat(directory).st_mode & 0o7777),
-      oct(os.stat(f"{directory}/{name}").st_mode & 0o7777), int(uid) == os.geteuid())
+print(version, mode, len(secret), oct(os.stat(directory).st_mode & 0o7777),
+      oct(os.stat(f"{directory}/{file}").st_mode & 0o7777), int(uid) == os.geteuid())
 """
 
     def prepare():
         os.umask(0o077)
 
     outcome = broken.run([sys.executable, "-IS", "-c", code], preexec_fn=prepare)
-    assert outcome == (0, b"1 r 32 0o711 0o666 True\n", b"")
+    assert outcome == (0, b"2 r 32 0o711 0o666 True\n", b"")
 
 
 @pytest.mark.parametrize("runtime", ["/no/such/directory", "relative", "/" + 70 * "x", None])
@@ -208,15 +210,9 @@ def test_runtime_directory_that_cannot_be_used(pair, runtime):
 
 
 def drain_of(process):
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        with open(f"/proc/{process.pid}/task/{process.pid}/children") as file:
-            for child in file.read().split():
-                with open(f"/proc/{child}/comm") as comm:
-                    if comm.read().startswith("telinject-dra"):
-                        return int(child)
-        time.sleep(0.01)
-    raise AssertionError("telrun has no drain")
+    def find():
+        return next((pid for pid in children_of(process.pid) if comm(pid) == "telinject-drain"), None)
+    return wait_for(find, "telrun's drain")
 
 
 def test_drain_killed_in_the_middle(pair):
@@ -274,11 +270,14 @@ def test_waits_as_long_as_it_takes(broken):
 
 
 def test_does_not_wait_for_a_drain_that_stays(broken):
-    broken.installation.stand_in("receive(); receive(); written(0); time.sleep(3)")
-    started = time.monotonic()
+    number = broken.installation.root / "number"
+    broken.installation.stand_in(f"open('{number}', 'w').write(str(os.getpid())); "
+                                 "receive(); receive(); written(0); time.sleep(100)")
     # Its stderr is the drain's, too: a pipe would have no end.
     assert broken.run(["sh", "-c", "exit 7"], stderr=subprocess.DEVNULL).status == 7
-    assert time.monotonic() - started < 2
+    drain = int(number.read_text())
+    assert not is_zombie(drain)
+    os.kill(drain, signal.SIGKILL)
 
 
 def wait_for_log(broken, kind):

@@ -114,7 +114,7 @@ def test_unknown_help_and_no_command(build):
     ("SAMPLE_RATE", "banana", "telrun: SAMPLE_RATE=banana is not a number from 0 to 1; using 1.0\n"),
     ("TELEMETRY_ON_FULL", "perhaps",
      "telrun: TELEMETRY_ON_FULL=perhaps is not one of drop, block; using drop\n"),
-    ("SAMPLE_RATE", "a\n\x1b[31mb", "telrun: SAMPLE_RATE=a??[31mb is not a number from 0 to 1; "
+    ("SAMPLE_RATE", "a\n\x1b[31mb", "telrun: SAMPLE_RATE=a\\n\\x1b[31mb is not a number from 0 to 1; "
                                     "using 1.0\n"),
 ])
 def test_a_value_without_sense_costs_one_line(pair, setting, value, line):

@@ -210,23 +210,20 @@ def test_environment_is_the_same(pair):
                      for outcome in (alone, traced))
     preload = traced.pop(b"LD_PRELOAD").split(b":")
     assert preload == [alone.pop(b"LD_PRELOAD"), os.fsencode(pair.build / "lib/libtelinject.so")]
-    assert traced.pop(b"TELINJECT_SESSION").startswith(b"1:r:")
+    assert traced.pop(b"TELINJECT_SESSION").startswith(b"2:r:")
     assert traced == alone
 
 
 def wait_for_end_of(stream):
-    """Seconds until the reading end of a pipe sees its end."""
-    started = time.monotonic()
     while os.read(stream.fileno(), 4096):
         pass
-    return time.monotonic() - started
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_end_of_output_is_seen_when_the_program_closes_it(pair, stream):
     number = {"stdout": 1, "stderr": 2}[stream]
-    with pair.start(["sh", "-c", f"echo x >&{number}; exec {number}>&-; exec sleep 3"]) as process:
-        assert wait_for_end_of(getattr(process, stream)) < 2
+    with pair.start(["sh", "-c", f"echo x >&{number}; exec {number}>&-; exec sleep 100"]) as process:
+        wait_for_end_of(getattr(process, stream))
         assert process.poll() is None
         process.terminate()
         assert process.wait(timeout=TIMEOUT) == -signal.SIGTERM
@@ -234,10 +231,10 @@ def test_end_of_output_is_seen_when_the_program_closes_it(pair, stream):
 
 def test_other_descriptors_are_not_held_open(pair):
     ours, theirs = os.pipe()
-    process = pair.start(["sh", "-c", f"exec {theirs}>&-; exec sleep 3"], pass_fds=[theirs])
+    process = pair.start(["sh", "-c", f"exec {theirs}>&-; exec sleep 100"], pass_fds=[theirs])
     os.close(theirs)
     with os.fdopen(ours) as stream:
-        assert wait_for_end_of(stream) < 2
+        wait_for_end_of(stream)
     assert process.poll() is None
     process.terminate()
     process.communicate(timeout=TIMEOUT)
@@ -245,9 +242,9 @@ def test_other_descriptors_are_not_held_open(pair):
 
 def test_input_is_not_held_open(pair):
     """Who writes to the program's stdin gets SIGPIPE when the program does not read any more."""
-    with pair.start(["sh", "-c", "exec <&-; exec sleep 3"], stdin=subprocess.PIPE) as process:
+    with pair.start(["sh", "-c", "exec <&-; exec sleep 100"], stdin=subprocess.PIPE) as process:
         with pytest.raises(BrokenPipeError):
-            for _ in range(200):
+            for _ in range(6000):
                 os.write(process.stdin.fileno(), b"x")
                 time.sleep(0.01)
         assert process.poll() is None

@@ -9,18 +9,19 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 from typing import NamedTuple
 
 from teltest.events import BadLine, read_events
+from teltest.proc import PATIENCE, comm, environment_of, wait_for
 from teltest.run import clean_environment
 
 TRACED = ("telrun", "preload")
 WAYS = ("alone", *TRACED)
 TIMEOUT = 120
-PATIENCE = 30  # for what happens in another process; the machine may be busy
 
 
 class Outcome(NamedTuple):
@@ -132,7 +133,7 @@ class Ways:
         """Pids of the drains of this test's runs: the trace's name is in their environment."""
         mark = b"TELEMETRY_FILE=" + os.fsencode(self.trace)
         return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
-                if comm(pid) == "telinject-drain" and mark in read(f"/proc/{pid}/environ").split(b"\0")]
+                if comm(pid) == "telinject-drain" and mark in environment_of(pid)]
 
     def wait_for_drain(self):
         return wait_for(self.drains, "a drain")[0]
@@ -141,10 +142,10 @@ class Ways:
         wait_for(lambda: not self.drains(), "the drains' end")
 
     def close(self):
-        """Kills what a test that failed has left; a drain that stays is a failure."""
+        """Kills what a test that failed has left, with all of its group; a drain that stays is a failure."""
         for process in self.started:
             if process.poll() is None:
-                process.kill()
+                kill_group(process)
                 process.wait()
         try:
             self.wait_for_no_drain()
@@ -154,33 +155,21 @@ class Ways:
             self.temporary.cleanup()
 
 
+def kill_group(process):
+    """Of one that has not been waited for, so its number is still its own. Its group is its own, too, unless
+    the test chose otherwise."""
+    if os.getpgid(process.pid) == process.pid:
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+
+
 def difference(way, alone, outcome):
     lines = [f"{way} is not as alone, status {outcome.status} and {alone.status}"]
     for name in ("out", "err"):
         texts = [getattr(each, name).decode(errors="replace").splitlines() for each in (alone, outcome)]
         lines += difflib.unified_diff(*texts, f"{name} alone", f"{name} {way}", lineterm="", n=1)
     return "\n".join(lines)
-
-
-def read(path):
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError:
-        return b""
-
-
-def comm(pid):
-    return read(f"/proc/{pid}/comm").decode(errors="replace").rstrip("\n")
-
-
-def wait_for(condition, what):
-    """The first true value of condition()."""
-    end = time.monotonic() + PATIENCE
-    while not (value := condition()):
-        assert time.monotonic() < end, f"waited in vain for {what}"
-        time.sleep(0.01)
-    return value
 
 
 def without_numbers(text):

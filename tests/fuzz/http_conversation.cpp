@@ -2,8 +2,14 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
 
-#include "fuzz/input.h"
+#include "shim/channel/http_message.h"
+#include "tests/fuzz/events.h"
+#include "tests/fuzz/input.h"
+#include "unit/drain/test_drain.h"
 #include "unit/hooks/http/heard.h"
 
 namespace telinject::program::heard {
@@ -73,11 +79,44 @@ std::string hear(const unsigned char* data, size_t size, const std::string& open
   return text();
 }
 
+// What was told makes events: each line is one that fits the schema, and each exchange has a
+// request and a response, in this order.
+void check_told() {
+  using test::kTestOsPid;
+  test::TestSegment segment{1};
+  test::LaneWriter lane(&segment, 0);
+  uint64_t ticks = drain::ClockMap::now(ClockKind::kMonotonic);
+  ThreadMessage thread = {};
+  thread.pid = kTestOsPid;
+  thread.tid = 1;
+  thread.process = 1;
+  thread.stack_lo = 0x7ffe00000000;
+  thread.stack_hi = thread.stack_lo + 0x100000;
+  lane.message(ticks, MessageType::kThread, &thread, sizeof thread);
+  for (const Told& told : g_messages) {
+    if (lane.offset() + 2 * kMaxBlockBytes > kChunkBytes) lane.next_chunk();
+    if (segment.header()->fresh_chunks.load() == segment.chunk_count()) break;
+    lane.message(++ticks, told.type, told.bytes.data(), told.bytes.size());
+  }
+  test::DrainRun run = test::drain(&segment, {{kTestOsPid, {true, 0}}});
+  std::map<std::string, int> spans;
+  fuzz::check_events(run.lines, [&](const nlohmann::json& event) {
+    if (event["event_type"] == "http_request") fuzz::require(spans[event["span_id"]]++ == 0);
+    if (event["event_type"] == "http_response") fuzz::require(spans[event["span_id"]]++ == 1);
+  });
+  for (const auto& [span, events] : spans) fuzz::require(events == 2);
+}
+
 }  // namespace
 
 void check_conversation(const unsigned char* data, size_t size, const std::string& opening) {
   if (size < 1) return;
+  // Events of one conversation in eight: making them takes a hundred times as long as hearing it.
+  g_messages.clear();
+  g_keeps_messages = data[0] % 8 == 0;
   std::string whole = hear(data + 1, size - 1, opening, 0);
+  if (g_keeps_messages) check_told();
+  g_keeps_messages = false;
   // A report takes some bytes: of a frame, a head; and each exchange has an end.
   fuzz::require(g_lines.size() <= 2 * (size + opening.size()) + 4);
   fuzz::require(hear(data + 1, size - 1, opening, 1 + data[0]) == whole);

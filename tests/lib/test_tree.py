@@ -4,27 +4,10 @@ import json
 
 import pytest
 from teltest.check import check_tree
-from teltest.examples import TRACE, Stream
+from teltest.examples import TRACE, Stream, kinds, program
 from teltest.tree import check_events
 
 OTHER_TRACE = "1" * 32
-
-
-def kinds(stream, **options):
-    return check_events(stream.events, **options).problems.kinds
-
-
-def program():
-    """main calls f, which calls g twice, then main calls h."""
-    stream = Stream()
-    main = stream.enter("main")
-    f = stream.enter("f", main)
-    for _ in range(2):
-        stream.leave(stream.enter("g", f))
-    stream.leave(f)
-    stream.leave(stream.enter("h", main))
-    stream.leave(main)
-    return stream
 
 
 def test_good():
@@ -355,54 +338,6 @@ def test_texts(index, change):
 
 
 # Other events.
-
-def http_program():
-    stream = Stream()
-    main = stream.enter("main")
-    request = stream.add("http_request", main, span_id="00000000000000aa",
-                         parent_span_id=main["span_id"])
-    stream.leave(stream.enter("callback", main))
-    handler = stream.enter("handler", request)
-    stream.leave(handler)
-    response = stream.add("http_response", span_id="00000000000000aa",
-                          parent_span_id=main["span_id"])
-    duration = response["timestamp_ns"] - request["timestamp_ns"]
-    response |= {"duration_ns": duration, "duration_ms": duration / 1e6}
-    stream.leave(main)
-    return stream
-
-
-def test_http_spans():
-    assert kinds(http_program()) == set()
-
-
-def test_http_span_without_end():
-    stream = http_program()
-    del stream.events[6]
-    for number, event in enumerate(stream.events, 1):
-        event["sequence"] = number
-    assert kinds(stream) == {"never-ended"}
-
-
-def test_http_may_outlive_its_caller():
-    stream = http_program()
-    stream.events[6], stream.events[7] = stream.events[7], stream.events[6]
-    for number, event in enumerate(stream.events, 1):
-        event["sequence"] = number
-    assert kinds(stream) == set()
-
-
-@pytest.mark.parametrize("kind", ["loop_entry", "loop_iteration", "loop_exit", "variable_change",
-                                  "conditional_entry", "conditional_exit", "exception_exit"])
-def test_events_inside_a_span(kind):
-    stream = Stream()
-    f = stream.enter("f")
-    stream.add(kind, f)
-    stream.leave(f)
-    assert kinds(stream) == set()
-    stream.add(kind, f)
-    assert kinds(stream) == {"outside-span"}
-
 
 def test_losses_are_added_up():
     stream = program()

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <string>
 
+#include "shim/sinks/printable_text.h"
 #include "shim/sinks/standard_error.h"
 
 namespace telinject::drain {
@@ -26,7 +27,8 @@ void warn_line(const std::string& line) {
     found = made.emplace(line, 0).first;
   }
   if (++found->second > kRepeats) return;
-  StandardError::get().write(absl::StrCat("telinject: ", line, "\n"), kPatienceMs);
+  StandardError::get().tell(absl::StrCat("telinject: ", printable(line, kMostOfALine - 20), "\n"),
+                            kPatienceMs);
 }
 
 }  // namespace telinject::drain

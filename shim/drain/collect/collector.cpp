@@ -10,6 +10,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
+#include <iterator>
 #include <utility>
 
 #include "shim/channel/clock.h"
@@ -20,29 +22,23 @@ namespace telinject::drain {
 
 namespace {
 
-constexpr uint64_t kMillisecond = 1000000;
 constexpr unsigned long kTimerSlackNs = 1000;  // the default would double the shortest nap
-// If all that is written comes from the collector's own core, so many chunks (1 MiB) wait before
-// the program wakes it. Fewer would wake it more often; more would not stay in the cache.
-constexpr uint32_t kSharedBellChunks = 16;
 // A thread that has had records for so long, or has filled a chunk, is worth watching: what takes a
 // few calls and ends is not.
 constexpr uint64_t kWatchNs = 20 * kMillisecond;
 // A thread that has not filled a chunk for so long has its open one read.
 constexpr uint64_t kOpenChunkNs = 5 * kMillisecond;
-// What free chunks held is given back after so long: all that was not needed in that time.
-constexpr uint64_t kTrimNs = 500 * kMillisecond;
-constexpr size_t kKeptChunks = 4;
 constexpr uint64_t kMappingCheckNs = 20 * kMillisecond;
 
 }  // namespace
 
-Collector::Collector(BatchQueue* queue, ClockKind clock, uint64_t waiting_bytes,
+Collector::Collector(BatchQueue* queue, ClockKind clock, const WaitingBytes& waiting,
                      const std::atomic<uint64_t>* progress, MessageRedactors redactors,
                      redaction::Redactor texts)
     : queue_(queue),
       clock_(clock),
-      waiting_bytes_(waiting_bytes),
+      waiting_(waiting),
+      waiting_bytes_(waiting.most),
       progress_(progress),
       switches_(clock),
       messages_(std::move(redactors), &memory_),
@@ -57,6 +53,7 @@ SegmentId Collector::tell(CollectorCommand command) {
     open_segments_++;
     command.notice.segment = next_id_++;
   }
+  if (command.notice.kind == Notice::Kind::kProcessEnded) ends_told_++;
   SegmentId segment = command.notice.segment;
   commands_.push_back(std::move(command));
   wake_.fetch_add(1);
@@ -64,9 +61,35 @@ SegmentId Collector::tell(CollectorCommand command) {
   return segment;
 }
 
-std::vector<CollectorCommand> Collector::take_commands() {
+// *full: the queue has no room, so that this round reads no lane. Ends of processes wait then, as
+// what these wrote has to be read before. But if somebody waits for all to be written, all is read,
+// whether there is room or not.
+std::vector<CollectorCommand> Collector::take_commands(bool* full) {
+  auto is = [](Notice::Kind kind) {
+    return [kind](const CollectorCommand& command) { return command.notice.kind == kind; };
+  };
+  bool flush = flush_is_wanted();
   std::lock_guard lock(mutex_);
-  return std::exchange(commands_, {});
+  *full = queue_->full() && !flush &&
+          std::none_of(commands_.begin(), commands_.end(), is(Notice::Kind::kProgramEnded)) &&
+          std::none_of(commands_.begin(), commands_.end(), is(Notice::Kind::kLastWords));
+  if (!*full) return std::exchange(commands_, {});
+  auto ends = std::stable_partition(commands_.begin(), commands_.end(),
+                                    std::not_fn(is(Notice::Kind::kProcessEnded)));
+  std::vector<CollectorCommand> passed(std::make_move_iterator(commands_.begin()),
+                                       std::make_move_iterator(ends));
+  commands_.erase(commands_.begin(), ends);
+  return passed;
+}
+
+// One at a time of each segment: its program may ask without end.
+bool Collector::flush_is_wanted() const {
+  return std::any_of(segments_.begin(), segments_.end(), [](const auto& each) {
+    const OpenSegment& segment = each.second;
+    return segment.view->header()->flush_requested.load(std::memory_order_acquire) !=
+               segment.flush_seen &&
+           segment.flush_seen == segment.flushed->load(std::memory_order_acquire);
+  });
 }
 
 // Notices follow the records of the round in which they came: what a process wrote before it ended
@@ -75,24 +98,31 @@ void Collector::run() {
   prctl(PR_SET_TIMERSLACK, kTimerSlackNs);
   while (!over_) {
     Batch batch;
-    batch.watermark = ClockMap::now(clock_);
+    uint64_t now = ClockMap::now(clock_);
+    bool full = false;
+    std::vector<CollectorCommand> commands = take_commands(&full);
+    // A round that reads no lane vouches for no more than the one before.
+    batch.watermark = full ? vouched_ : now;
     round_ns_ = monotonic_ns();
     cpu_ = static_cast<uint32_t>(sched_getcpu() + 1);
     if (filled_here_ || filled_elsewhere_) shares_core_ = !filled_elsewhere_;
     filled_here_ = filled_elsewhere_ = false;
     more_ = false;
-    std::vector<CollectorCommand> commands = take_commands();
     bool program_ended = false;
+    uint64_t ends = 0;  // of processes
     for (CollectorCommand& command : commands) {
+      if (command.notice.kind == Notice::Kind::kProcessEnded) ends++;
       program_ended = program_ended || command.notice.kind == Notice::Kind::kProgramEnded;
       prepare(&command);
     }
     // Notices follow all that was written before what they tell.
     bool all = !commands.empty();
-    bool full = queue_->full();
     for (auto& [id, segment] : segments_) {
-      if (!full) read_segment(id, &segment, &batch, all);
-      pass_flush(id, &segment, &batch);
+      if (!full) {
+        read_segment(id, &segment, &batch, all);
+        pass_flush(id, &segment, &batch);
+      }
+      answer_flush(&segment);
     }
     auto pass_on = [&](bool last) {
       for (CollectorCommand& command : commands) {
@@ -106,7 +136,8 @@ void Collector::run() {
       }
     };
     pass_on(/*last=*/false);
-    if (!full || program_ended) close_finished(&batch, program_ended);
+    if (!full) close_finished(&batch, program_ended);
+    ends_read_ += ends;
     pass_on(/*last=*/true);
     if (!full && !batch.notices.empty()) read_on(&batch);
     free_ended_lanes();
@@ -119,8 +150,10 @@ void Collector::run() {
       batch.notices.emplace_back(Notice::Kind::kRunDelay).run_delay = std::move(samples);
     }
     messages_.pass(&batch, round_ns_);
+    vouched_ = batch.watermark;
     if (bytes != 0 || !batch.runs.empty() || !batch.notices.empty()) queue_->push(std::move(batch));
     beat();
+    follow_memory();
     share_memory();
     trim_pools();
     if (over_) break;
@@ -152,6 +185,7 @@ void Collector::open(CollectorCommand* command) {
   segment.pool = std::make_unique<ChunkPool>(segment.view.get());
   segment.os_pid = command->notice.os_pid;
   segment.switches = std::move(command->switches);
+  segment.told_lost.resize(segment.view->lane_count());
   segment.flushed = std::make_shared<std::atomic<uint32_t>>(0);
   segment.view->own(&robust_list_);
   // In a batch of its own, before any of its records.
@@ -175,10 +209,8 @@ void Collector::find_new_lanes(OpenSegment* segment) {
       if (std::find(segment->ended.begin(), segment->ended.end(), lane) != segment->ended.end()) {
         continue;
       }
-      LaneHeader* lane_header = segment->view->lane(lane);
       segment->lanes.emplace(
-          lane, OpenLane{LaneReader(segment->view.get(), lane, segment->pool.get(), &memory_),
-                         lane_header->lost_calls.load(), lane_header->merged_exits.load()});
+          lane, OpenLane{LaneReader(segment->view.get(), lane, segment->pool.get(), &memory_)});
     }
   }
 }
@@ -229,7 +261,7 @@ size_t Collector::read_segment(SegmentId id, OpenSegment* segment, Batch* batch,
   for (auto& [lane, open_lane] : segment->lanes) {
     LaneReader& reader = open_lane.reader;
     take_ring(id, lane, &open_lane, segment);
-    // Asked before reading: whoever has ended writes nothing more.
+    // Asked before reading: a thread that has ended writes nothing more.
     bool over = reader.owner_has_ended();
     if (over && (all || reader.unread_chunks() <= LaneReader::kMostChunks)) {
       ended.push_back(lane);
@@ -292,8 +324,9 @@ void Collector::end_lane(SegmentId id, OpenSegment* segment, uint32_t lane, Batc
   notice.segment = id;
   notice.lane = lane;
   notice.ticks = ended;
-  notice.lost_calls = header->lost_calls.load() - open_lane.lost_calls;
-  notice.merged_exits = header->merged_exits.load() - open_lane.merged_exits;
+  // Since its last owner ended: this one may have lost some before it was first seen.
+  uint64_t lost = header->lost_calls.load();
+  notice.lost_calls = lost - std::exchange(segment->told_lost[lane], lost);
   notice.lost_records = open_lane.reader.lost_records();
   batch->notices.push_back(std::move(notice));
   segment->lanes.erase(lane);
@@ -326,6 +359,10 @@ void Collector::pass_flush(SegmentId id, OpenSegment* segment, Batch* batch) {
     notice.ticks = ClockMap::now(clock_);
     batch->notices.push_back(std::move(notice));
   }
+}
+
+void Collector::answer_flush(OpenSegment* segment) {
+  SegmentHeader* header = segment->view->header();
   uint32_t flushed = segment->flushed->load(std::memory_order_acquire);
   if (flushed != header->flush_done.load(std::memory_order_relaxed)) {
     header->flush_done.store(flushed, std::memory_order_release);
@@ -371,10 +408,16 @@ bool Collector::close_if_over(SegmentId id, OpenSegment* segment, Batch* batch, 
   return true;
 }
 
-// The system had no room to map it once more: what was in it is lost, how much cannot be told.
+// The system had no room to map it once more, or the program has sealed it against us: what was in
+// it is lost, how much cannot be told.
 bool Collector::abandon(SegmentId id, OpenSegment* segment, Batch* batch) {
-  warn("cannot map the records of process ", segment->os_pid, " again (", strerror(errno),
-       "): its last calls are lost. Allow more memory");
+  if (errno == EPERM) {
+    warn("process ", segment->os_pid,
+         " has added unexpected seals to its memory file: its last calls are lost");
+  } else {
+    warn("cannot map the records of process ", segment->os_pid, " again (", strerror(errno),
+         "): its last calls are lost. Allow more memory");
+  }
   for (auto& [lane, open_lane] : segment->lanes) {
     Notice ended(Notice::Kind::kLaneEnded);
     ended.segment = id;
@@ -383,7 +426,10 @@ bool Collector::abandon(SegmentId id, OpenSegment* segment, Batch* batch) {
     ended.lost_records = open_lane.reader.lost_records() + 1;
     batch->notices.push_back(std::move(ended));
   }
-  for (auto& [lane, open_lane] : segment->lanes) switches_.forget(id, lane);
+  for (auto& [lane, open_lane] : segment->lanes) {
+    switches_.forget(id, lane);
+    run_delay_.ended(id, lane);
+  }
   segment->lanes.clear();
   Notice notice(Notice::Kind::kSegmentClosed);
   notice.segment = id;
@@ -398,41 +444,6 @@ void Collector::close_segment(OpenSegment* segment, Notice notice, Batch* batch)
   batch->notices.push_back(std::move(notice));
   segment->view->disown(&robust_list_);
   open_segments_--;
-}
-
-// What the queue does not use, the lanes may; each segment the same share of it. Idle lanes hold
-// chunks that are hardly touched, so they do not count.
-void Collector::share_memory() {
-  if (segments_.empty()) return;
-  bool room_comes = !queue_->full();
-  uint64_t used = queue_->memory_bytes() / kChunkBytes;
-  auto busy_chunks = [](const OpenSegment& segment) {
-    uint64_t idle = segment.lanes.size() * kIdleLaneChunks, in_use = segment.pool->in_use();
-    return in_use > idle ? in_use - idle : 0;
-  };
-  for (const auto& [id, segment] : segments_) used += busy_chunks(segment);
-  uint64_t all = waiting_bytes_ / kChunkBytes;
-  uint64_t share = all > used ? (all - used) / segments_.size() : 0;
-  uint32_t bell = shares_core_ ? kSharedBellChunks : 1;
-  // Lanes that we have not seen yet.
-  constexpr uint64_t kNewLanes = 16;
-  for (auto& [id, segment] : segments_) {
-    uint64_t entries = std::max<uint64_t>(kMinEntryChunks, busy_chunks(segment) + share);
-    entries += (segment.lanes.size() + kNewLanes) * kIdleLaneChunks;
-    uint64_t chunks = segment.view->chunk_count();
-    uint64_t most = chunks > 2 * kExitChunks ? chunks - kExitChunks : chunks / 2;
-    segment.pool->allow(static_cast<uint32_t>(std::min(entries, most)), bell, room_comes);
-    segment.most_in_use = std::max(segment.most_in_use, segment.pool->in_use());
-  }
-}
-
-void Collector::trim_pools() {
-  if (round_ns_ - trimmed_ns_ < kTrimNs) return;
-  trimmed_ns_ = round_ns_;
-  for (auto& [id, segment] : segments_) {
-    segment.pool->trim(std::max<size_t>(segment.most_in_use, kKeptChunks));
-    segment.most_in_use = 0;
-  }
 }
 
 }  // namespace telinject::drain

@@ -36,6 +36,13 @@ struct CollectorCommand {
   std::unique_ptr<SwitchRing> switches = nullptr;
 };
 
+// What records may take that wait, in lanes and queue together: at most; and whether that is what
+// the user wants, or follows the memory that is left (shim/channel/limits.h).
+struct WaitingBytes {
+  uint64_t most;
+  bool fixed;
+};
+
 class Collector {
  public:
   // To be made and run by one thread: its robust list belongs to that. `progress` is bumped by the
@@ -43,8 +50,7 @@ class Collector {
   // beat, so that no program waits for a sink that hangs.
   // `redactors`: of messages; `texts`: of command lines and paths. It is done here, before anything
   // can come to a disk.
-  // `waiting_bytes`: what records may take that wait, in lanes and queue together.
-  Collector(BatchQueue* queue, ClockKind clock, uint64_t waiting_bytes,
+  Collector(BatchQueue* queue, ClockKind clock, const WaitingBytes& waiting,
             const std::atomic<uint64_t>* progress, MessageRedactors redactors,
             redaction::Redactor texts = redaction::Redactor());
   ~Collector();
@@ -55,23 +61,26 @@ class Collector {
   // The number of segments that are open; from any thread.
   size_t open_segments() const { return open_segments_.load(); }
 
+  // Whether processes have been told to have ended of which not all is read; from any thread.
+  bool has_ends_to_read() const { return ends_told_.load() != ends_read_.load(); }
+
   // Runs until a kLastWords command has been passed on.
   void run();
 
  private:
   struct OpenLane {
     LaneReader reader;
-    uint64_t lost_calls, merged_exits;  // at its owner's beginning
-    uint64_t filled_ns = 0;             // when it was last seen to have a complete chunk
-    uint64_t seen_ns = 0;               // when it was first seen to have records
-    bool watched = false;               // by switches_, or in vain
+    uint64_t filled_ns = 0;  // when it was last seen to have a complete chunk
+    uint64_t seen_ns = 0;    // when it was first seen to have records
+    bool watched = false;    // by switches_, or in vain
   };
   struct OpenSegment {
     std::unique_ptr<SegmentView> view;
     std::unique_ptr<ChunkPool> pool;
     uint32_t most_in_use = 0;  // chunks, since the pool was trimmed last
     std::map<uint32_t, OpenLane> lanes;
-    std::vector<uint32_t> ended;  // lanes that go to their next owners when the round is over
+    std::vector<uint32_t> ended;      // lanes that go to their next owners when the round is over
+    std::vector<uint64_t> told_lost;  // of each lane: its lost_calls when its last owner had ended
     int os_pid = 0;
     std::unique_ptr<SwitchRing> switches;  // of its first thread, until that has a lane
     bool first_process_ended = false;
@@ -81,7 +90,8 @@ class Collector {
     uint64_t next_mapping_check = 0;
   };
 
-  std::vector<CollectorCommand> take_commands();
+  std::vector<CollectorCommand> take_commands(bool* full);
+  bool flush_is_wanted() const;
   void prepare(CollectorCommand* command);
   void open(CollectorCommand* command);
   void close_finished(Batch* batch, bool now);
@@ -96,9 +106,14 @@ class Collector {
   void end_lane(SegmentId id, OpenSegment* segment, uint32_t lane, Batch* batch);
   void free_ended_lanes();
   void pass_flush(SegmentId id, OpenSegment* segment, Batch* batch);
+  static void answer_flush(OpenSegment* segment);
   bool close_if_over(SegmentId id, OpenSegment* segment, Batch* batch, bool now);
   bool abandon(SegmentId id, OpenSegment* segment, Batch* batch);
   void close_segment(OpenSegment* segment, Notice notice, Batch* batch);
+  // collector_memory.cpp
+  static uint64_t busy_chunks(const OpenSegment& segment);
+  uint64_t held_bytes() const;
+  void follow_memory();
   void share_memory();
   void trim_pools();
   // collector_pace.cpp
@@ -112,7 +127,8 @@ class Collector {
 
   BatchQueue* queue_;
   ClockKind clock_;
-  uint64_t waiting_bytes_;
+  const WaitingBytes waiting_;
+  uint64_t waiting_bytes_;  // now
   const std::atomic<uint64_t>* progress_;
   RecordMemory memory_;
   RecordPacker packer_;
@@ -123,6 +139,7 @@ class Collector {
   RobustList robust_list_{SegmentView::kWordDistance};
   std::map<SegmentId, OpenSegment> segments_;
   std::atomic<size_t> open_segments_{0};
+  std::atomic<uint64_t> ends_told_{0}, ends_read_{0};
   std::mutex mutex_;
   SegmentId next_id_ = 1;
   std::vector<CollectorCommand> commands_;
@@ -133,7 +150,8 @@ class Collector {
   bool filled_elsewhere_ = false, filled_here_ = false;  // chunks of this round, by their threads
   bool shares_core_ = false;  // all chunks of the last round that had any were filled on our core
   bool more_ = false;         // the round left complete chunks unread
-  uint64_t round_ns_ = 0, trimmed_ns_ = 0;
+  uint64_t vouched_ = 0;      // the watermark of the last round
+  uint64_t round_ns_ = 0, trimmed_ns_ = 0, looked_ns_ = 0;
   bool idle_told_ = false;
   bool over_ = false;
   uint64_t last_beat_ns_ = 0, progress_seen_ = 0, progress_ns_ = 0;

@@ -18,7 +18,6 @@ namespace telinject::drain {
 
 namespace {
 
-constexpr uint64_t kMillisecond = 1000000;
 // Between two rounds. After a round that has found much the nap is the shortest. Where there is
 // little it grows: each waking is time that the program may want, on a machine with few cores. A
 // program that writes much after all rings the doorbell.

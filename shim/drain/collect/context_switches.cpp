@@ -13,6 +13,7 @@
 #include <string>
 
 #include "shim/channel/record.h"
+#include "shim/drain/collect/descriptor_room.h"
 
 namespace telinject::drain {
 
@@ -69,7 +70,11 @@ std::unique_ptr<SwitchRing> SwitchRing::open(int process, int thread, bool* refu
   if (!of_same_user(process, thread)) return nullptr;
   int fd = open_event(thread);
   if (fd < 0) {
-    *refused = errno != ESRCH;
+    *refused = errno != ESRCH && errno != EMFILE;
+    return nullptr;
+  }
+  if (!is_plentiful(fd)) {
+    close(fd);
     return nullptr;
   }
   void* base = mmap(nullptr, kMappedBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

@@ -14,9 +14,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "shim/channel/clock.h"
-#include "shim/channel/message.h"
+#include "shim/channel/hello.h"
 #include "shim/drain/base/text_of_file.h"
 #include "shim/drain/base/warn.h"
+#include "shim/drain/collect/descriptor_room.h"
 #include "shim/drain/collect/process_end.h"
 
 namespace telinject::drain {
@@ -28,13 +29,13 @@ constexpr uint64_t kSecondNs = 1000000000;
 // and join.
 constexpr uint64_t kLingerNs = 2 * kSecondNs;
 constexpr uint64_t kPreloadLingerNs = kSecondNs / 5;
-constexpr uint64_t kHelloNs = kSecondNs;
 constexpr int kTickMs = 50;
 // Between two looks at processes without a pidfd: a zombie is to be seen before its parent has
 // asked for it.
 constexpr int kPollMs = 10;
 // Rounds of what is ready when telrun's program ends, for more may always come.
 constexpr int kMostBefore = 64;
+constexpr uint64_t kUnknownNamespace = ~uint64_t{0};
 
 const char* untraced_text(uint32_t reason) {
   switch (static_cast<UntracedReason>(reason)) {
@@ -45,10 +46,11 @@ const char* untraced_text(uint32_t reason) {
     case UntracedReason::kFileSizeLimit:
       return "the file size limit (ulimit -f) forbids its lanes";
     case UntracedReason::kNoDescriptor:
-      return "no file descriptor was free (ulimit -n)";
+      return "no file descriptor was free for it, or too many were on their way to the drain "
+             "(ulimit -n)";
     case UntracedReason::kNoMemoryFile:
-      return "it may not make a memory file: memfd_create(2) is forbidden (a seccomp filter, a "
-             "container's profile) or not known (Linux before 3.17)";
+      return "memfd_create(2) is forbidden (by a seccomp filter or a container's profile) or not "
+             "available (Linux before 3.17)";
   }
   return "an unknown reason";
 }
@@ -57,79 +59,67 @@ const char* untraced_text(uint32_t reason) {
 // forked and that is about to execute a program. Those that started before us cannot be of it.
 bool session_in_use(const Session& session) {
   namespace fs = std::filesystem;
+  char text[kSessionTextBytes];
+  format_session(session, text);
   std::error_code error;
   int own = getpid();
   for (const fs::directory_entry& entry : fs::directory_iterator("/proc", error)) {
     int pid = atoi(entry.path().filename().c_str());
     if (pid <= own) continue;
-    if (text_of_file(entry.path() / "environ").find(session.name) != std::string::npos) return true;
+    if (text_of_file(entry.path() / "environ").find(text) != std::string::npos) return true;
   }
   return false;
-}
-
-// The descriptors that came with a message, at most two.
-struct Received {
-  ssize_t bytes;
-  int fds[2] = {-1, -1};
-};
-
-Received receive(int socket, void* data, size_t capacity) {
-  Received received;
-  iovec vector = {data, capacity};
-  alignas(cmsghdr) char control[CMSG_SPACE(4 * sizeof(int))];
-  msghdr message = {};
-  message.msg_iov = &vector;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  received.bytes = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-  if (received.bytes < 0) return received;
-  for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
-    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
-    size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (size_t i = 0; i < count; i++) {
-      int fd;
-      memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-      if (i < 2 && received.fds[i] < 0) {
-        received.fds[i] = fd;
-      } else {
-        close(fd);
-      }
-    }
-  }
-  return received;
 }
 
 }  // namespace
 
 Control::Control(const ControlFds& fds, const Session& session, Collector* collector, Hooks hooks)
-    : session_(session), collector_(collector), hooks_(std::move(hooks)), fds_(fds) {
+    : session_(session),
+      collector_(collector),
+      hooks_(std::move(hooks)),
+      fds_(fds),
+      connections_(session, {fds.listener, fds.abstract_listener}, &connection_closer_,
+                   {[this](Newcomer newcomer) { welcome(std::move(newcomer)); },
+                    [this] { return let_go_of_pidfds(); }, [this] { return room_is_coming(); },
+                    [this](int fd) { hooks_.asked(fd); }}) {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (epoll_ < 0 || wake_ < 0) {
+    connections_.close_spares();
+    if (epoll_ < 0) epoll_ = epoll_create1(EPOLL_CLOEXEC);
+    if (wake_ < 0) wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  }
   add(wake_, {Source::kWake});
   if (fds.supervisor >= 0) add(fds.supervisor, {Source::kSupervisor});
-  if (fds.listener >= 0) add(fds.listener, {Source::kListener});
-  if (fds.abstract_listener >= 0) add(fds.abstract_listener, {Source::kListener});
+  add(connections_.descriptor(), {Source::kConnections});
   ended_told_ = fds.supervisor < 0;
 }
 
 Control::~Control() {
+  watched_.erase(connections_.descriptor());
   while (!watched_.empty()) remove(watched_.begin()->first);
   close(epoll_);
 }
 
 bool Control::add(int fd, Watched watched) {
+  if (fd < 0) return false;
   epoll_event event = {};
   event.events = EPOLLIN;
   event.data.fd = fd;
   if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) return false;
   watched_[fd] = watched;
+  if (watched.source == Source::kProcess) pidfds_.emplace(watched.image.pid, fd);
   return true;
 }
 
 void Control::remove(int fd) {
   epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
-  watched_.erase(fd);
+  if (auto watched = watched_.find(fd); watched != watched_.end()) {
+    auto [each, end] = pidfds_.equal_range(watched->second.image.pid);
+    while (each != end && each->second != fd) ++each;
+    if (each != end) pidfds_.erase(each);
+    watched_.erase(watched);
+  }
   close(fd);
 }
 
@@ -139,7 +129,9 @@ void Control::wake() {
 }
 
 void Control::add_program(int memfd, int pidfd) {
-  join(memfd, pidfd, 0);
+  Newcomer first;
+  first.peer = {0, geteuid(), getegid()};
+  join(memfd, pidfd, first, /*started_us=*/true);
 }
 
 void Control::watch(SegmentId segment, int pid) {
@@ -159,8 +151,9 @@ void Control::run() {
     handle_ready(unwatchable_.empty() ? kTickMs : kPollMs, -1);
     poll_unwatchable();
     handle_requests();
-    drop_stale_connections();
+    connections_.drop_stale();
     hooks_.tick();
+    for (Notice& notice : hooks_.notices()) collector_->tell({std::move(notice)});
   }
   collector_->tell({Notice(Notice::Kind::kLastWords)});
 }
@@ -180,11 +173,8 @@ bool Control::handle_ready(int timeout_ms, int but) {
 
 void Control::handle(int fd, const Watched& watched) {
   switch (watched.source) {
-    case Source::kListener:
-      accept_all(fd);
-      break;
-    case Source::kConnection:
-      receive_hello(fd);
+    case Source::kConnections:
+      connections_.hear(/*all=*/false);
       break;
     case Source::kProcess:
       pidfd_rang(fd);
@@ -200,45 +190,56 @@ void Control::handle(int fd, const Watched& watched) {
   }
 }
 
-void Control::accept_all(int listener) {
-  for (;;) {
-    int fd = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0) return;
-    add(fd, {Source::kConnection, monotonic_ns()});
-    receive_hello(fd);  // it is usually there already
+void Control::welcome(Newcomer newcomer) {
+  const Hello& hello = newcomer.hello;
+  int pid = newcomer.peer.pid;
+  check_pidfd(&newcomer);
+  std::string problem;
+  if (hello.layout_version != kLayoutVersion) {
+    warn("process ", pid,
+         " has libtelinject.so of another release than the drain: it is not traced; install both "
+         "from one release");
+  } else if (hello.untraced_reason != 0) {
+    tell_untraced(pid, untraced_text(hello.untraced_reason));
+  } else if (newcomer.out_of_descriptors) {
+    refuse_without_room(&newcomer);
+  } else if (newcomer.memfd < 0) {
+    warn("process ", pid, " joined without a memory file: it is not traced");
+  } else if (!SegmentView::is_memory_file(newcomer.memfd, &problem)) {
+    warn(problem);
+  } else if (is_reserved(newcomer.memfd) && !let_go_of_pidfds()) {
+    refuse_without_room(&newcomer);
+  } else {
+    join(lowered(std::exchange(newcomer.memfd, -1)), std::exchange(newcomer.pidfd, -1), newcomer);
   }
+  sent_closer_.close(newcomer.memfd);
+  sent_closer_.close(newcomer.pidfd);
 }
 
-void Control::receive_hello(int fd) {
-  Hello hello = {};
-  Received received = receive(fd, &hello, sizeof hello);
-  if (received.bytes < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  ucred peer = {};
-  socklen_t length = sizeof peer;
-  getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
-  remove(fd);
-  bool valid = received.bytes == sizeof hello && hello.magic == Hello::kMagic;
-  if (valid && hello.layout_version != kLayoutVersion) {
-    warn("process ", peer.pid, " has another release of libtelinject.so; it is not traced");
-    valid = false;
-  }
-  if (valid && hello.untraced_reason != 0) {
-    Notice notice(Notice::Kind::kUntraced);
-    notice.os_pid = peer.pid;
-    notice.text = untraced_text(hello.untraced_reason);
-    collector_->tell({std::move(notice)});
-    valid = false;
-  }
-  if (valid && received.fds[0] >= 0) {
-    join(received.fds[0], received.fds[1], peer.pid);
-    return;
-  }
-  for (int received_fd : received.fds) {
-    if (received_fd >= 0) close(received_fd);
-  }
+// Keeps a pidfd only if it is one of the process that has connected.
+void Control::check_pidfd(Newcomer* newcomer) {
+  if (newcomer->pidfd < 0 || newcomer->pidfd_is_of_peer) return;
+  if (is_pidfd_of(newcomer->pidfd, newcomer->peer.pid)) return;
+  sent_closer_.close(std::exchange(newcomer->pidfd, -1));
 }
 
-void Control::join(int memfd, int pidfd, int pid) {
+void Control::refuse_without_room(Newcomer* newcomer) {
+  std::string problem;
+  if (newcomer->memfd >= 0 && SegmentView::is_memory_file(newcomer->memfd, &problem)) {
+    SegmentView::refuse(newcomer->memfd);
+  }
+  tell_untraced(newcomer->peer.pid, out_of_descriptors_text());
+  warn("a program is not traced: ", out_of_descriptors_text());
+}
+
+void Control::tell_untraced(int pid, std::string why) {
+  Notice notice(Notice::Kind::kUntraced);
+  notice.os_pid = pid;
+  notice.text = std::move(why);
+  collector_->tell({std::move(notice)});
+}
+
+void Control::join(int memfd, int pidfd, const Newcomer& newcomer, bool started_us) {
   std::string problem;
   std::unique_ptr<SegmentView> segment = SegmentView::open(memfd, &problem);
   if (segment == nullptr) {
@@ -246,13 +247,23 @@ void Control::join(int memfd, int pidfd, int pid) {
     if (pidfd >= 0) close(pidfd);
     return;
   }
-  if (pid == 0) pid = segment->info().pid;
-  if (pid != segment->info().pid) segment->set_pid_namespace(pid_namespace_of(pid));
-  end_images_before(pid, pidfd);
+  // By the kernel's word: what the program says may be a stranger's number. 0: not known.
+  int pid = started_us ? segment->info().pid : newcomer.peer.pid;
+  if (pid == 0) {
+    segment->set_pid_namespace(kUnknownNamespace);
+  } else if (pid != segment->info().pid) {
+    segment->set_pid_namespace(pid_namespace_of(pid));
+  }
+  FileRights rights = {newcomer.peer.uid, newcomer.peer.gid, newcomer.groups};
+  std::shared_ptr<FileAccess> access = FileAccess::of_process(pid, rights);
+  // What was looked at may have been a stranger that has got its number.
+  if (pidfd >= 0 && !has_its_number(pidfd, pid)) access = FileAccess::of_process(0, rights);
+  segment->set_access(std::move(access));
+  if (pid != 0) end_images_before(pid, pidfd);
   CollectorCommand command = {.notice = Notice(Notice::Kind::kSegmentOpened)};
   command.notice.os_pid = pid;
   // The first process is watched from the start, later ones once they have run for a while.
-  if (std::exchange(first_, false) && pid == segment->info().pid) {
+  if (std::exchange(first_, false) && pid != 0 && pid == segment->info().pid) {
     bool refused;
     command.switches = SwitchRing::open(pid, pid, &refused);
   }
@@ -328,24 +339,15 @@ void Control::handle_requests() {
 }
 
 // With whether the drain ends now: telrun then waits for that. It stays for programs that still
-// run, and if somebody may yet join.
+// run, and if another may yet join.
 void Control::answer_written() {
-  end_now_ = collector_->open_segments() == 0 && !session_in_use(session_);
+  bool all_heard = connections_.hear(/*all=*/true);
+  end_now_ = all_heard && collector_->open_segments() == 0 && !session_in_use(session_);
   ControlMessage message = {};
   message.type = ControlType::kWritten;
   message.status = end_now_ ? 1 : 0;
   answered_ = true;
   send(fds_.supervisor, &message, offsetof(ControlMessage, text), MSG_NOSIGNAL);
-}
-
-void Control::drop_stale_connections() {
-  uint64_t now = monotonic_ns();
-  for (auto it = watched_.begin(); it != watched_.end();) {
-    int fd = it->first;
-    bool stale = it->second.source == Source::kConnection && now - it->second.since_ns > kHelloNs;
-    ++it;
-    if (stale) remove(fd);
-  }
 }
 
 bool Control::over() {
@@ -357,7 +359,9 @@ bool Control::over() {
     return false;
   }
   uint64_t linger = session_.mode == SessionMode::kPreload ? kPreloadLingerNs : kLingerNs;
-  return now - quiet_since_ns_ > linger;
+  // None may be left in the listeners' queues, which are closed with us.
+  return now - quiet_since_ns_ > linger && connections_.hear(/*all=*/true) &&
+         collector_->open_segments() == 0;
 }
 
 }  // namespace telinject::drain

@@ -10,7 +10,9 @@
 
 #include "shim/channel/control.h"
 #include "shim/channel/session.h"
+#include "shim/drain/collect/closer.h"
 #include "shim/drain/collect/collector.h"
+#include "shim/drain/collect/connections.h"
 
 namespace telinject::drain {
 
@@ -28,6 +30,10 @@ class Control {
     std::function<void()> program_ended;   // as telrun says
     std::function<void(bool)> foreground;  // whether the terminal may be drawn on
     std::function<void()> tick;            // often
+    // Somebody who may asks for a dump, and waits for the answer on this connection, which is the
+    // receiver's.
+    std::function<void(int fd)> asked;
+    std::function<std::vector<Notice>()> notices;  // asked for often: more to tell
   };
   Control(const ControlFds& fds, const Session& session, Collector* collector, Hooks hooks);
   ~Control();
@@ -47,7 +53,7 @@ class Control {
   void run();
 
  private:
-  enum class Source { kSupervisor, kListener, kConnection, kProcess, kWake };
+  enum class Source { kSupervisor, kConnections, kProcess, kWake };
   // A process as long as it executes one program. Each program that it executes has a segment of
   // its own; forked children live in their parent's.
   struct Image {
@@ -57,14 +63,12 @@ class Control {
   };
   struct Watched {
     Source source;
-    uint64_t since_ns = 0;  // kConnection
-    Image image = {};       // kProcess
+    Image image = {};  // kProcess
   };
   // Where no pidfd is to be had (process_end.h).
   struct Unwatchable {
     Image image;
     uint64_t start = 0;
-    bool operator==(const Unwatchable&) const = default;
   };
 
   bool add(int fd, Watched watched);
@@ -72,15 +76,22 @@ class Control {
   void wake();
   bool handle_ready(int timeout_ms, int but);  // true if anything was
   void handle(int fd, const Watched& watched);
-  void accept_all(int listener);
-  void receive_hello(int fd);
-  void join(int memfd, int pidfd, int pid);
+  void welcome(Newcomer newcomer);
+  void check_pidfd(Newcomer* newcomer);
+  void refuse_without_room(Newcomer* newcomer);
+  void tell_untraced(int pid, std::string why);
+  void join(int memfd, int pidfd, const Newcomer& newcomer, bool started_us = false);
+  bool let_go_of_pidfds();
+  bool room_is_coming();
+  bool any_has_ended();
+  bool look_for_ended() const;
   void end_images_before(int pid, int pidfd);
   void tell_exec(const Image& image);
   void watch_image(const Image& image, int pidfd);
   void watch_child(const Image& child);
+  void add_unwatchable(const Unwatchable& process);
+  void remove_unwatchable(uint64_t number);
   void poll_unwatchable();
-  void hear_newcomers();
   void pidfd_rang(int pidfd);
   bool waits_for_status(const Image& image) const;
   void image_ended(const Image& image, int pidfd);
@@ -88,7 +99,6 @@ class Control {
   void receive_control(int fd);
   void supervisor_gone();
   void handle_requests();
-  void drop_stale_connections();
   bool over();
   void answer_written();
 
@@ -98,16 +108,22 @@ class Control {
   int epoll_ = -1;
   int wake_ = -1;
   ControlFds fds_;
-  std::map<int, Watched> watched_;
-  std::vector<Unwatchable> unwatchable_;
-  size_t next_polled_ = 0;
+  Closer connection_closer_, sent_closer_;  // what is sent may hang where no connection does
+  Connections connections_;
+  std::map<int, Watched> watched_;               // by descriptor
+  std::multimap<int, int> pidfds_;               // of those the processes', by pid
+  std::map<uint64_t, Unwatchable> unwatchable_;  // by a number of their own
+  std::multimap<int, uint64_t> unwatchable_of_pid_;
+  uint64_t next_unwatchable_ = 0, next_polled_ = 0;
+  uint64_t looked_for_ended_ns_ = 0;
+  bool some_have_ended_ = false;         // when that was looked for last
   bool first_ = true;                    // no process has joined yet
   bool ended_told_ = false;              // telrun's program has ended, or there is no telrun
   std::optional<ProcessEnd> known_end_;  // of its program, from telrun, which reaps it
   int program_ = 0;                      // the pid of telrun's program
   int program_ended_ = -1;               // its pidfd, once it has: telrun is about to tell how
   bool answered_ = false;                // telrun, that all is written
-  bool end_now_ = false;                 // nobody can join any more
+  bool end_now_ = false;                 // no program can join any more
   uint64_t quiet_since_ns_ = 0;
   std::mutex mutex_;
   std::vector<Image> to_watch_;

@@ -22,9 +22,11 @@ void MessageGate::go_on(Lane* lane) {
 // In its lane's order: what came before it has gone on already. What is too long is left out.
 void MessageGate::place(LaneMessage message) {
   LaneKey key = {message.segment, message.lane};
-  Lane* lane = &lanes_[key];
-  if (lane->waiting.has_value() && lane->waiting->position == message.position) {
-    go_on(lane);
+  auto found = lanes_.find(key);
+  bool waits = found != lanes_.end() && found->second.waiting.has_value() &&
+               found->second.waiting->position == message.position;
+  if (waits) {
+    go_on(&found->second);
     ready_.push_back(key);
   }
   if (message.bytes.empty() || message.bytes.size() > kMaxAssembledBytes) return;
@@ -154,7 +156,7 @@ void MessageGate::give_up(const LaneKey& key) {
   }
 }
 
-// Lanes that were kept back long enough; all of them if anybody waits for what was recorded.
+// Lanes that were kept back long enough; all of them if a flush waits for what was recorded.
 void MessageGate::give_up_late(const Batch& batch) {
   if (stopped_ == 0) return;
   bool awaited = is_awaited(batch);
@@ -178,6 +180,8 @@ void MessageGate::end_lanes(const Batch& batch) {
     }
     if (notice.kind == Notice::Kind::kSegmentClosed) {
       for (const auto& redactor : redactors_) redactor->forget(notice.segment);
+      lanes_.erase(lanes_.lower_bound({notice.segment, 0}),
+                   lanes_.lower_bound({notice.segment + 1, 0}));
     }
   }
 }
@@ -201,7 +205,7 @@ void MessageGate::pass(Batch* batch, uint64_t now_ns) {
   bool any = stopped_ > 0 || std::any_of(batch->runs.begin(), batch->runs.end(),
                                          [](const LaneRun& run) { return run.run.messages; });
   if (!any) return end_lanes(*batch);
-  out_.reserve(batch->runs.size() + 16);
+  out_.reserve(batch->runs.size());
   for (LaneRun& run : batch->runs) {
     feed(std::move(run));
     resume();

@@ -29,8 +29,6 @@
 
 namespace telinject::drain {
 
-using MessageRedactors = std::vector<std::unique_ptr<MessageRedactor>>;
-
 class MessageGate {
  public:
   static constexpr uint64_t kMostNs = 100000000;

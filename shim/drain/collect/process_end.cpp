@@ -10,7 +10,9 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "shim/drain/base/text_of_file.h"
@@ -19,7 +21,7 @@ namespace telinject::drain {
 
 namespace {
 
-// linux/pidfd.h of Linux 6.15: how a process ended, for whoever holds a pidfd of it.
+// linux/pidfd.h of Linux 6.15: how a process ended, for holders of its pidfd.
 struct PidfdInfo {
   uint64_t mask, cgroup_id;
   uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
@@ -81,10 +83,29 @@ bool end_of_zombie(int pid, ProcessEnd* end) {
   return true;
 }
 
+// Nothing but a pidfd has both lines: its process in the namespace of /proc, and in those below.
+// Pid is 0 for one that cannot be seen, -1 for one that is gone.
+std::optional<int> number_of_pidfd(int fd) {
+  std::string about = text_of_file(absl::StrCat("/proc/self/fdinfo/", fd));
+  constexpr std::string_view kPid = "\nPid:\t", kNested = "\nNSpid:\t";
+  size_t found = about.find(kPid);
+  if (found == std::string::npos || about.find(kNested) == std::string::npos) return std::nullopt;
+  return atoi(about.c_str() + found + kPid.size());
+}
+
 }  // namespace
 
 int open_pidfd(int pid) {
   return static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+}
+
+bool is_pidfd_of(int fd, int pid) {
+  std::optional<int> number = number_of_pidfd(fd);
+  return number.has_value() && (*number == pid || *number < 0);
+}
+
+bool has_its_number(int pidfd, int pid) {
+  return number_of_pidfd(pidfd).value_or(pid) == pid;
 }
 
 bool pidfd_has_ended(int pidfd) {

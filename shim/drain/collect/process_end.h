@@ -10,6 +10,12 @@ namespace telinject::drain {
 
 // A pidfd of a process in our own PID namespace; -1 if there is none to be had.
 int open_pidfd(int pid);
+// True if it is a pidfd, and of the process that has this number in our PID namespace (0: one that
+// cannot be seen from it), or of one that is gone.
+bool is_pidfd_of(int fd, int pid);
+// False if the process of this pidfd is gone, so that its number may be another's by now. True also
+// if that cannot be told.
+bool has_its_number(int pidfd, int pid);
 // True if the process of this pidfd has ended, all its threads included.
 bool pidfd_has_ended(int pidfd);
 // False if these two pidfds are known to be of different processes: a pid may be in use again.

@@ -11,6 +11,7 @@
 
 #include "shim/channel/control.h"
 #include "shim/channel/layout.h"
+#include "shim/channel/printable.h"
 #include "shim/channel/text.h"
 #include "shim/sinks/standard_error.h"
 
@@ -38,7 +39,7 @@ void remove_session_files() {
   if (g_session == nullptr || g_session->directory[0] == 0) return;
   char path[kSessionTextBytes];
   TextBuffer text(path, sizeof path);
-  text.add(g_session->directory).add('/').add(g_session->name);
+  text.add(g_session->directory).add('/').add(g_session->file);
   if (!text.overflow()) unlink(path);
   rmdir(g_session->directory);
 }
@@ -85,8 +86,10 @@ void give_up(std::string_view why) {
   tell_producers();
   char line[512];
   TextBuffer text(line, sizeof line);
-  text.add("telinject: ").add(why.data(), why.size()).add("\n");
-  StandardError::get().write({line, text.size()}, kPatienceMs);
+  text.add("telinject: ");
+  add_printable(&text, why.data(), why.size());
+  text.add("\n");
+  StandardError::get().tell_printable({line, text.size()}, kPatienceMs);
   remove_session_files();
   _exit(kDrainGaveUp);
 }

@@ -9,10 +9,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "shim/drain/base/figures.h"
 #include "shim/drain/base/warn.h"
 #include "shim/drain/recording/recording.h"
+#include "shim/sinks/shell_word.h"
 
 namespace telinject::drain {
 
@@ -20,23 +20,17 @@ namespace {
 
 constexpr char kConsequence[] = "; what is not written yet is lost";
 
-// For a shell.
-std::string quoted(const std::string& word) {
-  constexpr char kPlain[] =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,:=@%+";
-  if (word.find_first_not_of(kPlain) == std::string::npos) return word;
-  return absl::StrCat("'", absl::StrReplaceAll(word, {{"'", "'\\''"}}), "'");
-}
-
 std::string finishing_command(const LeftOver& left, const std::string& folder) {
+  // Where the beginning went.
   std::string command = "telinject convert";
-  if (left.file.empty()) {
-    command += " -O stderr";  // where the beginning went
-  } else {
-    absl::StrAppend(&command, " -o ", quoted(left.file));
+  if (!left.outputs.empty()) {
+    absl::StrAppend(&command, " --output=", shell_word(left.outputs));
+  } else if (left.file.empty()) {
+    command += " -O stderr";
   }
-  if (!left.totals.empty()) absl::StrAppend(&command, " --totals=", quoted(left.totals));
-  return absl::StrCat(command, " ", quoted(folder), " && rm -r ", quoted(folder));
+  if (!left.file.empty()) absl::StrAppend(&command, " -o ", shell_word(left.file));
+  if (!left.totals.empty()) absl::StrAppend(&command, " --totals=", shell_word(left.totals));
+  return absl::StrCat(command, " ", shell_word(folder), " && rm -r ", shell_word(folder));
 }
 
 // Null if it cannot be made, which the user is told.

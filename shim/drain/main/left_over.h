@@ -13,6 +13,7 @@ namespace telinject::drain {
 struct LeftOver {
   std::string directory;     // a folder is made in it
   std::string file, totals;  // where the beginning was written; "" if that is no file
+  std::string outputs;       // TELEMETRY_OUTPUT, if there is more to it than the file
   std::string facts;         // of the recording
   ClockAnchor start;         // the moment of the facts' wall clock time
 };

@@ -3,13 +3,13 @@
 //   telinject-drain --session    started by telrun (shim/cli/README.md says with what)
 //   telinject-drain --preload    started by libtelinject.so in a program without telrun
 //   telinject-drain convert PATH...    started by telinject convert
+//   telinject-drain dump PID           started by telinject dump
 #include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -24,25 +24,39 @@
 #include <system_error>
 #include <thread>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "shim/channel/clock.h"
 #include "shim/channel/control.h"
+#include "shim/channel/limits.h"
 #include "shim/channel/session.h"
 #include "shim/channel/settings.h"
+#include "shim/drain/base/text_of_file.h"
 #include "shim/drain/base/warn.h"
 #include "shim/drain/collect/collector.h"
 #include "shim/drain/collect/control.h"
 #include "shim/drain/main/convert.h"
+#include "shim/drain/main/destinations.h"
+#include "shim/drain/main/doctor_command.h"
+#include "shim/drain/main/dump_command.h"
+#include "shim/drain/main/dumps.h"
+#include "shim/drain/main/exit_status.h"
 #include "shim/drain/main/give_up.h"
 #include "shim/drain/main/left_over.h"
 #include "shim/drain/main/outputs.h"
 #include "shim/drain/main/recorded_facts.h"
+#include "shim/drain/main/schema_command.h"
+#include "shim/drain/main/validate_command.h"
+#include "shim/drain/main/view_commands.h"
+#include "shim/drain/main/view_report.h"
 #include "shim/drain/recording/recorder.h"
 #include "shim/drain/report/progress_bar.h"
+#include "shim/drain/spans/operation_kinds.h"
 #include "shim/drain/spans/processor.h"
-#include "shim/http/digest.h"
 #include "shim/messages/text_messages.h"
 #include "shim/metadata/metadata_thread.h"
+#include "shim/sinks/new_file.h"
+#include "shim/sinks/printable_text.h"
 #include "shim/sinks/sink.h"
 #include "shim/sinks/standard_error.h"
 #include "shim/symbols/unpacked_file.h"
@@ -51,7 +65,6 @@ namespace telinject::drain {
 
 namespace {
 
-constexpr int kUsage = 2;
 constexpr int kForeverMs = 3600000;  // for what has a limit of its own
 
 Settings read_own_settings(bool tell_problems) {
@@ -63,26 +76,47 @@ Settings read_own_settings(bool tell_problems) {
     describe_problem(problems[i], line, sizeof line);
     warn(line);
   }
+  set_new_file_mode(static_cast<mode_t>(settings.number[kFileMode]));
+  if (settings.given[kTailSampling] && settings.given[kFlightRecorder]) {
+    warn(
+        "TELEMETRY_TAIL_SAMPLING is not used with TELEMETRY_FLIGHT_RECORDER, which writes all "
+        "that it keeps");
+  }
   return settings;
+}
+
+// Each takes some megabytes, more of which wait for the one before.
+size_t threads_that_fit() {
+  constexpr uint64_t kForEach = uint64_t{64} << 20;
+  return std::max<uint64_t>(memory_limit() / kForEach, 1);
 }
 
 size_t drain_threads(const Settings& settings) {
   uint64_t wanted = settings.number[kDrainThreads];
-  if (wanted != 0) return wanted;
+  if (wanted != 0) return std::min<size_t>(wanted, threads_that_fit());
   constexpr int kMost = 64;  // as the setting has it
   cpu_set_t cores;
   // A machine may have more of them than the set.
   if (sched_getaffinity(0, sizeof cores, &cores) != 0) return kMost;
-  return static_cast<size_t>(std::clamp(CPU_COUNT(&cores), 1, kMost));
+  auto count = static_cast<size_t>(std::clamp(CPU_COUNT(&cores), 1, kMost));
+  return std::min(count, threads_that_fit());
 }
 
-// The program's limits are not ours, nor is its priority or its way of dying.
+// That the kernel lets any process have.
+rlim_t most_descriptors() {
+  constexpr rlim_t kUsual = 1 << 20;
+  rlim_t most = 0;
+  return absl::SimpleAtoi(text_of_file("/proc/sys/fs/nr_open"), &most) ? most : kUsual;
+}
+
+// The program's limits, priority and way of dying are not ours. Dumps takes SIGUSR1 later.
 void settle_process() {
-  for (int signal : {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGPIPE, SIGXFSZ, SIGTSTP}) {
+  for (int signal : {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGPIPE, SIGXFSZ, SIGTSTP, SIGUSR1}) {
     ::signal(signal, SIG_IGN);
   }
   for (int resource : {RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_NOFILE, RLIMIT_CPU}) {
-    rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+    rlim_t most = resource == RLIMIT_NOFILE ? most_descriptors() : RLIM_INFINITY;
+    rlimit limit = {most, most};
     if (setrlimit(resource, &limit) == 0) continue;
     // Without the privilege to go beyond the hard limit.
     if (getrlimit(resource, &limit) != 0) continue;
@@ -90,9 +124,18 @@ void settle_process() {
     setrlimit(resource, &limit);
   }
   prctl(PR_SET_NAME, "telinject-drain");
-  // Batches are large and short-lived: they shall not be mapped and unmapped each time.
-  mallopt(M_MMAP_THRESHOLD, 64 << 20);
-  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+  // Batches are large and short-lived: they shall not be mapped and unmapped each time, where there
+  // is memory.
+  constexpr uint64_t kMapped = 64 << 20, kKept = 256 << 20, kLeast = 1 << 20, kShare = 32;
+  uint64_t share = std::max(memory_limit() / kShare, kLeast);
+  mallopt(M_MMAP_THRESHOLD, static_cast<int>(std::min(share, kMapped)));
+  mallopt(M_TRIM_THRESHOLD, static_cast<int>(std::min(share, kKept)));
+}
+
+// Of compressed debug information: what is larger is unpacked into a file.
+uint64_t unpacked_in_memory() {
+  constexpr uint64_t kShare = 32;
+  return std::min(Unpacking().worth_bytes, memory_limit() / kShare);
 }
 
 // Our threads' stacks count against the program's limits on memory. They recurse nowhere.
@@ -147,20 +190,6 @@ MetadataOptions metadata_options(const Settings& settings, const std::string& di
   return options;
 }
 
-OutputChoice own_choice(const Settings& settings) {
-  auto text = [&](SettingId id) { return std::string(settings.text[id]); };
-  return {settings.number[kDetail] == kDetailLean,
-          settings.number[kMinDuration],
-          settings.number[kMaxDepth],
-          text(kInclude),
-          text(kExclude),
-          text(kIncludeFiles),
-          text(kExcludeFiles),
-          text(kIncludeModules),
-          text(kExcludeModules),
-          settings.number[kHttpSlow]};
-}
-
 bool is_socket(int fd) {
   struct stat status = {};
   return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
@@ -182,10 +211,9 @@ redaction::Redactor redactor_of(const Settings& settings) {
   return redaction::Redactor(settings.text[kRedactHeaders], settings.text[kRedactQuery]);
 }
 
-// One for each kind of operation, and one for texts.
+// Those of all kinds of operations, and one for texts.
 MessageRedactors redactors_of(const Settings& settings) {
-  MessageRedactors redactors;
-  redactors.push_back(std::make_unique<HttpDigester>(redactor_of(settings)));
+  MessageRedactors redactors = operation_redactors(redactor_of(settings));
   redactors.push_back(std::make_unique<TextMessages>(redactor_of(settings)));
   return redactors;
 }
@@ -198,7 +226,8 @@ void run_threads(const Session& session, const Settings& settings, bool under_te
   // The collector's robust list belongs to its thread, so it is made there.
   std::atomic<bool> ready{false};
   std::thread collecting = start_thread([&] {
-    Collector own(queue, session.clock, session.waiting_bytes, progress, redactors_of(settings),
+    WaitingBytes waiting = {session.waiting_bytes, settings.number[kQueueBytes] != 0};
+    Collector own(queue, session.clock, waiting, progress, redactors_of(settings),
                   redactor_of(settings));
     collector = &own;
     ready.store(true);
@@ -219,6 +248,12 @@ void run_threads(const Session& session, const Settings& settings, bool under_te
   consume();
   controlling.join();
   collecting.join();
+}
+
+Dumps::Of kept_of(const OutputChoice& choice, bool recorded) {
+  if (recorded) return Dumps::Of::kRecording;
+  if (!choice.flight_recorder.empty()) return Dumps::Of::kFlightRecorder;
+  return choice.tail_sampling.empty() ? Dumps::Of::kNothing : Dumps::Of::kTailSampling;
 }
 
 int run_drain(bool under_telrun) {
@@ -250,36 +285,41 @@ int run_drain(bool under_telrun) {
   options.sample_rate = settings.number[kSampleRate];
   options.exact_totals = settings.number[kTotals] == kTotalsExact;
   options.summary = under_telrun && wants_summary(settings, terminal);
-  OutputChoice choice = own_choice(settings);
+  OutputChoice choice = OutputChoice::of(settings);
   options.filter = filter_of(choice);
-  options.operations.slow_http_ns = static_cast<int64_t>(choice.slow_http_ns);
+  options.operations = choice.operations;
   Workers workers = {.most = drain_threads(settings), .give_way = true};
   TotalsOf of = under_telrun ? TotalsOf::kTelrun : TotalsOf::kPreload;
   if (record.empty()) options.totals = open_totals(settings, directory, of);
   options.totals_when_flushed = !under_telrun;
+  options.started_ns = start_realtime_ns;
   bool to_descriptor = output_descriptor(settings) >= 0;
-  bool to_file = settings.number[kOutput] == kOutputFile && !to_descriptor;
+  bool to_file = settings.has_output(kOutputFile) && !to_descriptor;
   if (to_file) options.output = file;
-  std::unique_ptr<Sink> sink;
+  std::string disk = spool_directory(settings, directory);
   std::unique_ptr<RecordingWriter> recording;
   if (!record.empty()) recording = open_recording(record, session);
-  if (record.empty()) {
-    sink = to_descriptor ? open_program_output(settings) : open_sink(settings, file, workers);
-  } else if (recording == nullptr) {
-    sink = open_no_sink();
-  }
+  std::unique_ptr<LiveReport> report = LiveReport::make(settings, directory);
+  bool report_alone = report != nullptr && !settings.given[kOutput] && !settings.given[kFile];
+  Destinations destinations = report_alone || !record.empty()
+                                  ? Destinations::nowhere()
+                                  : Destinations::open(settings, {file, workers, disk});
   // A folder that we stand in cannot be unmounted.
   [[maybe_unused]] int changed = chdir("/");
 
-  std::string disk = spool_directory(settings, directory);
-  Spool spool(disk, settings.number[kSpoolMax]);
+  Spool spool(disk, settings.number[kSpoolMax], warn_line);
   // The other half is for lanes, and so is what is not used of this one.
   BatchQueue queue(session.waiting_bytes / 2, &spool);
   Control* control = nullptr;
   std::atomic<uint64_t> progress{0};
-  set_unpacking({.directory = disk, .progress = [&] { progress.fetch_add(1); }});
+  set_unpacking({.directory = disk, .worth_bytes = unpacked_in_memory(), .progress = [&] {
+                   progress.fetch_add(1);
+                 }});
   auto watch = [&](SegmentId segment, int pid) { control->watch(segment, pid); };
-  auto written = [&] { control->written(); };
+  auto written = [&] {
+    if (report != nullptr) report->write();
+    control->written();
+  };
   RecordedFacts known = {
       session.clock, start_realtime_ns, {}, options.sample_rate, options.exact_totals};
   auto facts = [&] {
@@ -299,8 +339,13 @@ int run_drain(bool under_telrun) {
                     return Work{queue.done_bytes(), queue.left_bytes(),
                                 processor != nullptr ? processor->events_written() : 0};
                   });
-  Control::Hooks hooks = {[] {}, [&] { bar.begin(); },
-                          [&](bool may) { bar.allow(may && bar_wanted); }, [&] { bar.tick(); }};
+  Dumps dumps(kept_of(choice, /*recorded=*/recording != nullptr));
+  Control::Hooks hooks = {[] {},
+                          [&] { bar.begin(); },
+                          [&](bool may) { bar.allow(may && bar_wanted); },
+                          [&] { bar.tick(); },
+                          [&](int connection) { dumps.asked(connection); },
+                          [&] { return dumps.notices(); }};
   auto encoded = [&] { bar.end(); };
   if (recording != nullptr) {
     Recorder recorder(&queue, session.clock, std::move(recording), facts(), start,
@@ -310,17 +355,29 @@ int run_drain(bool under_telrun) {
   } else {
     std::string totals = options.totals != nullptr ? options.totals->path() : "";
     std::string output = options.output;
-    processor = std::make_unique<Processor>(
-        &queue, &clock, make_outputs(std::move(sink), choice, workers), std::move(options),
-        Processor::Hooks{watch, written, &progress, encoded});
-    hooks.stop = [&] { processor->stop(); };
+    EventOutputs event_outputs;
+    if (!report_alone) event_outputs = make_outputs(destinations, choice, workers, /*live=*/true);
+    if (report != nullptr) event_outputs.push_back(report->make_output());
+    processor =
+        std::make_unique<Processor>(&queue, &clock, std::move(event_outputs), std::move(options),
+                                    Processor::Hooks{watch, written, &progress, encoded});
+    hooks.stop = [&] {
+      processor->stop();
+      destinations.stop();
+    };
     auto leave = [&](Batch first) {
       known.goes_on = choice;
-      leave_rest({disk, output, totals, facts(), start}, session, &queue, processor.get(),
+      bool several = settings.has_output(kOutputHttp) || settings.has_output(kOutputOtlp);
+      std::string outputs = several ? settings.text[kOutput] : "";
+      leave_rest({disk, output, totals, outputs, facts(), start}, session, &queue, processor.get(),
                  std::move(first), {watch, written, &progress, more_facts, encoded});
     };
     run_threads(session, settings, under_telrun, &queue, &progress, &control, hooks, [&] {
-      if (auto first = processor->run(/*leave_when_stopped=*/true)) leave(std::move(*first));
+      // A report alone is what the processor has come to: there is nothing to be converted later.
+      if (auto first = processor->run(/*leave_when_stopped=*/!report_alone))
+        leave(std::move(*first));
+      if (report != nullptr) report->write();
+      destinations.finish();
     });
   }
   remove_session_files();
@@ -348,20 +405,24 @@ int run_convert(int count, char** paths) {
   }
   std::string directory = working_directory();
   std::string file = absolute(settings.text[kFile], directory);
-  set_unpacking({.directory = spool_directory(settings, directory)});
+  set_unpacking(
+      {.directory = spool_directory(settings, directory), .worth_bytes = unpacked_in_memory()});
   ConvertOptions options;
-  options.choice = own_choice(settings);
+  options.choice = OutputChoice::of(settings);
   options.threads = drain_threads(settings);
   options.totals = open_totals(settings, directory, TotalsOf::kRecording);
-  if (settings.number[kOutput] == kOutputFile && !to_stdout) options.output = file;
+  if (settings.has_output(kOutputFile) && !to_stdout) options.output = file;
   options.summary = wants_summary(settings, terminal);
   // Not among events.
-  bool on_terminal = to_stdout ? isatty(STDOUT_FILENO) : settings.number[kOutput] == kOutputStderr;
+  bool on_terminal = to_stdout ? isatty(STDOUT_FILENO) : settings.has_output(kOutputStderr);
   options.progress = terminal && !on_terminal;
-  std::unique_ptr<Sink> sink =
-      to_stdout ? open_stdout_sink() : open_sink(settings, file, {.most = options.threads});
-  return convert(std::vector<std::string>(paths, paths + count), std::move(sink),
-                 std::move(options));
+  Destinations destinations =
+      Destinations::open(settings, {.file = file,
+                                    .workers = {.most = options.threads},
+                                    .directory = spool_directory(settings, directory),
+                                    .to_stdout = to_stdout,
+                                    .of = Destinations::Of::kConvert});
+  return convert(std::vector<std::string>(paths, paths + count), &destinations, std::move(options));
 }
 
 }  // namespace
@@ -372,7 +433,16 @@ int main(int argc, char** argv) {
   std::string mode = argc >= 2 ? argv[1] : "";
   if (mode == "--session" || mode == "--preload")
     return telinject::drain::run_drain(mode == "--session");
+  if (mode == "schema") return telinject::drain::print_schema(argc >= 3 ? argv[2] : "");
+  if (mode == "dump") return telinject::drain::dump_command(argc - 2, argv + 2);
   if (mode == "convert") return telinject::drain::run_convert(argc - 2, argv + 2);
-  fprintf(stderr, "telinject: unknown command '%s'; 'telinject help' lists them\n", mode.c_str());
+  if (mode == "doctor") return telinject::drain::doctor_command({argv + 2, argv + argc});
+  if (mode == "validate") return telinject::drain::validate_command({argv + 2, argv + argc});
+  if (telinject::drain::is_view_command(mode)) {
+    return telinject::drain::run_view(mode, {argv + 2, argv + argc});
+  }
+  telinject::StandardError::use();
+  telinject::drain::warn("unknown command '", telinject::printable(mode),
+                         "'; 'telinject help' lists them");
   return telinject::drain::kUsage;
 }

@@ -2,28 +2,42 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "shim/channel/control.h"
+#include "shim/channel/sampling_rules.h"
 #include "shim/drain/base/warn.h"
+#include "shim/drain/sampling/flight_recorder.h"
+#include "shim/drain/sampling/tail_sampler.h"
 #include "shim/events/json/json_lines.h"
 
 namespace telinject::drain {
 
 namespace {
 
-// Events go nowhere; each is counted as lost.
-class NoSink : public Sink {
+// A sink for one of several processors that share it.
+class BorrowedSink final : public Sink {
  public:
-  uint64_t write(std::string_view lines) override {
-    return static_cast<uint64_t>(std::count(lines.begin(), lines.end(), '\n'));
+  explicit BorrowedSink(Sink* sink) : sink_(sink), before_(sink->bytes_written()) {}
+  uint64_t write(std::string_view lines) override { return count(sink_->write(lines)); }
+  uint64_t flush() override { return count(sink_->flush()); }
+  std::string describe() const override { return sink_->describe(); }
+  bool hopeless() const override { return sink_->hopeless(); }
+  void hurry() override { sink_->hurry(); }
+  bool tells_losses() const override { return sink_->tells_losses(); }
+  std::string outcome() const override { return sink_->outcome(); }
+
+ private:
+  uint64_t count(uint64_t lost) {
+    bytes_written_ = sink_->bytes_written() - before_;
+    return lost;
   }
-  std::string describe() const override { return "nowhere"; }
-  bool hopeless() const override { return true; }
+
+  Sink* sink_;
+  uint64_t before_;
 };
 
 // The drain's own descriptors are not the program's.
@@ -44,6 +58,25 @@ int started_by() {
     if (word == "Pid:" && about >> pid && pid > 0) return pid;
   }
   return getpid();
+}
+
+// One output before all the others, or these.
+EventOutputs keep_before(EventOutputs outputs, const OutputChoice& choice, bool live) {
+  TailRules tail;
+  RecorderRules recorder;
+  std::unique_ptr<EventOutput> keeping;
+  if (outputs.empty()) return outputs;
+  if (parse_recorder_rules(choice.flight_recorder.c_str(), &recorder)) {
+    if (recorder.slow_ns == 0) recorder.slow_ns = choice.operations.slow_http_ns;
+    keeping = std::make_unique<FlightRecorder>(std::move(outputs), recorder, live);
+  } else if (parse_tail_rules(choice.tail_sampling.c_str(), &tail)) {
+    keeping = std::make_unique<TailSampler>(std::move(outputs), tail, live);
+  } else {
+    return outputs;
+  }
+  EventOutputs all;
+  all.push_back(std::move(keeping));
+  return all;
 }
 
 }  // namespace
@@ -77,46 +110,21 @@ std::string why_not(const std::string& problem, const std::string& path) {
   return absl::StrCat(problem, relative ? " (the working directory is deleted)" : "");
 }
 
-std::unique_ptr<Sink> open_no_sink() {
-  return std::make_unique<NoSink>();
-}
-
-// The program's, which it was started with, and which the drain was given.
-std::unique_ptr<Sink> open_program_output(const Settings& settings) {
-  int number = output_descriptor(settings);
-  std::string name =
-      number == STDOUT_FILENO ? "standard output" : absl::StrCat("descriptor ", number);
-  std::unique_ptr<Sink> sink = open_descriptor_sink(kDrainOutputFd, name);
-  close(kDrainOutputFd);
-  if (sink != nullptr) return sink;
-  warn("TELEMETRY_FILE=", settings.text[kFile], ": the program has no descriptor ", number,
-       " that can be written to; no events are written, the program runs on: open it, or choose "
-       "a file");
-  return open_no_sink();
-}
-
-std::unique_ptr<Sink> open_sink(const Settings& settings, const std::string& file,
-                                const Workers& workers) {
-  if (settings.number[kOutput] == kOutputStderr) return open_stderr_sink();
-  if (file.empty()) {
-    warn("TELEMETRY_OUTPUT=file needs TELEMETRY_FILE=path; events go to standard error");
-    return open_stderr_sink();
-  }
-  std::string problem;
-  std::unique_ptr<Sink> sink = open_file_sink(file, &problem, workers);
-  if (sink != nullptr) {
-    if (!problem.empty()) warn(problem);
-    return sink;
-  }
-  warn(why_not(problem, file), "; no events are written, the program runs on: choose another file");
-  return open_no_sink();
-}
-
-EventOutputs make_outputs(std::unique_ptr<Sink> sink, const OutputChoice& choice,
-                          const Workers& encoders) {
+EventOutputs make_outputs(const Destinations& destinations, const OutputChoice& choice,
+                          const Workers& encoders, bool live) {
   EventOutputs outputs;
-  outputs.push_back(
-      std::make_unique<JsonLines>(std::move(sink), JsonLines::Options{choice.lean, encoders}));
+  for (const Destinations::One& one : destinations.all()) {
+    JsonLines::Options options = {choice.lean && !one.full, encoders};
+    outputs.push_back(
+        std::make_unique<JsonLines>(std::make_unique<BorrowedSink>(one.sink.get()), options));
+  }
+  auto add = [&](std::unique_ptr<EventOutput> output) {
+    if (output != nullptr) outputs.push_back(std::move(output));
+  };
+  if (destinations.otlp() != nullptr) add(destinations.otlp()->make_output(choice.lean));
+  outputs = keep_before(std::move(outputs), choice, live);
+  // Metrics count all calls, whichever traces are kept.
+  if (destinations.otlp() != nullptr) add(destinations.otlp()->make_metrics_output());
   return outputs;
 }
 

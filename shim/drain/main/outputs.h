@@ -6,6 +6,7 @@
 #include <string>
 
 #include "shim/channel/settings.h"
+#include "shim/drain/main/destinations.h"
 #include "shim/drain/main/recorded_facts.h"
 #include "shim/drain/report/totals_report.h"
 #include "shim/events/event_output.h"
@@ -22,18 +23,11 @@ std::string spool_directory(const Settings& settings, const std::string& directo
 // Why a file cannot be opened, with the reason behind the reason.
 std::string why_not(const std::string& problem, const std::string& path);
 
-// Never null. `file`: absolute, if it can be.
-std::unique_ptr<Sink> open_sink(const Settings& settings, const std::string& file,
-                                const Workers& workers);
-// For output_descriptor(): the descriptor that the program was started with, and this drain, too.
-std::unique_ptr<Sink> open_program_output(const Settings& settings);
-// Events go nowhere; each is counted as lost.
-std::unique_ptr<Sink> open_no_sink();
-
-// What makes text of events, in the format that was chosen, for the sink. `encoders`: the threads
-// that may encode.
-EventOutputs make_outputs(std::unique_ptr<Sink> sink, const OutputChoice& choice,
-                          const Workers& encoders);
+// What makes text of events, in the format that was chosen, for each of the destinations, which
+// must outlive it; and what keeps events before them, if that was chosen. `encoders`: the threads
+// that may encode. `live`: of a program that runs now.
+EventOutputs make_outputs(const Destinations& destinations, const OutputChoice& choice,
+                          const Workers& encoders, bool live);
 
 // Null if there is none. With a bare preload several programs may have the same setting in their
 // environment, each with a drain: the file is the first one's (docs/output.md).

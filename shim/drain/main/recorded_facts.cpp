@@ -18,7 +18,8 @@ json to_json(const Metadata& metadata) {
   return {{"service",
            {{"name", service.name},
             {"version", service.version},
-            {"environment", service.environment}}},
+            {"environment", service.environment},
+            {"attributes", service.attributes}}},
           {"host",
            {{"name", host.name},
             {"ip", host.ip},
@@ -33,7 +34,14 @@ json to_json(const Metadata& metadata) {
 Metadata metadata_from_json(const json& document) {
   Metadata metadata;
   const json& service = document.at("service");
-  metadata.service = {service.at("name"), service.at("version"), service.at("environment")};
+  metadata.service.name = service.at("name");
+  metadata.service.version = service.at("version");
+  metadata.service.environment = service.at("environment");
+  if (service.contains("attributes")) {
+    for (const auto& [name, value] : service.at("attributes").items()) {
+      metadata.service.attributes[name] = value;
+    }
+  }
   const json& host = document.at("host");
   metadata.host = {host.at("name"), host.at("ip"), host.at("public_ip"), host.at("os_description")};
   metadata.cloud = cloud_from_json(document.at("cloud")).value_or(Cloud());
@@ -42,28 +50,35 @@ Metadata metadata_from_json(const json& document) {
   return metadata;
 }
 
-json to_json(const OutputChoice& choice) {
-  return {{"lean", choice.lean},
-          {"min_duration_ns", choice.min_duration_ns},
-          {"max_depth", choice.max_depth},
-          {"include", choice.include},
-          {"exclude", choice.exclude},
-          {"include_files", choice.include_files},
-          {"exclude_files", choice.exclude_files},
-          {"include_modules", choice.include_modules},
-          {"exclude_modules", choice.exclude_modules},
-          {"slow_http_ns", choice.slow_http_ns}};
+json to_json(OutputChoice choice) {
+  json document;
+  choice.each([&](const char* name, const auto& value) { document[name] = value; });
+  return document;
 }
 
 OutputChoice choice_from_json(const json& document) {
-  return {
-      document.at("lean"),          document.at("min_duration_ns"), document.at("max_depth"),
-      document.at("include"),       document.at("exclude"),         document.at("include_files"),
-      document.at("exclude_files"), document.at("include_modules"), document.at("exclude_modules"),
-      document.at("slow_http_ns")};
+  OutputChoice choice;
+  choice.each([&](const char* name, auto& value) { document.at(name).get_to(value); });
+  return choice;
 }
 
 }  // namespace
+
+OutputChoice OutputChoice::of(const Settings& settings) {
+  auto text = [&](SettingId id) { return std::string(settings.text[id]); };
+  return {settings.number[kDetail] == kDetailLean,
+          settings.number[kMinDuration],
+          settings.number[kMaxDepth],
+          text(kInclude),
+          text(kExclude),
+          text(kIncludeFiles),
+          text(kExcludeFiles),
+          text(kIncludeModules),
+          text(kExcludeModules),
+          OperationOptions::of(settings),
+          settings.given[kFlightRecorder] ? "" : text(kTailSampling),
+          text(kFlightRecorder)};
+}
 
 SpanFilter filter_of(const OutputChoice& choice) {
   SpanFilter filter;

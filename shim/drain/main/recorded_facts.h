@@ -7,6 +7,8 @@
 #include <string>
 
 #include "shim/channel/layout.h"
+#include "shim/channel/settings.h"
+#include "shim/drain/spans/operation_kinds.h"
 #include "shim/drain/spans/processor.h"
 
 namespace telinject::drain {
@@ -17,7 +19,26 @@ struct OutputChoice {
   bool lean = false;
   uint64_t min_duration_ns = 0, max_depth = 0;
   std::string include, exclude, include_files, exclude_files, include_modules, exclude_modules;
-  uint64_t slow_http_ns = 0;
+  OperationOptions operations;
+  std::string tail_sampling, flight_recorder;  // as the settings have them; one of them is empty
+
+  static OutputChoice of(const Settings& settings);
+  // visit(name, value), for the recording's JSON.
+  template <typename Visit>
+  void each(Visit&& visit) {
+    visit("lean", lean);
+    visit("min_duration_ns", min_duration_ns);
+    visit("max_depth", max_depth);
+    visit("include", include);
+    visit("exclude", exclude);
+    visit("include_files", include_files);
+    visit("exclude_files", exclude_files);
+    visit("include_modules", include_modules);
+    visit("exclude_modules", exclude_modules);
+    operations.each(visit);
+    visit("tail_sampling", tail_sampling);
+    visit("flight_recorder", flight_recorder);
+  }
 };
 SpanFilter filter_of(const OutputChoice& choice);
 

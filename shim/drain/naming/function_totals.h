@@ -5,15 +5,15 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <string_view>
 
-#include "shim/drain/naming/duration_histogram.h"
+#include "shim/drain/naming/error_counts.h"
+#include "shim/events/duration_histogram.h"
+#include "shim/events/totals.h"
 
 namespace telinject::drain {
 
-// Times that a program makes up must not overflow the sums.
-inline void add_ns(int64_t* sum, int64_t ns) {
-  if (__builtin_add_overflow(*sum, ns, sum)) *sum = std::numeric_limits<int64_t>::max();
-}
+using telinject::add_ns;
 
 struct FunctionTotals {
   std::string name, module;
@@ -28,6 +28,10 @@ struct FunctionTotals {
   int64_t max_ns = 0;
   uint64_t lost_calls = 0;  // that it made itself and were not recorded: they are in its own time
   DurationHistogram durations;
+  CountsByType errors;  // those of the calls that ended by an error
+
+  // More types count as the last one.
+  static constexpr size_t kMostErrorTypes = 10;
 
   void add(int64_t duration_ns, int64_t children_ns, int64_t waited_for_http_ns) {
     calls++;
@@ -40,10 +44,25 @@ struct FunctionTotals {
     max_ns = std::max(max_ns, duration_ns);
     durations.add(static_cast<uint64_t>(duration_ns));
   }
+  // Adds the calls of another row.
+  void join(const FunctionTotals& other) {
+    calls += other.calls;
+    add_ns(&self_ns, other.self_ns);
+    add_ns(&http_ns, other.http_ns);
+    add_ns(&total_ns, other.total_ns);
+    min_ns = std::min(min_ns, other.min_ns);
+    max_ns = std::max(max_ns, other.max_ns);
+    lost_calls += other.lost_calls;
+    durations.join(other.durations);
+    for (const auto& [type, count] : other.errors) {
+      count_error(&errors, type, count, kMostErrorTypes);
+    }
+  }
+  void add_error(std::string_view type) { count_error(&errors, type, 1, kMostErrorTypes); }
   template <typename Archive>
   void io(Archive& a) {
     a(name, module, linkage_name, file, line, calls, self_ns, http_ns, total_ns, min_ns, max_ns,
-      lost_calls, durations);
+      lost_calls, durations, errors);
   }
   // At most DurationHistogram::kError off.
   int64_t percentile_ns(double share) const {

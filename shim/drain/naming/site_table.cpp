@@ -31,7 +31,7 @@ bool same_function(const InlineFrame& frame, const FunctionDescription& function
 uint64_t SiteCache::global_id(const CodePlace& place, uint64_t id) {
   if (id == 0) return 0;
   uint64_t& global = ids_[{place.module, id}];
-  if (global == 0) global = ids_.size();
+  if (global == 0) global = next_id_++;
   return global;
 }
 
@@ -84,40 +84,30 @@ SiteCache::Description SiteCache::describe(const CodePlace& function,
   return description;
 }
 
-FunctionTotals* SiteCache::totals_of(const CodePlace& place, const FunctionDescription& function) {
-  FunctionTotals*& totals = totals_by_function_[{place.module, place.vaddr}];
-  if (totals == nullptr) {
-    totals = &totals_.emplace_back();
-    totals->name = function.name;
-    totals->linkage_name = function.linkage_name;
-    totals->file = function.declared.file;
-    totals->line = function.declared.line;
-    if (place.module != nullptr) totals->module = place.module->short_name();
-  }
-  return totals;
-}
-
 const Site* SiteCache::site(const CodePlace& function, const CodePlace& return_address,
                             const CodePlace& call_site) {
   auto place = [](const CodePlace& p) { return Place(p.module, p.vaddr); };
   Key key(place(function), place(return_address), place(call_site));
-  auto [it, added] = sites_.try_emplace(key);
-  Site& site = it->second;
-  if (!added) return &site;
+  if (auto found = sites_.find(key); found != sites_.end()) return &found->second;
+  if (is_passing(key)) {
+    if (passing_ >= kMostPassing) too_many_();  // counts anew
+    passing_++;
+  }
+  Site& site = sites_[key];
   Description description = describe(function, return_address, call_site);
   const FunctionDescription& f = description.function;
   site.chain = std::move(description.chain);
   if (std::vector<uint64_t> callers = chain(call_site); !callers.empty()) {
     site.caller = callers.front();
   }
-  site.totals = totals_of(function, f);
+  site.totals = totals_.row_of(function.module, function.vaddr, f);
   site.is_main = f.name == "main";
   if (filter_ != nullptr && filter_->by_name()) {
     site.filtered_by =
         filter_->judge_names(f.name, f.linkage_name, f.declared.file, description.module);
   }
   FunctionInfo& info = site.function;
-  info.number = static_cast<uint32_t>(sites_.size() - 1);
+  info.number = take_number();
   info.name = f.name;
   if (f.parameters_known) info.parameters = f.parameters;
   info.linkage_name = f.linkage_name;
@@ -131,9 +121,10 @@ const Site* SiteCache::site(const CodePlace& function, const CodePlace& return_a
 }
 
 const Site* SiteTable::site(uint64_t function, uint32_t return_address, uint64_t call_site) {
-  if (generation_ != code_->generation()) {
-    sites_.clear();
+  if (generation_ != code_->generation() || cache_generation_ != cache_->generation()) {
+    sites_ = {};
     generation_ = code_->generation();
+    cache_generation_ = cache_->generation();
   }
   auto [it, added] = sites_.try_emplace(Key{function, call_site, return_address});
   if (added) {

@@ -1,8 +1,14 @@
 // Turns what a record says of a call into a Site, once for each (function, place).
+//
+// Sites of code that stays are kept: there are so many at most as the code has calls. Code may also
+// come and go: what a program makes as it runs lies in no module, and modules are unloaded. Sites
+// with a place in such code are passing; when there are many of them, sweep() forgets those that
+// nobody refers to. A site that is asked for again is made again; its totals go on.
 #pragma once
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -14,12 +20,18 @@
 #include "shim/drain/naming/site_resolver.h"
 #include "shim/drain/naming/sites.h"
 #include "shim/drain/naming/span_filter.h"
+#include "shim/drain/naming/totals_table.h"
 
 namespace telinject::drain {
 
 // Sites and totals of all processes: those that map the same files share them.
 class SiteCache {
  public:
+  static constexpr size_t kMostPassing = 16384;
+  using Modules = TotalsTable::Modules;
+  // Sites and their functions.
+  using InUse = absl::flat_hash_set<const void*>;
+
   // `filter` may be null.
   explicit SiteCache(const SpanFilter* filter = nullptr) : filter_(filter) {}
 
@@ -28,14 +40,24 @@ class SiteCache {
   std::vector<uint64_t> chain(const CodePlace& place);
 
   // In no order.
-  const std::deque<FunctionTotals>& totals() const { return totals_; }
+  const std::deque<FunctionTotals>& totals() const { return totals_.rows(); }
+
+  // Changes when sites are forgotten: what was looked up before may be gone then.
+  uint64_t generation() const { return generation_; }
+  // Called when there are more passing sites than kMostPassing, before another one is made: shall
+  // call sweep().
+  void on_too_many(std::function<void()> sweep) { too_many_ = std::move(sweep); }
+  // Forgets passing sites that are not in use, and all that is known of the modules in `dropped`:
+  // no site in use has a place in one. `forgotten`: of each, before it goes.
+  void sweep(const InUse& used, const Modules& dropped,
+             const std::function<void(const Site&)>& forgotten);
+  // The modules that sites in use have places in.
+  void find_modules(const InUse& used, Modules* found) const;
 
   // Enrolls the sites. The modules have been enrolled.
   template <typename Archive>
   void io(Archive& a) {
-    a(totals_);
-    for (FunctionTotals& each : totals_) a.enroll(&each);
-    io_places(a, &totals_by_function_, [&](FunctionTotals*& totals) { a.refer(totals); });
+    a(totals_, next_id_, next_number_);
     io_places(a, &ids_, [&](uint64_t& id) { a(id); });
     auto places = [&](Key* key) {
       io_place(a, &std::get<0>(*key));
@@ -47,22 +69,21 @@ class SiteCache {
       a.enroll(const_cast<const Site*>(&site));
       a.enroll(const_cast<const FunctionInfo*>(&site.function));
     });
-    // Outputs have lists by number.
-    bool dense = std::all_of(sites_.begin(), sites_.end(), [this](const auto& site) {
-      return site.second.function.number < sites_.size();
-    });
-    if (!dense) a.fail();
+    if (Archive::kReads && !number_anew()) a.fail();
   }
 
  private:
   struct Description;
   Description describe(const CodePlace& function, const CodePlace& return_address,
                        const CodePlace& call_site);
-  FunctionTotals* totals_of(const CodePlace& place, const FunctionDescription& function);
   uint64_t global_id(const CodePlace& place, uint64_t id);
+  uint32_t take_number();
+  bool number_anew();
 
   using Place = std::pair<Module*, uint64_t>;
-  using Key = std::tuple<Place, Place, Place>;
+  using Key = std::tuple<Place, Place, Place>;  // function, return address, call site
+  static bool is_passing(const Key& key);
+  static bool lies_in(const Key& key, const Modules& modules);
   template <typename Archive>
   static void io_place(Archive& a, Place* place) {
     a.refer(place->first);
@@ -93,9 +114,15 @@ class SiteCache {
 
   const SpanFilter* filter_;
   std::map<Key, Site> sites_;
-  std::deque<FunctionTotals> totals_;
-  std::map<Place, FunctionTotals*> totals_by_function_;
+  TotalsTable totals_;
   std::map<Place, uint64_t> ids_;
+  uint64_t next_id_ = 1;
+  // Numbers of sites: those that are free, and the first that was never used.
+  std::vector<uint32_t> free_numbers_;
+  uint32_t next_number_ = 0;
+  size_t passing_ = 0;
+  std::function<void()> too_many_ = [] {};
+  uint64_t generation_ = 1;
 };
 
 // One process's view: by address.
@@ -119,7 +146,7 @@ class SiteTable : public SiteResolver {
 
   CodeMap* code_;
   SiteCache* cache_;
-  uint64_t generation_ = 0;
+  uint64_t generation_ = 0, cache_generation_ = 0;
   absl::flat_hash_map<Key, const Site*> sites_;
 };
 

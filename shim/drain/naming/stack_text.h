@@ -29,9 +29,11 @@ class StackNamer {
  public:
   // The functions that an address of a stack stands in (message.h), innermost first.
   const std::vector<StackLine>& lines(CodeMap* code, uint64_t address);
+  // Modules are about to be dropped.
+  void forget() { lines_.clear(); }
 
  private:
-  static constexpr size_t kMostAddresses = 100000;
+  static constexpr size_t kMostAddresses = 20000;
   static std::vector<StackLine> describe(const CodePlace& place, uint64_t return_vaddr);
   std::map<std::pair<Module*, uint64_t>, std::vector<StackLine>> lines_;
 };

@@ -6,6 +6,15 @@
 
 namespace telinject::drain {
 
+namespace {
+
+// Batches take memory besides their runs' bytes, which may be on disk. Programs that start many
+// short processes make many small ones. Below this they do not matter, whatever the limit is.
+constexpr size_t kLeastForLists = 8 << 20;
+constexpr size_t kOfANotice = 64;  // texts and lists of a notice, about
+
+}  // namespace
+
 Run unpacked(const Run& run, RecordUnpacker* unpacker, RecordMemory* memory) {
   if (run.unpacked_bytes == 0) return run;
   std::byte* place;
@@ -18,7 +27,7 @@ Run unpacked(const Run& run, RecordUnpacker* unpacker, RecordMemory* memory) {
 bool is_awaited(const Batch& batch) {
   return std::any_of(batch.notices.begin(), batch.notices.end(), [](const Notice& notice) {
     return notice.kind == Notice::Kind::kProgramEnded || notice.kind == Notice::Kind::kFlush ||
-           notice.kind == Notice::Kind::kLastWords;
+           notice.kind == Notice::Kind::kLastWords || notice.kind == Notice::Kind::kDump;
   });
 }
 
@@ -58,6 +67,10 @@ void BatchQueue::push(Batch batch) {
   bool failed = to_disk && !spool(&waiting);
   std::lock_guard lock(mutex_);
   if (failed) spilling_ = false;
+  waiting.list_bytes = sizeof waiting +
+                       waiting.batch.runs.size() * (sizeof(LaneRun) + sizeof(size_t)) +
+                       waiting.batch.notices.size() * (sizeof(Notice) + kOfANotice);
+  list_bytes_ += waiting.list_bytes;
   bytes_ += waiting.memory_bytes;
   waiting_ += waiting.batch.bytes;
   awaited_ += drain::is_awaited(waiting.batch);
@@ -88,6 +101,7 @@ Batch BatchQueue::pop_as_is() {
     waiting = std::move(batches_.front());
     batches_.pop_front();
     waiting_ -= waiting.batch.bytes;
+    list_bytes_ -= waiting.list_bytes;
     bytes_ -= waiting.memory_bytes;
     extra_bytes_ -= std::min(extra_bytes_, waiting.memory_bytes);
     done_ += std::exchange(in_hand_, waiting.batch.bytes);
@@ -95,6 +109,16 @@ Batch BatchQueue::pop_as_is() {
   }
   if (waiting.spooled) fetch(&waiting);
   return std::move(waiting.batch);
+}
+
+bool BatchQueue::wait_until(std::chrono::steady_clock::time_point time) {
+  auto filled = [this] { return !batches_.empty(); };
+  std::unique_lock lock(mutex_);
+  if (time != std::chrono::steady_clock::time_point::max()) {
+    return filled_.wait_until(lock, time, filled);
+  }
+  filled_.wait(lock, filled);
+  return true;
 }
 
 Batch BatchQueue::pop() {
@@ -105,6 +129,7 @@ Batch BatchQueue::pop() {
 
 bool BatchQueue::full() const {
   std::lock_guard lock(mutex_);
+  if (too_many()) return true;
   return (bytes_ >= limit_bytes_ + extra_bytes_ || must_spill()) &&
          (spool_ == nullptr || !spool_->has_room());
 }
@@ -114,9 +139,18 @@ size_t BatchQueue::memory_bytes() const {
   return bytes_;
 }
 
+void BatchQueue::set_limit(size_t limit_bytes) {
+  std::lock_guard lock(mutex_);
+  limit_bytes_ = limit_bytes;
+}
+
 bool BatchQueue::wants_packed() const {
   std::lock_guard lock(mutex_);
   return bytes_ >= limit_bytes_ / 2;
+}
+
+bool BatchQueue::too_many() const {
+  return list_bytes_ >= std::max(limit_bytes_ + extra_bytes_, kLeastForLists);
 }
 
 bool BatchQueue::must_spill() const {
@@ -130,7 +164,7 @@ void BatchQueue::hold() {
 
 bool BatchQueue::held_enough() const {
   std::lock_guard lock(mutex_);
-  return bytes_ >= limit_bytes_;
+  return bytes_ >= limit_bytes_ || too_many();
 }
 
 void BatchQueue::go_on() {

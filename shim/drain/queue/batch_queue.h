@@ -4,21 +4,23 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "shim/drain/queue/spool.h"
 #include "shim/drain/records/lane_reader.h"
 #include "shim/drain/records/record_packing.h"
 #include "shim/drain/records/run_times.h"
 #include "shim/drain/records/segment_view.h"
+#include "shim/sinks/spool.h"
 
 namespace telinject::drain {
 
@@ -33,7 +35,7 @@ struct LaneRun {
   Run run;
 };
 
-// How a process ended, as far as anybody could tell.
+// How a process ended, as far as is known.
 struct ProcessEnd {
   bool known = false;
   int status = 0;  // as of wait(2)
@@ -61,6 +63,7 @@ struct Notice {
     kIdle,            // nothing happens: write what is buffered
     kLastWords,       // all is over: the processor ends
     kRunDelay,        // run_delay: how much threads have run. Counts before the batch's records
+    kDump,            // answer: write what the flight recorder keeps. In no recording
   };
   Notice() = default;
   explicit Notice(Kind what) : kind(what) {}
@@ -71,12 +74,20 @@ struct Notice {
   int os_pid = 0;
   uint32_t value = 0;
   uint64_t ticks = 0;
-  uint64_t lost_calls = 0, merged_exits = 0, lost_records = 0;  // kLaneEnded: of that owner
-  std::array<uint64_t, kLossReasons> lost = {};                 // kSegmentClosed: in all
+  uint64_t lost_calls = 0, lost_records = 0;     // kLaneEnded: of that owner
+  std::array<uint64_t, kLossReasons> lost = {};  // kSegmentClosed: in all
   ProcessEnd end;
   std::string text;
   std::vector<RunDelaySample> run_delay;
   std::shared_ptr<const SegmentInfo> info;
+  struct Dumped {
+    uint64_t events = 0;  // that the dump had
+    uint64_t lost = 0;    // that could not be written, counted for each destination
+    std::string where;
+  };
+  // kDump, or null: gets what was written; nullopt: nothing, and nothing will be.
+  using DumpAnswer = std::function<void(const std::optional<Dumped>& dumped)>;
+  std::shared_ptr<const DumpAnswer> answer;
   std::shared_ptr<std::atomic<uint32_t>> flushed;  // kFlush: takes `value` once all is written
 };
 
@@ -92,7 +103,7 @@ struct Batch {
 // A run's records, wherever they are packed.
 Run unpacked(const Run& run, RecordUnpacker* unpacker, RecordMemory* memory);
 
-// Somebody waits until this has been worked off: the program's end, or a flush.
+// True if the program's end or a flush waits until this has been worked off.
 bool is_awaited(const Batch& batch);
 
 // Holds at most `limit_bytes` of runs in memory, packed or not, as the collector made them; and
@@ -105,9 +116,13 @@ class BatchQueue {
   // through.
   void push(Batch batch);
   Batch pop();
+  // Until something is there to pop; false if it is not at that time.
+  bool wait_until(std::chrono::steady_clock::time_point time);
   Batch pop_as_is();  // some runs may be packed
   bool full() const;
   size_t memory_bytes() const;  // that runs take in memory
+  // From any thread. What is there already stays.
+  void set_limit(size_t limit_bytes);
   // Much waits: what comes next should be packed. Not before: copying takes a third of the time,
   // and a thread at full speed has to be followed as long as there is room.
   bool wants_packed() const;
@@ -120,7 +135,7 @@ class BatchQueue {
   bool held_enough() const;
   void go_on();
 
-  // Of all that waits, in memory and on disk, unpacked.
+  // The size of all that waits, in memory and on disk, unpacked.
   uint64_t bytes() const;
   // The last batch that was taken out is done when the next one is.
   uint64_t done_bytes() const;
@@ -131,6 +146,7 @@ class BatchQueue {
   struct Waiting {
     Batch batch;
     size_t memory_bytes = 0;  // of the runs, as they are
+    size_t list_bytes = 0;    // of all else
     bool spooled = false;
     uint64_t offset = 0;            // in the spool: the runs, one behind the other
     std::vector<size_t> run_bytes;  // of each run, packed, if spooled
@@ -138,19 +154,21 @@ class BatchQueue {
   bool spool(Waiting* waiting);
   void fetch(Waiting* waiting);
   bool must_spill() const;  // with the lock held
+  bool too_many() const;    // likewise: batches, whatever is in them
 
-  const size_t limit_bytes_;
+  size_t limit_bytes_;  // with the lock held
   Spool* spool_;
-  // Of who pushes.
+  // The collector's, which pushes.
   RecordPacker packer_;
   std::vector<std::byte> packed_;
-  // Of who pops.
+  // The processor's, which pops.
   RecordUnpacker unpacker_;
   RecordMemory memory_;
   mutable std::mutex mutex_;
   std::condition_variable filled_;
   std::deque<Waiting> batches_;
-  size_t bytes_ = 0;  // in memory
+  size_t bytes_ = 0;       // of runs in memory
+  size_t list_bytes_ = 0;  // of batches besides
   size_t extra_bytes_ = 0;
   uint64_t waiting_ = 0, done_ = 0, in_hand_ = 0;  // bytes unpacked
   // Since the limit was reached, until half of it is free. A batch in memory keeps the whole block

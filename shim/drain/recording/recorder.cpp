@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "shim/channel/clock.h"
@@ -12,14 +13,6 @@
 
 namespace telinject::drain {
 
-namespace {
-
-constexpr uint64_t kSecond = 1000000000;
-// The clock's rate needs two readings this far apart.
-constexpr uint64_t kCalibrationNs = 10 * 1000000;
-
-}  // namespace
-
 Recorder::Recorder(BatchQueue* queue, ClockKind clock, std::unique_ptr<RecordingWriter> writer,
                    const std::string& facts, ClockAnchor first, Hooks hooks)
     : queue_(queue), clock_(clock), writer_(std::move(writer)), hooks_(std::move(hooks)) {
@@ -27,7 +20,7 @@ Recorder::Recorder(BatchQueue* queue, ClockKind clock, std::unique_ptr<Recording
   // Even if the file breaks off soon there are two.
   writer_->anchor(first);
   writer_->anchor(ClockMap::take_anchor(clock));
-  next_anchor_ns_ = monotonic_ns() + kCalibrationNs;
+  next_anchor_ns_ = monotonic_ns() + uint64_t{kCalibrationNs};
 }
 
 // The third anchor follows as soon as the rate can be told well, the others once a second; and
@@ -44,7 +37,7 @@ bool Recorder::go_on_from(const std::string& state) {
 }
 
 void Recorder::know(SegmentId segment, std::shared_ptr<const SegmentInfo> info, int os_pid) {
-  segments_[segment] = {std::move(info), os_pid, {}};
+  segments_[segment] = {std::move(info), os_pid, {}, {}};
 }
 
 void Recorder::know(SegmentId segment, uint32_t lane) {
@@ -82,9 +75,9 @@ void Recorder::write(const Batch& batch) {
     broken_ = is_awaited(batch) || queue_->is_awaited();
     if (!std::exchange(warned_, true)) {
       warn("cannot write the recording ", writer_->path(), ": ", strerror(error),
-           broken_ ? "; the last calls are left out, and counted"
-                   : "; waiting for room, the program runs on: calls that find none are left "
-                     "out, and counted");
+           broken_ ? "; the last calls are lost, and counted"
+                   : "; waiting until there is room: the program runs on, and calls that find "
+                     "none are lost and counted");
     }
     if (!broken_) nanosleep(&kPause, nullptr);
   }
@@ -108,7 +101,7 @@ void Recorder::tell_losses() {
     rest_.notices.clear();
   } else if (lost_calls_ > 0) {
     warn("the recording ", writer_->path(), " lacks the last ", std::exchange(lost_calls_, 0),
-         " calls, and does not say so");
+         " calls, and had no room for a note of it");
   }
 }
 
@@ -123,6 +116,16 @@ void Recorder::take(const Batch& batch) {
     if (!is_shadow_lane(run.lane)) look_for_processes(run);
   }
   for (const Notice& each : batch.notices) notice(each);
+}
+
+bool Recorder::Segment::is_new(uint64_t process) {
+  if (!processes.insert(process).second) return false;
+  by_age.push_back(process);
+  if (by_age.size() > kMostProcesses) {
+    processes.erase(by_age.front());
+    by_age.pop_front();
+  }
+  return true;
 }
 
 // Forked children join their parent's segment without a word to the drain: their first thread's
@@ -146,7 +149,7 @@ void Recorder::look_for_processes(const LaneRun& run) {
         auto thread = message->head<ThreadMessage>();
         bool child = thread.has_value() && thread->parent_process != 0;
         if (child && segment.info != nullptr && segment.info->pid == segment.os_pid &&
-            segment.processes.insert(thread->process).second) {
+            segment.is_new(thread->process)) {
           hooks_.watch(run.segment, thread->pid);
         }
         lane = {};
@@ -161,7 +164,7 @@ void Recorder::look_for_processes(const LaneRun& run) {
 void Recorder::notice(const Notice& notice) {
   switch (notice.kind) {
     case Notice::Kind::kSegmentOpened:
-      segments_[notice.segment] = {notice.info, notice.os_pid, {}};
+      segments_[notice.segment] = {notice.info, notice.os_pid, {}, {}};
       break;
     case Notice::Kind::kSegmentClosed:
       segments_.erase(notice.segment);
@@ -171,6 +174,9 @@ void Recorder::notice(const Notice& notice) {
       break;
     case Notice::Kind::kFlush:
       notice.flushed->store(notice.value, std::memory_order_release);
+      break;
+    case Notice::Kind::kDump:
+      if (notice.answer != nullptr) (*notice.answer)(std::nullopt);
       break;
     case Notice::Kind::kProgramEnded:
       hooks_.encoded();

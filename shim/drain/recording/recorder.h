@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -53,11 +54,16 @@ class Recorder {
   uint64_t bytes() const { return writer_->bytes(); }
 
  private:
-  // Of a segment: enough to find the processes that should be watched.
+  // What is known of a segment: enough to find the processes that should be watched.
   struct Segment {
     std::shared_ptr<const SegmentInfo> info;
     int os_pid = 0;
+    // Forked children that were heard of last: to ask for another one twice does no harm.
+    static constexpr size_t kMostProcesses = 4096;
     std::set<uint64_t> processes;
+    std::deque<uint64_t> by_age;
+
+    bool is_new(uint64_t process);
   };
   // A lane whose thread has not introduced itself yet.
   struct Newcomer {

@@ -17,7 +17,4 @@ struct FrameHead {
   uint64_t bytes;
 };
 
-// The clock's rate needs two readings this far apart.
-constexpr int64_t kCalibrationNs = 10 * 1000000;
-
 }  // namespace telinject::drain::recording

@@ -12,6 +12,7 @@
 #include "shim/channel/record.h"
 #include "shim/drain/recording/recording.h"
 #include "shim/drain/recording/recording_format.h"
+#include "shim/drain/records/clock_map.h"
 #include "shim/drain/records/message_assembler.h"
 
 namespace telinject::drain {
@@ -87,7 +88,7 @@ bool get_notice(Reader* in, Notice* notice) {
   notice->value = in->get<uint32_t>();
   notice->ticks = in->get<uint64_t>();
   notice->lost_calls = in->get<uint64_t>();
-  notice->merged_exits = in->get<uint64_t>();
+  in->get<uint64_t>();  // not used
   notice->lost_records = in->get<uint64_t>();
   notice->lost = in->get<decltype(notice->lost)>();
   notice->end.known = in->get<uint32_t>() != 0;

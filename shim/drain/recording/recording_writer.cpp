@@ -55,14 +55,15 @@ void put_info(Writer* out, const SegmentInfo& info) {
 }
 
 void put_notice(Writer* out, const Notice& notice) {
-  out->put(static_cast<uint32_t>(notice.kind));
+  bool dump = notice.kind == Notice::Kind::kDump;  // of that moment only
+  out->put(static_cast<uint32_t>(dump ? Notice::Kind::kIdle : notice.kind));
   out->put(notice.segment);
   out->put(notice.lane);
   out->put(notice.os_pid);
   out->put(notice.value);
   out->put(notice.ticks);
   out->put(notice.lost_calls);
-  out->put(notice.merged_exits);
+  out->put(uint64_t{0});  // not used
   out->put(notice.lost_records);
   out->put(notice.lost);
   out->put(static_cast<uint32_t>(notice.end.known));

@@ -12,7 +12,7 @@ namespace telinject::drain {
 
 namespace {
 
-constexpr uint32_t kNone = ~uint32_t{0};
+constexpr uint32_t kNoChunk = ~uint32_t{0};
 uint64_t changed(uint64_t head, uint32_t first) {
   return ((head >> 32) + 1) << 32 | first;
 }
@@ -32,7 +32,7 @@ uint32_t ChunkPool::pop() {
   uint64_t old = head.load(std::memory_order_acquire);
   for (;;) {
     uint32_t chunk = static_cast<uint32_t>(old) - 1;
-    if (chunk >= segment_->chunk_count()) return kNone;
+    if (chunk >= segment_->chunk_count()) return kNoChunk;
     uint32_t next = segment_->entry(chunk)->free.load(std::memory_order_relaxed);
     if (head.compare_exchange_weak(old, changed(old, next), std::memory_order_acquire)) {
       return chunk;
@@ -58,7 +58,7 @@ void ChunkPool::trim(size_t kept) {
   std::vector<uint32_t> chunks;
   while (chunks.size() < segment_->chunk_count()) {
     uint32_t chunk = pop();
-    if (chunk == kNone) break;
+    if (chunk == kNoChunk) break;
     chunks.push_back(chunk);
   }
   for (size_t i = kept; i < chunks.size(); i++) {

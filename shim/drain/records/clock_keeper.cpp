@@ -9,9 +9,6 @@ namespace telinject::drain {
 
 namespace {
 
-constexpr uint64_t kSecond = 1000000000;
-// The clock's rate needs two readings this far apart.
-constexpr uint64_t kCalibrationNs = 10 * 1000000;
 constexpr double kSuspiciousPpm = 50;
 
 ClockMap start_map(ClockKind kind) {
@@ -30,7 +27,7 @@ ClockKeeper::ClockKeeper(ClockKind kind, ClockAnchor first, int64_t realtime_ns,
 }
 
 void ClockKeeper::calibrate() {
-  uint64_t age = monotonic_ns() - first_ns_;
+  auto age = static_cast<int64_t>(monotonic_ns() - first_ns_);
   if (age < kCalibrationNs && map_.kind() == ClockKind::kTsc) {
     timespec rest = {0, static_cast<long>(kCalibrationNs - age)};
     nanosleep(&rest, nullptr);

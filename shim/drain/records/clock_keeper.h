@@ -10,7 +10,7 @@ namespace telinject::drain {
 class ClockKeeper {
  public:
   explicit ClockKeeper(ClockKind kind);
-  // Of a recording: the rate follows from its first two anchors, later ones are told.
+  // For a recording: its first two anchors give the rate, add_anchor() tells later ones.
   ClockKeeper(ClockKind kind, ClockAnchor first, int64_t realtime_ns, ClockAnchor second);
   void add_anchor(ClockAnchor anchor) { map_.add_anchor(anchor); }
 

@@ -25,7 +25,7 @@ uint64_t rate_between(const ClockAnchor& a, const ClockAnchor& b) {
   return static_cast<uint64_t>((ns << kRateBits) / (b.ticks - a.ticks));
 }
 
-// Of a recording, an anchor may say anything: within a century, a tick of at most a microsecond.
+// A recording's anchors may say anything. Usable: within a century, a tick of at most 1 us.
 bool usable(const ClockAnchor& a, const ClockAnchor& b) {
   constexpr int64_t kMostNs = int64_t{1} << 61;
   constexpr uint64_t kMostRate = uint64_t{1000} << kRateBits;
@@ -91,6 +91,8 @@ double ClockMap::add_anchor(ClockAnchor anchor) {
   corrected = std::fmax(corrected, static_cast<double>(rate) * 0.9);
   corrected = std::fmin(corrected, static_cast<double>(rate) * 1.1);
   pieces_.push_back({anchor.ticks, reached, static_cast<uint64_t>(corrected)});
+  if (pieces_.size() >= 2 * kMostPieces)
+    pieces_.erase(pieces_.begin(), pieces_.end() - kMostPieces);
   last_ = anchor;
   return std::fabs(drift);
 }

@@ -18,6 +18,9 @@ struct ClockAnchor {
   int64_t monotonic_ns;
 };
 
+// The clock's rate needs two readings this far apart.
+inline constexpr int64_t kCalibrationNs = 10 * 1000000;
+
 class ClockMap {
  public:
   // `first` and `realtime_ns` are of one moment. The ticks' rate follows from the first two
@@ -57,6 +60,9 @@ class ClockMap {
   int64_t offset_ns_;  // monotonic -> epoch
   ClockAnchor last_;
   bool calibrated_ = false;
+  // The last kMostPieces, an hour or so: times before them are those of the first piece. Twice as
+  // many until the older half goes.
+  static constexpr size_t kMostPieces = 4096;
   std::vector<Piece> pieces_;
 };
 

@@ -9,7 +9,9 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
+#include <queue>
 #include <utility>
 #include <vector>
 
@@ -51,6 +53,8 @@ class LaneStream {
     }
     return find();
   }
+  // Nothing was given, or all of it has been taken, which peek() finds out.
+  bool empty() const { return runs_.empty(); }
   // The message, if that is next.
   std::optional<AssembledMessage> message() const;
   uint64_t position() const { return runs_.front().position + offset_; }
@@ -76,7 +80,7 @@ class LaneStream {
 
   std::deque<Run> runs_;
   size_t offset_ = 0;
-  // Of the first run, once it has been looked at, if it is of records.
+  // The first run's records, once it has been looked at; null if it is a message.
   const uint8_t* data_ = nullptr;
   size_t size_ = 0;
   uint64_t ticks_ = 0;
@@ -88,25 +92,23 @@ class LaneStream {
 uint64_t count_entries(const Run& run);
 
 // Feeds visit(i) for the stream that has the earliest record, until all records are later than
-// `watermark`. The visitor takes records with next().
+// `watermark`; of two with the same time for the first one. The visitor takes records of that
+// stream with next(), up to the time of the next stream's, which it is given.
 template <typename Visit>
 void merge_lanes(const std::vector<LaneStream*>& streams, uint64_t watermark, Visit&& visit) {
-  for (;;) {
-    size_t first = streams.size();
-    uint64_t earliest = watermark, second = watermark;
-    for (size_t i = 0; i < streams.size(); i++) {
-      if (streams[i]->peek() == nullptr || streams[i]->ticks() > watermark) continue;
-      uint64_t ticks = streams[i]->ticks();
-      if (first == streams.size() || ticks < earliest) {
-        if (first != streams.size()) second = earliest;
-        earliest = ticks;
-        first = i;
-      } else if (ticks < second) {
-        second = ticks;
-      }
+  using Next = std::pair<uint64_t, size_t>;  // time, stream
+  std::priority_queue<Next, std::vector<Next>, std::greater<>> next;
+  auto add = [&](size_t i) {
+    if (streams[i]->peek() != nullptr && streams[i]->ticks() <= watermark) {
+      next.emplace(streams[i]->ticks(), i);
     }
-    if (first == streams.size()) return;
-    visit(first, second);
+  };
+  for (size_t i = 0; i < streams.size(); i++) add(i);
+  while (!next.empty()) {
+    size_t first = next.top().second;
+    next.pop();
+    visit(first, next.empty() ? watermark : next.top().first);
+    add(first);
   }
 }
 

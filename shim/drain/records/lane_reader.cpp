@@ -14,7 +14,7 @@ namespace {
 // records are what a few nested hooks had reserved.
 constexpr uint64_t kNear = 4096;
 
-// So many chunks behind a hole: whoever left it will not come back. A program's hook that was
+// So many chunks behind a hole: the hook that left it will not come back. A hook that was
 // interrupted is one whose handler made 60,000 calls.
 constexpr uint64_t kStuckChunks = 64;
 
@@ -68,13 +68,13 @@ uint64_t LaneReader::first_word(uint64_t offset) const {
       ->load(std::memory_order_acquire);
 }
 
-// Of a complete chunk.
+// Where the records of a complete chunk end.
 uint64_t LaneReader::end_of_chunk() const {
   uint64_t end = segment_->entry(chunk_)->end.load(std::memory_order_relaxed);
   return std::clamp<uint64_t>(end & ~(kUnitBytes - 1), offset_, kChunkBytes);
 }
 
-// False if there are messages, which whoever takes them from here wants as they are.
+// False if there are messages: they are passed on as they are.
 bool LaneReader::pack(RecordPacker* packer, Run* run, uint64_t* at) {
   RecordPacker::Written written = packer->pack_written(base_ + offset_, end_ - offset_);
   if (written.message) return false;
@@ -161,7 +161,7 @@ bool LaneReader::go_on_behind_hole(uint64_t reach) {
 
 size_t LaneReader::read_rest(std::vector<Run>* out, RecordPacker* packer) {
   size_t bytes = 0;
-  // Nobody writes any more, or should not: a lane has no more chunks than there are.
+  // The program writes no more, or should not: a lane has no more chunks than there are.
   for (uint64_t chunks = 0; begin() && chunks <= segment_->chunk_count();) {
     uint64_t before = number_;
     bytes += read(out, packer, Take::kAll);

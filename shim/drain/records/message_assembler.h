@@ -31,7 +31,7 @@ struct AssembledMessage {
     std::memcpy(&value, bytes.data(), sizeof value);
     return value;
   }
-  // Of the part behind it: as much of that as is there. As long as the message lives.
+  // As much of the part behind it as is there. Valid as long as the message lives.
   std::string_view text(size_t from, size_t size) const {
     return std::string_view(bytes).substr(std::min(from, bytes.size()), size);
   }

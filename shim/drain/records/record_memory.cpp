@@ -2,6 +2,8 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <new>
@@ -16,7 +18,8 @@ namespace {
 
 constexpr size_t kBlockBytes = RecordMemory::kMaxBytes;  // a huge page
 static_assert(kBlockBytes >= kChunkBytes, "a run fits in a block");
-constexpr size_t kKeptBlocks = 8;
+constexpr size_t kMostKeptBlocks = 8;
+std::atomic<size_t> kept_blocks = kMostKeptBlocks;
 
 // Aligned to its size, or it would hold no huge page.
 std::byte* map_block() {
@@ -54,7 +57,7 @@ std::byte* RecordMemory::Pool::take() {
 void RecordMemory::Pool::give(std::byte* block) {
   {
     std::lock_guard lock(mutex_);
-    if (free_.size() < kKeptBlocks) {
+    if (free_.size() < kept_blocks.load(std::memory_order_relaxed)) {
       free_.push_back(block);
       return;
     }
@@ -70,6 +73,10 @@ size_t RecordMemory::Pool::mapped() const {
 
 RecordMemory::Pool::~Pool() {
   for (std::byte* block : free_) munmap(block, kBlockBytes);
+}
+
+void RecordMemory::keep_at_most(size_t bytes) {
+  kept_blocks.store(std::clamp<size_t>(bytes / kBlockBytes, 1, kMostKeptBlocks));
 }
 
 size_t RecordMemory::mapped_bytes() const {

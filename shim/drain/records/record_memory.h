@@ -37,14 +37,18 @@ class RecordMemory {
   // Both are for one thread at a time; what they return may go to any. At most kMaxBytes.
   static constexpr size_t kMaxBytes = 2 << 20;
   RecordBytes copy(const std::byte* from, size_t size);
-  // To be filled through *place, before anybody else sees it.
+  // To be filled through *place, before another thread sees it.
   RecordBytes reserve(size_t size, std::byte** place);
 
-  // Of all blocks that the system has given, used or not. From any thread.
+  // For all of this process: what is not used is kept for the next one, so much of it at most in
+  // each. From any thread.
+  static void keep_at_most(size_t bytes);
+
+  // The size of all blocks that the system has given, used or not. From any thread.
   size_t mapped_bytes() const;
 
  private:
-  // Blocks that nobody uses, for threads in any order. Outlives the memory as long as blocks do.
+  // Unused blocks, for threads in any order. Outlives the memory as long as blocks do.
   class Pool {
    public:
     std::byte* take();

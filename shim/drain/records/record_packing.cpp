@@ -47,8 +47,8 @@ class OpenEntries {
   }
   void pop() { top_--; }
   uint64_t last() const { return exits_[top_ % kDepth]; }
-  // Of an entry with that last word: return address << 32 | how far its frame is below the last
-  // one's.
+  // An entry's step, from its last word: return address << 32 | how far its frame is below the
+  // last one's.
   uint64_t step(uint64_t word) const {
     return (word & 0xffffffff00000000) | static_cast<uint32_t>((last() >> 32) - word);
   }
@@ -73,7 +73,7 @@ struct Known {
   OpenEntries open;
   uint64_t time = 0;  // of the last record that has one
 
-  // Of a record that was not told by what is known.
+  // Remembers a record that could not be told by what is known.
   void learn_exit(const uint64_t* record) {
     if (record[0] == kVoid) return;
     time = record[0] & kTicksMask;
@@ -138,7 +138,7 @@ class Packing {
   }
   std::byte* end() const { return out_; }
 
-  // Of one unit: an exit, or what else is there.
+  // Packs a record of one unit: an exit, or another one.
   [[gnu::always_inline]] void unit(const uint64_t* record) {
     uint64_t ticks = record[0] ^ kExitBit;
     if (record[1] == known_.open.last() && ticks <= kTicksMask) {

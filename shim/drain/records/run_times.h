@@ -5,7 +5,7 @@
 
 namespace telinject::drain {
 
-// Of the thread on a lane, since it began. Read after `before` and before `after`.
+// Times of the thread on a lane, since it began. Read after `before` and before `after`.
 struct RunDelaySample {
   uint32_t segment, lane;
   uint64_t before, after;  // ticks

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "shim/drain/naming/duration_histogram.h"
+#include "shim/events/duration_histogram.h"
 
 namespace telinject::drain {
 
@@ -44,7 +44,7 @@ class HttpTotals {
     }
   };
 
-  // Of one side, method, host and outcome.
+  // The exchanges of one side, method, host and outcome.
   struct Row {
     bool server = false;
     std::string method, host;

@@ -16,11 +16,10 @@ namespace telinject::drain {
 
 namespace {
 
-constexpr uint64_t kSecond = 1000000000;
 constexpr uint64_t kMoment = kSecond / 2;
 constexpr uint64_t kRedraw = kSecond / 5;
 constexpr size_t kShortestBar = 10, kLongestBar = 60;
-// Of the newest interval in the rates: those of the last two seconds or so.
+// The newest interval's share in the rates, which are those of the last two seconds or so.
 constexpr double kWeight = 0.15;
 
 std::string rate_text(double rate) {

@@ -18,6 +18,9 @@
 #include "absl/strings/str_format.h"
 #include "shim/channel/settings.h"
 #include "shim/drain/base/figures.h"
+#include "shim/events/totals.h"
+#include "shim/sinks/new_file.h"
+#include "shim/sinks/printable_text.h"
 
 namespace telinject::drain {
 
@@ -37,24 +40,9 @@ std::vector<const FunctionTotals*> by_own_time(const std::deque<FunctionTotals>&
   return order;
 }
 
-std::string fitted(const std::string& name) {
-  if (name.size() <= kNameWidth) return name;
-  size_t end = kNameWidth - 3;
-  while (end > 0 && (name[end] & 0xc0) == 0x80) end--;  // not within a character
-  return name.substr(0, end) + "...";
-}
-
-// Of the calls that the totals are of.
+// The sample rate of the calls that are counted.
 uint64_t counted_rate(const SummaryFacts& facts) {
   return facts.exact_totals ? kRateOne : facts.sample_rate;
-}
-
-// What a sum over the sample stands for.
-uint64_t estimated(uint64_t sum, uint64_t rate) {
-  return rate == kRateOne || rate == 0
-             ? sum
-             : static_cast<uint64_t>((static_cast<unsigned __int128>(sum) * kRateOne + rate / 2) /
-                                     rate);
 }
 
 std::string row(const FunctionTotals& f, uint64_t rate) {
@@ -63,7 +51,7 @@ std::string row(const FunctionTotals& f, uint64_t rate) {
     return duration_text(static_cast<double>(estimated(static_cast<uint64_t>(ns), rate)));
   };
   return absl::StrFormat("  %s %-*s %12s %9s %9s %9s %9s %9s %9s %9s\n",
-                         f.lost_calls > 0 ? "*" : " ", kNameWidth, fitted(f.name),
+                         f.lost_calls > 0 ? "*" : " ", kNameWidth, printable(f.name, kNameWidth),
                          grouped(estimated(f.calls, rate)), sum(f.self_ns), sum(f.total_ns),
                          time(f.min_ns), time(f.percentile_ns(.5)), time(f.percentile_ns(.9)),
                          time(f.percentile_ns(.99)), time(f.max_ns));
@@ -133,6 +121,7 @@ std::string totals_json(const SummaryFacts& facts, const Losses& losses,
   document["sample_rate"] = static_cast<double>(facts.sample_rate) / static_cast<double>(kRateOne);
   document["percentile_error"] = DurationHistogram::kError;
   document["lost_calls"] = losses.total();
+  if (losses.total() == Losses::kUnknown) document["lost_calls"] = nullptr;
   document["waits"] = facts.waits;
   document["waited_ns"] = facts.waited_ns;
   document["preempted_ns"] = facts.preempted_ns;
@@ -180,7 +169,7 @@ std::string totals_json(const SummaryFacts& facts, const Losses& losses,
 std::unique_ptr<DocumentFile> DocumentFile::open(const std::string& path, std::string* problem,
                                                  const std::string& label) {
   // O_NONBLOCK: not to wait for the reader of a FIFO.
-  int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
+  int fd = open_or_make(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
   struct stat status = {};
   bool file = fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
   if (fd >= 0) {
@@ -194,7 +183,7 @@ DocumentFile::~DocumentFile() {
   close(fd_);
 }
 
-// Whoever has the lock decides; the owner keeps it for as long as it may write again.
+// The process that has the lock decides. It keeps it for as long as it may write again.
 DocumentFile::Claim DocumentFile::claim(bool says_something) {
   constexpr int kTries = 200;  // one that only looks has it for a moment
   constexpr timespec kPause = {0, 1000000};
@@ -214,12 +203,12 @@ DocumentFile::Claim DocumentFile::claim(bool says_something) {
 
 bool DocumentFile::open_own(std::string* problem) {
   constexpr int kMost = 1000;  // of the same label: a process id used again
-  constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY;
+  constexpr int kFlags = O_WRONLY | O_EXCL | O_CLOEXEC | O_NOCTTY;
   std::string path = absl::StrCat(path_, ".", label_);
-  int fd = ::open(path.c_str(), kFlags, 0644);
+  int fd = open_or_make(path, kFlags);
   for (int i = 2; fd < 0 && errno == EEXIST && i < kMost; i++) {
     path = absl::StrCat(path_, ".", label_, ".", i);
-    fd = ::open(path.c_str(), kFlags, 0644);
+    fd = open_or_make(path, kFlags);
   }
   if (fd < 0) {
     *problem = absl::StrCat(path, ": ", strerror(errno));
@@ -232,7 +221,7 @@ bool DocumentFile::open_own(std::string* problem) {
 }
 
 bool DocumentFile::write(const std::string& text, bool says_something, std::string* problem) {
-  // Somebody may be reading what telrun has left when a process that outlives it ends.
+  // A process that outlives telrun ends while a reader may be at what telrun has left.
   if (text == last_) return true;
   if (label_.empty()) return replace(text, problem);
   Claim claimed = claim(says_something);

@@ -189,7 +189,7 @@ class ArchiveReader : public Archive<ArchiveReader> {
     if (bytes > there) std::memset(data, 0, bytes);
     text_.remove_prefix(there);
   }
-  // Of things that each take a byte at least.
+  // How many follow, of things that take a byte each at least.
   uint64_t count(uint64_t) {
     uint64_t count;
     raw(&count, sizeof count);

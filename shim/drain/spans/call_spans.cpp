@@ -41,6 +41,7 @@ void CallSpans::close(const Closed& closed) {
   count(closed, duration_ns);
   bool emitted = emitter_->closed(thread, stack, frame, kind, duration_ns);
   if (thread->errors.flights.empty()) {
+    count_error(closed, nullptr);
     if (!emitted) return;
     if (ExitErrors::returns_from_main(*thread, *stack, frame, kind, upper_bound)) {
       return ExitErrors::defer_main(thread, frame, end_ns);
@@ -48,6 +49,7 @@ void CallSpans::close(const Closed& closed) {
     return emit_end(closed, nullptr);
   }
   Flight* flight = exceptions_->flight_that_left(thread, stack, frame, kind, end_ns);
+  count_error(closed, flight);
   if (emitted) emit_end(closed, flight);
   if (flight != nullptr && stack->frames.empty()) thread->errors.flights.clear();
 }
@@ -58,6 +60,17 @@ void CallSpans::count(const Closed& closed, int64_t duration_ns) {
   if (!outer.empty()) add_ns(&outer.back().children_ns, duration_ns);
   frame.site->totals->add(duration_ns, frame.children_ns, frame.requests.waited_ns);
   frame.site->totals->lost_calls += frame.lost_own_calls;
+}
+
+// Not the process's exit status: that is no function's.
+void CallSpans::count_error(const Closed& closed, const Flight* flight) {
+  bool dies = closed.kind == ExitKind::kKilled || closed.kind == ExitKind::kUnknown;
+  if (flight == nullptr && !dies) [[likely]]
+    return;
+  std::string type =
+      flight != nullptr ? flight->error.type : ExitErrors::death_of(*closed.thread->process);
+  // pthread_exit is none.
+  if (!type.empty()) closed.frame.site->totals->add_error(type);
 }
 
 void CallSpans::emit_end(const Closed& closed, Flight* flight) {

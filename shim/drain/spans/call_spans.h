@@ -54,6 +54,7 @@ class CallSpans final : public SpanWriter {
   void close(const Closed& closed);
   static void count(const Closed& closed, int64_t duration_ns);
   // `flight`: the exception that has left it, or null.
+  static void count_error(const Closed& closed, const Flight* flight);
   void emit_end(const Closed& closed, Flight* flight);
   void emit_end_with_note(const Closed& closed, Flight* flight);
 

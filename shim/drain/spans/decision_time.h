@@ -15,8 +15,12 @@ class DecisionTime {
   DecisionTime(ClockKeeper* clock, bool replay) : clock_(clock), replay_(replay) {}
 
   // Records up to that time are there.
-  void reach(uint64_t ticks) { ticks_ = std::max(ticks_, ticks); }
+  void reach(uint64_t ticks) {
+    if (first_ == 0) first_ = ticks;
+    ticks_ = std::max(ticks_, ticks);
+  }
   uint64_t ticks() const { return ticks_; }
+  uint64_t first_ticks() const { return first_; }  // of this processor
   // Nanoseconds, to be compared with each other only.
   uint64_t now_ns() const {
     return replay_ ? static_cast<uint64_t>(clock_->to_ns(ticks_)) : monotonic_ns();
@@ -30,7 +34,7 @@ class DecisionTime {
  private:
   ClockKeeper* clock_;
   bool replay_;
-  uint64_t ticks_ = 0;
+  uint64_t ticks_ = 0, first_ = 0;
 };
 
 }  // namespace telinject::drain

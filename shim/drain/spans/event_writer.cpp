@@ -13,15 +13,16 @@
 
 namespace telinject::drain {
 
-static_assert(is_as_known<sizeof(SummaryFacts), 296>());
+static_assert(is_as_known<sizeof(SummaryFacts), 344>());
 
 class EventWriter::NotePlaces final : public EventOutput::Places {
  public:
   NotePlaces(EventWriter* writer, Process* process) : writer_(writer), process_(process) {}
   EventPlace note(int64_t timestamp_ns) override {
-    writer_->facts_.events++;
+    writer_->count_event();
     return writer_->note_place(process_, timestamp_ns);
   }
+  std::shared_ptr<uint64_t> sequence() override { return process_->sequence; }
 
  private:
   EventWriter* writer_;
@@ -35,9 +36,9 @@ EventWriter::EventWriter(EventOutputs outputs, Options options, BatchQueue* queu
       queue_(queue),
       stopping_(stopping) {
   facts_.sample_rate = options_.sample_rate;
-  for (const auto& output : outputs_) {
-    if (!facts_.destination.empty()) facts_.destination += ", ";
-    facts_.destination += output->describe();
+  for (auto& output : outputs_) {
+    if (output->takes_events()) takers_.push_back(output.get());
+    if (output->numbers()) numbers_ = false;
   }
 }
 
@@ -51,6 +52,7 @@ std::shared_ptr<uint64_t> EventWriter::sequence_of(const SegmentState& segment, 
   if (os_pid == 0 || segment.info->pid != segment.os_pid) {
     key = {segment.info->pid_namespace, pid_there};
   }
+  if (first_pid_ == 0) first_pid_ = pid_there;
   std::shared_ptr<uint64_t>& sequence = sequences_[key];
   if (sequence == nullptr) sequence = std::make_shared<uint64_t>(0);
   return sequence;
@@ -92,6 +94,7 @@ void EventWriter::find_facts(Process* process) {
   ProcessInfo& info = process->info;
   info.pid = process->pid;
   info.sample_rate = options_.sample_rate;
+  info.key = process->segment->info->key;
   info.executable = process->segment->info->path;
   info.command_line = process->segment->info->command_line;
   info.language = "cpp";
@@ -132,6 +135,10 @@ void EventWriter::forget(Process* process) {
   free_numbers_.push_back(process->info.number);
 }
 
+void EventWriter::forget(const Site& site) {
+  for (auto& output : outputs_) output->forget(site.function);
+}
+
 void EventWriter::count_process(Process* process) {
   if (process->counted) return;
   process->counted = true;
@@ -140,8 +147,8 @@ void EventWriter::count_process(Process* process) {
 
 EventPlace EventWriter::next_place(Process* process, int64_t ns, TraceId trace, uint64_t span,
                                    uint64_t parent) {
-  facts_.events++;
-  return {++*process->sequence, ns, trace, span, parent};
+  count_event();
+  return {number(process), ns, trace, span, parent};
 }
 
 // Time and ids of an event that is no span of the program: nothing hangs below it, and it hangs
@@ -149,11 +156,11 @@ EventPlace EventWriter::next_place(Process* process, int64_t ns, TraceId trace, 
 EventPlace EventWriter::note_place(Process* process, int64_t ns) {
   SegmentState* segment = process->segment;
   uint64_t note = ++segment->notes;
-  return {++*process->sequence, ns, trace_id(segment->info->key, kNoteLane, note),
+  return {number(process), ns, trace_id(segment->info->key, kNoteLane, note),
           span_id(segment->info->key, kNoteLane, note << 4), 0};
 }
 
-void EventWriter::entry(Thread* thread, const Frame& frame) {
+void EventWriter::entry(Thread* thread, const Frame& frame, bool outermost) {
   Process* process = thread->process;
   introduce(process, frame.start_ns);
   if (!frame.site->introduced) introduce_now(*frame.site, process, frame.start_ns);
@@ -163,7 +170,8 @@ void EventWriter::entry(Thread* thread, const Frame& frame) {
   event.process = &process->info;
   event.thread = &thread->info;
   event.function = &frame.site->function;
-  for (auto& output : outputs_) output->start(event);
+  event.outermost = outermost;
+  for (EventOutput* output : takers_) output->start(event);
   facts_.spans++;
 }
 
@@ -176,11 +184,12 @@ void EventWriter::exit(Thread* thread, const Frame& frame, int64_t end_ns, const
   event.process = &process->info;
   event.thread = &thread->info;
   event.function = &frame.site->function;
+  event.start_ns = frame.start_ns;
   event.duration_ns = frame.duration_ns(end_ns);
   event.severity = error != nullptr ? Severity::kError : Severity::kInfo;
   event.note = note;
   event.error = error;
-  for (auto& output : outputs_) output->end(event);
+  for (EventOutput* output : takers_) output->end(event);
 }
 
 void EventWriter::start(Process* process, const OperationSpan& span, const Operation& operation) {
@@ -191,7 +200,7 @@ void EventWriter::start(Process* process, const OperationSpan& span, const Opera
   event.thread = &span.thread;
   event.function = span.function;
   event.operation = &operation;
-  for (auto& output : outputs_) output->start(event);
+  for (EventOutput* output : takers_) output->start(event);
 }
 
 void EventWriter::end(Process* process, const OperationSpan& span, int64_t end_ns,
@@ -203,18 +212,19 @@ void EventWriter::end(Process* process, const OperationSpan& span, int64_t end_n
   event.thread = &span.thread;
   event.function = span.function;
   event.operation = &operation;
+  event.start_ns = span.start_ns;
   event.duration_ns = end_ns - span.start_ns;
   event.severity = severity;
   event.error = error;
-  for (auto& output : outputs_) output->end(event);
+  for (EventOutput* output : takers_) output->end(event);
 }
 
 void EventWriter::note(Process* process, PointEvent* event) {
   introduce(process, event->place.timestamp_ns);
   event->process = &process->info;
-  event->place.sequence = ++*process->sequence;
-  facts_.events++;
-  for (auto& output : outputs_) output->note(*event);
+  event->place.sequence = number(process);
+  count_event();
+  for (EventOutput* output : takers_) output->note(*event);
 }
 
 void EventWriter::tell_loss(Process* process, const Thread* thread, LossReason reason,
@@ -222,9 +232,10 @@ void EventWriter::tell_loss(Process* process, const Thread* thread, LossReason r
   introduce(process, ns);
   std::string_view name = loss_reason_name(reason);
   bool http = reason == LossReason::kHttpUnparsed;
-  std::string message =
-      absl::StrCat(calls, http ? " HTTP exchange" : " call", calls == 1 ? " was" : "s were",
-                   " not recorded (", std::string(name), ")");
+  bool known = calls != Losses::kUnknown;
+  std::string message = absl::StrCat(
+      known ? absl::StrCat(calls) : "an unknown number of", http ? " HTTP exchange" : " call",
+      calls == 1 ? " was" : "s were", " not recorded (", std::string(name), ")");
   const Attribute attributes[] = {{"telinject.loss_reason", name}, {"telinject.lost_calls", calls}};
   PointEvent event;
   event.place = note_place(process, ns);
@@ -233,9 +244,9 @@ void EventWriter::tell_loss(Process* process, const Thread* thread, LossReason r
   event.process = &process->info;
   event.thread = thread != nullptr ? &thread->info : nullptr;
   event.message = message;
-  event.attributes = attributes;
-  for (auto& output : outputs_) output->note(event);
-  facts_.events++;
+  event.attributes = std::span(attributes).first(known ? 2 : 1);
+  for (EventOutput* output : takers_) output->note(event);
+  count_event();
 }
 
 void EventWriter::pass_on() {
@@ -252,28 +263,86 @@ void EventWriter::hurry() {
   for (auto& output : outputs_) output->hurry();
 }
 
+void EventWriter::conclude() {
+  for (auto& output : outputs_) output->conclude();
+}
+
+std::optional<Notice::Dumped> EventWriter::dump() {
+  count_lost();
+  uint64_t lost_before = lost_in_sink_;
+  for (auto& output : outputs_) {
+    std::optional<uint64_t> events = output->dump();
+    if (!events.has_value()) continue;
+    count_lost();
+    uint64_t lost = output->hopeless() ? *events : lost_in_sink_ - lost_before;
+    return Notice::Dumped{*events, lost, describe_destinations()};
+  }
+  return std::nullopt;
+}
+
+std::string EventWriter::describe_destinations() const {
+  std::string text;
+  for (const EventOutput* output : takers_) {
+    for (const EventOutput* destination : output->destinations()) {
+      absl::StrAppend(&text, text.empty() ? "" : ", ", destination->describe());
+    }
+  }
+  return text;
+}
+
+std::chrono::steady_clock::time_point EventWriter::totals_due() const {
+  auto due = std::chrono::steady_clock::time_point::max();
+  for (const auto& output : outputs_) due = std::min(due, output->totals_due());
+  return due;
+}
+
+void EventWriter::tell_totals(const TotalsSource& totals) {
+  for (auto& output : outputs_) output->take_totals(totals);
+}
+
+uint64_t EventWriter::left_out_spans() const {
+  uint64_t spans = 0;
+  for (const auto& output : outputs_) spans += output->left_out_spans();
+  return spans;
+}
+
 void EventWriter::count_lost() {
   for (auto& output : outputs_) {
+    facts_.events += output->take_numbered();
     uint64_t lost = output->take_lost();
     if (lost == 0) continue;
-    if (lost_in_sink_ == 0 && !output->hopeless()) {
+    if (lost_in_sink_ == 0 && !output->hopeless() && !output->tells_losses()) {
       warn("cannot write events to ", output->describe(),
            "; those that do not fit are counted and left out");
     }
     lost_in_sink_ += lost;
-    facts_.events -= std::min(facts_.events, lost);
+    // With several outputs, what one has lost another one has.
+    if (takers_.size() == 1 && takers_.front()->destinations().size() == 1) {
+      facts_.events -= std::min(facts_.events, lost);
+    }
     losses_.add(LossReason::kSinkError, lost);
   }
 }
 
 void EventWriter::count_bytes() {
   facts_.bytes = facts_.bytes_before;
-  for (auto& output : outputs_) facts_.bytes += output->bytes_written();
+  facts_.destinations.clear();
+  for (auto& output : outputs_) {
+    facts_.events += output->take_numbered();
+    if (output->numbers()) facts_.kept = output->account();
+    for (const EventOutput* destination : output->destinations()) {
+      uint64_t bytes = destination->bytes_written();
+      facts_.bytes += bytes;
+      facts_.destinations.push_back({destination->describe(), bytes, destination->outcome()});
+    }
+  }
 }
 
 std::vector<std::string> EventWriter::save_outputs() const {
   std::vector<std::string> states;
-  for (const auto& output : outputs_) states.push_back(output->save());
+  for (const auto& output : outputs_) {
+    states.push_back(absl::StrCat(std::string(output->kind()), "\n", output->save()));
+  }
   return states;
 }
 
@@ -283,7 +352,8 @@ bool EventWriter::restore_outputs(const std::vector<std::string>& states,
   constexpr uint32_t kMostNumbers = 1 << 22;
   std::vector<const ProcessInfo*> known;
   std::set<uint32_t> numbers;
-  for (const Process* process : processes) {
+  for (Process* process : processes) {
+    process->introduced = process->introduced && numbers_;
     if (!process->introduced) continue;
     known.push_back(&process->info);
     uint32_t number = process->info.number;
@@ -293,11 +363,15 @@ bool EventWriter::restore_outputs(const std::vector<std::string>& states,
   for (uint32_t number = 0; number < next_number_; number++) {
     if (!numbers.contains(number)) free_numbers_.push_back(number);
   }
-  if (states.size() != outputs_.size()) return false;
-  for (size_t i = 0; i < states.size(); i++) {
-    if (!outputs_[i]->restore(states[i], known)) return false;
-  }
-  return true;
+  // The events may go elsewhere now: each output takes the state of one of its kind.
+  return std::all_of(outputs_.begin(), outputs_.end(), [&](const auto& output) {
+    std::string start = absl::StrCat(std::string(output->kind()), "\n");
+    auto found = std::find_if(states.begin(), states.end(),
+                              [&](const auto& state) { return state.starts_with(start); });
+    if (found == states.end() && !output->takes_events()) return true;  // it starts anew
+    return found != states.end() &&
+           output->restore(std::string_view(*found).substr(start.size()), known);
+  });
 }
 
 }  // namespace telinject::drain

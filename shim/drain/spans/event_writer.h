@@ -6,20 +6,25 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "shim/drain/queue/batch_queue.h"
+#include "shim/drain/report/error_totals.h"
 #include "shim/drain/report/losses.h"
 #include "shim/drain/report/summary.h"
 #include "shim/drain/spans/process_model.h"
 #include "shim/drain/spans/shared_counters.h"
 #include "shim/events/event_output.h"
 #include "shim/events/operation_span.h"
+#include "shim/events/totals.h"
 #include "shim/metadata/metadata_thread.h"
 
 namespace telinject::drain {
@@ -47,6 +52,7 @@ class EventWriter {
   void drop_sequences(const SegmentState& segment);
   // No more events of it will come.
   void forget(Process* process);
+  void forget(const Site& site);
 
   // Before the first event that is written of it, whose time is `ns`. Each function below does it,
   // too.
@@ -54,7 +60,8 @@ class EventWriter {
     if (!process->introduced) introduce_now(process, ns);
   }
 
-  void entry(Thread* thread, const Frame& frame);
+  // `outermost`: the first call on its stack.
+  void entry(Thread* thread, const Frame& frame, bool outermost);
   // `note` and `error` may be null.
   void exit(Thread* thread, const Frame& frame, int64_t end_ns, const ExitNote* note,
             const ErrorInfo* error);
@@ -74,12 +81,28 @@ class EventWriter {
   void pass_on();
   void flush();
   void hurry();
+  // Nothing more will come, or another writer goes on from here.
+  void conclude();
+  // Writes what an output keeps to be asked for; nullopt if there is no such one.
+  std::optional<Notice::Dumped> dump();
+  // Where events go, for the user.
+  std::string describe_destinations() const;
+  // When an output wants to know the totals next; and tells them.
+  std::chrono::steady_clock::time_point totals_due() const;
+  void tell_totals(const TotalsSource& totals);
+  // Spans that outputs kept back of their own accord.
+  uint64_t left_out_spans() const;
+  // Waits for it as before the first event.
+  const Metadata& metadata();
+  // Of the first process that is known; 0 if there is none.
+  int first_pid() const { return first_pid_; }
   // Counts what the outputs could not write.
   void count_lost();
   uint64_t lost_in_sink() const { return lost_in_sink_; }
 
   SummaryFacts& facts() { return facts_; }
   Losses& losses() { return losses_; }
+  ErrorTotals& errors() { return errors_; }
   void count_bytes();  // into the facts
 
   template <typename Archive>
@@ -96,7 +119,6 @@ class EventWriter {
   EventPlace next_place(Process* process, int64_t ns, TraceId trace, uint64_t span,
                         uint64_t parent);
   EventPlace note_place(Process* process, int64_t ns);
-  const Metadata& metadata();
   void introduce_now(Process* process, int64_t ns);
   void introduce_now(const Site& site, Process* process, int64_t ns);
   void find_facts(Process* process);
@@ -104,7 +126,17 @@ class EventWriter {
   bool restore_outputs(const std::vector<std::string>& states,
                        const std::vector<Process*>& processes);
 
+  uint64_t number(Process* process) const {
+    if (!numbers_) return 0;
+    return ++*process->sequence;
+  }
+  void count_event() {
+    if (numbers_) facts_.events++;
+  }
+
   EventOutputs outputs_;
+  std::vector<EventOutput*> takers_;  // of events, among the outputs
+  bool numbers_ = true;               // else one of them does
   Options options_;
   BatchQueue* queue_;
   const std::atomic<bool>* stopping_;
@@ -115,12 +147,14 @@ class EventWriter {
   uint32_t next_number_ = 0;
   SummaryFacts facts_;
   Losses losses_;
+  ErrorTotals errors_;
+  int first_pid_ = 0;
   uint64_t lost_in_sink_ = 0;
 };
 
 template <typename Archive>
 void EventWriter::io(Archive& a, SharedCounters* counters) {
-  a(facts_, losses_);
+  a(facts_, losses_, errors_, first_pid_);
   std::vector<ProcessKey> keys;
   for (auto& [key, sequence] : sequences_) keys.push_back(key);
   a(keys);

@@ -252,6 +252,10 @@ void ExceptionSpans::end_flight(const Place& place, Outcome outcome, uint64_t pc
   Flight flight = std::move(errors.flights.back());
   errors.flights.pop_back();
   if (flight.forced) return;
+  if (!flight.rethrown) {
+    const ErrorText& error = flight.error;
+    events_->errors().exception(error.type, error.message, error.stack);
+  }
   Catcher catcher;
   if (outcome == Outcome::kCaught) {
     catcher = Catcher::at(place.thread->process, pc);

@@ -14,10 +14,12 @@ namespace telinject::drain {
 
 namespace {
 
-// Of main's span, and of the outermost one that exit() ended.
+constexpr char kExitStatus[] = "exit_status";
+
+// The error of main's span, and of the outermost one that exit() ended.
 ErrorText status_error(int status) {
   if (status == 0) return {};
-  return {"exit_status", absl::StrCat("the process ended with exit status ", status), ""};
+  return {kExitStatus, absl::StrCat("the process ended with exit status ", status), ""};
 }
 
 }  // namespace
@@ -64,6 +66,25 @@ ErrorText ExitErrors::error_of(Thread* thread, const FrameStack& stack, const Fr
     error.message += ": this thread's stack was used up";
   }
   return error;
+}
+
+std::string ExitErrors::death_of(const Process& process) {
+  if (process.end.known) return signal_name(WTERMSIG(process.end.status));
+  return process.crash.has_value() ? signal_name(process.crash->signal) : "unknown";
+}
+
+void ExitErrors::count_end(const Process& process) {
+  if (process.executed) return;
+  bool killed = process.end.known ? WIFSIGNALED(process.end.status) : process.crash.has_value();
+  if (killed) {
+    std::string death = death_of(process);
+    bool by_crash = process.crash.has_value() && process.crash->error.type == death;
+    ErrorText error = by_crash ? process.crash->error : ErrorText{death, "killed by " + death, ""};
+    events_->errors().process(death, error.message, error.stack);
+  } else if (process.exit_status() != 0) {
+    ErrorText error = status_error(process.exit_status());
+    events_->errors().process(error.type, error.message, error.stack);
+  }
 }
 
 bool ExitErrors::returns_from_main(const Thread& thread, const FrameStack& stack,

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "shim/drain/naming/stack_text.h"
 #include "shim/drain/records/message_assembler.h"
@@ -26,6 +27,11 @@ class ExitErrors {
   // What ended the process, for a span that was open then; empty if that is no error. `stack` is
   // the one that the frame was on.
   ErrorText error_of(Thread* thread, const FrameStack& stack, const Frame& frame, ExitKind kind);
+
+  // The type of error that a process died of: its signal's name, "unknown".
+  static std::string death_of(const Process& process);
+  // The process has ended. Counts that as an error, if it is one.
+  void count_end(const Process& process);
 
   // main's plain return, on the process's first thread.
   static bool returns_from_main(const Thread& thread, const FrameStack& stack, const Frame& frame,

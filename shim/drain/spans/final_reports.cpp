@@ -25,8 +25,9 @@ void FinalReports::write_totals() {
 void FinalReports::print_summary() {
   constexpr int kPatienceMs = 2000;
   events_->count_bytes();
-  StandardError::get().write(
-      summary_text(events_->facts(), events_->losses(), sites_->totals(), *http_), kPatienceMs);
+  StandardError::get().tell(summary_text(events_->facts(), events_->losses(), sites_->totals(),
+                                         *http_, events_->errors()),
+                            kPatienceMs);
 }
 
 }  // namespace telinject::drain

@@ -1,4 +1,5 @@
 // What an exchange's own traceparent and its libcurl transfer say of its id, trace and parent.
+#include <algorithm>
 #include <cstring>
 
 #include "shim/channel/traceparent.h"
@@ -77,39 +78,65 @@ void HttpSpans::link(HttpState* http, uint64_t number, OpenExchange* exchange) {
   }
 }
 
-void HttpSpans::place_request(const Place& at, OpenExchange* exchange, const HttpContext& context,
-                              std::string_view fields, uint64_t transfer) {
-  HttpExchange& http = exchange->http;
-  HttpState* state = &at.thread->process->operations.get<HttpState>();
+// HTTP/2's fields are read here only; HTTP/1's program has seen the same.
+void HttpSpans::place_served(const Place& at, OpenExchange* exchange, const HttpContext& context,
+                             const TraceContext& sent) {
   OperationSpan& span = exchange->span;
-  exchange->sampled = context.sampled != 0;
-  bool server = http.role == HttpRole::kServer;
-  TraceContext sent = traceparent_of(fields);
-  if (server) {
-    // HTTP/2's are read here only; HTTP/1's program has seen the same.
-    if (context.parent == HttpParent::kHeaders && sent.valid != 0) {
-      span.trace = {sent.trace_hi, sent.trace_lo};
-      span.parent = sent.span_id;
-      exchange->sampled = sent.sampled != 0;
-    } else if (context.parent == HttpParent::kHeaders) {
-      span.trace = trace_id(at.segment->info->key, at.lane, context.root_number);
-      span.parent = 0;
-    }
-    if (exchange->sampled && span.parent != 0) state->continued[span.parent] = exchange;
-    return;
+  if (context.parent == HttpParent::kHeaders && sent.valid != 0) {
+    span.trace = {sent.trace_hi, sent.trace_lo};
+    span.parent = sent.span_id;
+    exchange->sampled = sent.sampled != 0;
+  } else if (context.parent == HttpParent::kHeaders) {
+    span.trace = trace_id(at.segment->info->key, at.lane, context.root_number);
+    span.parent = 0;
   }
+  at.thread->process->operations.get<HttpState>().passed_on.serve(exchange);
+}
+
+// What a request says of itself counts for more than that its thread serves another one.
+void HttpSpans::place_passed_on(const Place& at, OpenExchange* exchange, const TraceContext& sent,
+                                const RequestFacts& facts) {
+  HttpState& state = at.thread->process->operations.get<HttpState>();
+  PassedOn& passed_on = state.passed_on;
+  if (!passed_on.active()) {
+    passed_on.begin();
+    state.each_served([&](OpenExchange* served) { passed_on.serve(served); });
+  }
+  OperationSpan& span = exchange->span;
   if (sent.valid != 0) {
-    if (take_issued_id(at, exchange, sent)) return;
     // The application's own, or passed on by a proxy: then from a request that is served here.
     exchange->sampled = exchange->sampled && sent.sampled != 0;
     span.trace = {sent.trace_hi, sent.trace_lo};
-    span.parent = sent.span_id;
-    auto served = state->continued.find(sent.span_id);
-    if (served != state->continued.end() && fits(sent, served->second->span.trace)) {
-      span.parent = served->second->span.id;
-    }
+    const OpenExchange* served = passed_on.bearer(sent, exchange->http);
+    bool known = served != nullptr && fits(sent, served->span.trace);
+    span.parent = known ? served->span.id : sent.span_id;
+    return;
   }
-  if (transfer != 0) link(state, transfer, exchange);
+  // The program has known its cause.
+  if (facts.context.parent == HttpParent::kIncoming) return;
+  const auto& servers = at.thread->servers;
+  bool by_thread = std::any_of(servers.begin(), servers.end(), [&](const OpenOperation* server) {
+    return server->span.id == span.parent;
+  });
+  if (!facts.all_told || (span.parent != 0 && !by_thread)) return;
+  const OpenExchange* cause = passed_on.cause(exchange->http);
+  if (cause == nullptr) return;
+  span.trace = cause->span.trace;
+  span.parent = cause->span.id;
+  exchange->sampled = exchange->sampled && cause->sampled;
+}
+
+void HttpSpans::place_request(const Place& at, OpenExchange* exchange, const RequestFacts& facts,
+                              std::string_view fields) {
+  exchange->sampled = facts.context.sampled != 0;
+  TraceContext sent = traceparent_of(fields);
+  if (exchange->http.role == HttpRole::kServer) {
+    return place_served(at, exchange, facts.context, sent);
+  }
+  if (sent.valid != 0 && take_issued_id(at, exchange, sent)) return;
+  place_passed_on(at, exchange, sent, facts);
+  if (facts.transfer == 0) return;
+  link(&at.thread->process->operations.get<HttpState>(), facts.transfer, exchange);
 }
 
 }  // namespace telinject::drain

@@ -91,9 +91,8 @@ OpenExchange* HttpSpans::exchange_of(Process* process, HttpState::Key key) {
   return http.open.add(std::move(made));
 }
 
-void HttpSpans::begin(const Place& at, OpenExchange* exchange, const HttpContext& context,
-                      std::string_view fields, uint64_t start_ticks, uint64_t transfer,
-                      bool alone) {
+void HttpSpans::begin(const Place& at, OpenExchange* exchange, const RequestFacts& facts,
+                      std::string_view fields) {
   HttpExchange& http = exchange->http;
   const HttpConnection& connection = known_connection(at.segment, http.connection);
   if (!read_request(fields, connection, &http)) {
@@ -101,8 +100,8 @@ void HttpSpans::begin(const Place& at, OpenExchange* exchange, const HttpContext
     drop(at.thread->process, exchange);
     return;
   }
-  exchange->span = placer_->place(at, context, at.start(start_ticks));
-  place_request(at, exchange, context, fields, transfer);
+  exchange->span = placer_->place(at, facts.context, at.start(facts.start_ticks));
+  place_request(at, exchange, facts, fields);
   bool server = http.role == HttpRole::kServer;
   if (!server) placer_->ask(at.thread, exchange);
   if (exchange->sampled) {
@@ -110,7 +109,7 @@ void HttpSpans::begin(const Place& at, OpenExchange* exchange, const HttpContext
     if (server || http.request_body_bytes >= 0) write_request(exchange);
   }
   // What is called for a request that is not sampled is not written either.
-  if (server) SpanPlacer::serve(at.thread, exchange, alone, at.ticks);
+  if (server) SpanPlacer::serve(at.thread, exchange, facts.alone, at.ticks);
   finish_if_over(at.thread->process, exchange);
 }
 
@@ -132,8 +131,9 @@ void HttpSpans::request(const Place& at, const AssembledMessage& message) {
   }
   exchange->http.role = (head->flags & kHttpFromPeer) != 0 ? HttpRole::kServer : HttpRole::kClient;
   exchange->http.truncated = (head->flags & kHttpTruncated) != 0;
-  begin(at, exchange, head->context, message.text(sizeof *head, head->header_bytes),
-        head->start_ticks, head->transfer, (head->flags & kHttpServed) != 0);
+  RequestFacts facts = {head->context, head->start_ticks, head->transfer,
+                        (head->flags & kHttpServed) != 0, (head->flags & kHttpAllTold) != 0};
+  begin(at, exchange, facts, message.text(sizeof *head, head->header_bytes));
 }
 
 void HttpSpans::response(const Place& at, const AssembledMessage& message) {
@@ -185,8 +185,9 @@ bool HttpSpans::take_block(const Place& at, OpenExchange* exchange, const HttpHe
     http.role = from_peer ? HttpRole::kServer : HttpRole::kClient;
     // Its end is told by a message of its own.
     if ((head.flags & kHttpEndOfStream) != 0) http.request_body_bytes = 0;
-    begin(at, exchange, head.context, fields, head.start_ticks, head.transfer,
-          /*alone=*/at.thread->servers.empty());
+    RequestFacts facts = {head.context, head.start_ticks, head.transfer,
+                          /*alone=*/at.thread->servers.empty(), (head.flags & kHttpAllTold) != 0};
+    begin(at, exchange, facts, fields);
     return false;
   }
   if (status.data() == nullptr) {
@@ -201,7 +202,7 @@ bool HttpSpans::take_block(const Place& at, OpenExchange* exchange, const HttpHe
 void HttpSpans::headers(const Place& at, const AssembledMessage& message) {
   auto head = message.head<HttpHeadersMessage>();
   if (!head.has_value() || (head->flags & kHttpDigest) == 0) return;
-  if ((head->flags & kHttpPush) != 0) return;  // what nobody asked for is no request
+  if ((head->flags & kHttpPush) != 0) return;  // what was not asked for is no request
   Process* process = at.thread->process;
   HttpState::Key key = {head->connection, kStreamKey | head->stream};
   if (state_of(process).is_over(key)) return;
@@ -283,6 +284,7 @@ void HttpSpans::go_on_as_stream(const Place& at, const HttpEndMessage& head) {
   HttpState::Key key = {head.connection, kStreamKey | head.stream};
   OpenExchange* exchange = state.open.find({head.connection, head.exchange});
   if (exchange == nullptr) {
+    if (state.open.find(key) != nullptr) return;
     exchange = exchange_of(process, key);
     exchange->http.http2 = exchange->http.request_known = true;
     exchange->sampled = false;
@@ -348,8 +350,7 @@ void HttpSpans::drop(Process* process, OpenExchange* exchange) {
       transfer->second.last = nullptr;
     }
   }
-  auto served = state.continued.find(exchange->span.parent);
-  if (served != state.continued.end() && served->second == exchange) state.continued.erase(served);
+  if (http.role == HttpRole::kServer && http.request_known) state.passed_on.over(exchange);
   if (http.http2) state.remember(exchange->key());
   state.open.erase(*exchange);
 }
@@ -370,9 +371,7 @@ void HttpSpans::write_response(OpenExchange* exchange) {
   }
   int64_t duration = end_ns - span.start_ns;
   const Operation& response = made_.response(http, duration, first_byte_ns, slow_ns_);
-  totals_.add({http.role == HttpRole::kServer, http.method, http.url.authority(),
-               http.url.without_query(), http.status,
-               made_.error() != nullptr ? made_.error()->type : "", duration});
+  count(http, made_.error(), duration);
   events_->end(exchange->process, span, end_ns, response, made_.severity(), made_.error());
 }
 
@@ -430,6 +429,10 @@ void HttpSpans::end_process(Process* process, ExitKind kind, uint64_t ticks) {
     exchange.end = http_end(kind);
     exchange.end_ticks = ticks;
     write_unseen(process, transfer, std::move(exchange), HttpConnection());
+  }
+  // Another process's, a fork's, which lives on.
+  for (auto& [number, transfer] : state.transfers) {
+    if (transfer.last != nullptr) transfer.last->transfer_of = nullptr;
   }
   state.transfers.clear();
   state.issued.clear();

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "shim/drain/report/http_totals.h"
+#include "shim/drain/report/request_totals.h"
 #include "shim/drain/spans/event_writer.h"
 #include "shim/drain/spans/http_state.h"
 #include "shim/drain/spans/process_model.h"
@@ -33,11 +34,14 @@ class HttpSpans {
   void end_process(Process* process, ExitKind kind, uint64_t ticks);
 
   const HttpTotals& totals() const { return totals_; }
+  const RequestTotals& request_totals() const { return request_totals_; }
 
+  // To be raised with each change of what is saved of HTTP (processor_state.cpp).
+  static constexpr uint64_t kFormat = 2;
   // What processes have open is theirs (http_state.h).
   template <typename Archive>
   void io(Archive& a) {
-    a(totals_);
+    a(totals_, request_totals_);
   }
   // Enrolls what the segment's processes have open; then the rest.
   template <typename Archive>
@@ -47,6 +51,13 @@ class HttpSpans {
 
  private:
   using Place = OperationPlace;
+  // What the message of a request says besides its fields.
+  struct RequestFacts {
+    const HttpContext& context;
+    uint64_t start_ticks, transfer;
+    bool alone;     // its thread serves nothing else
+    bool all_told;  // kHttpAllTold
+  };
 
   void connection(const Place& at, const AssembledMessage& message);
   void request(const Place& at, const AssembledMessage& message);
@@ -63,14 +74,18 @@ class HttpSpans {
   void tls(const Place& at, const AssembledMessage& message);
 
   // http_context.cpp
-  void place_request(const Place& at, OpenExchange* exchange, const HttpContext& context,
-                     std::string_view fields, uint64_t transfer);
+  void place_request(const Place& at, OpenExchange* exchange, const RequestFacts& facts,
+                     std::string_view fields);
+  static void place_served(const Place& at, OpenExchange* exchange, const HttpContext& context,
+                           const TraceContext& sent);
+  static void place_passed_on(const Place& at, OpenExchange* exchange, const TraceContext& sent,
+                              const RequestFacts& facts);
   bool take_issued_id(const Place& at, OpenExchange* exchange, const TraceContext& sent);
   void link(HttpState* http, uint64_t transfer, OpenExchange* exchange);
 
   OpenExchange* exchange_of(Process* process, HttpState::Key key);
-  void begin(const Place& at, OpenExchange* exchange, const HttpContext& context,
-             std::string_view fields, uint64_t start_ticks, uint64_t transfer, bool alone);
+  void begin(const Place& at, OpenExchange* exchange, const RequestFacts& facts,
+             std::string_view fields);
   void go_on_as_stream(const Place& at, const HttpEndMessage& head);
   void end_before(Process* process, uint64_t connection, uint64_t number, uint64_t ticks);
   void finish_if_over(Process* process, OpenExchange* exchange);
@@ -78,6 +93,7 @@ class HttpSpans {
   void drop(Process* process, OpenExchange* exchange);
   void write_request(OpenExchange* exchange);
   void write_response(OpenExchange* exchange);
+  void count(const HttpExchange& http, const ErrorInfo* error, int64_t duration_ns);
   void write_unseen(Process* process, const HttpTransfer& transfer, HttpExchange exchange,
                     const HttpConnection& connection);
   void write_tls(Process* process, OpaqueTls* connection);
@@ -87,6 +103,7 @@ class HttpSpans {
   int64_t slow_ns_;
   ExchangeEvents made_;
   HttpTotals totals_;
+  RequestTotals request_totals_;
 };
 
 template <typename Archive>
@@ -102,8 +119,7 @@ void HttpSpans::io_open(Archive& a, SegmentState* segment) {
 template <typename Archive>
 void HttpSpans::io_rest(Archive& a, SegmentState* segment) {
   for (auto& [id, process] : segment->processes) {
-    if (auto* http = process->operations.template find<HttpState>())
-      http->io_rest(a, process.get());
+    if (auto* http = process->operations.template find<HttpState>()) http->io_rest(a);
   }
 }
 

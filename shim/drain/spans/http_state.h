@@ -13,11 +13,12 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "shim/drain/spans/open_operations.h"
+#include "shim/drain/spans/passed_on.h"
 #include "shim/http/exchange.h"
 
 namespace telinject::drain {
 
-// Of each there are so many at most: the oldest has to go.
+// The most of each that a process may have: beyond, the oldest has to go.
 inline constexpr size_t kMaxTransfers = 65536;
 inline constexpr size_t kMaxTlsConnections = 65536;
 inline constexpr size_t kMaxHttpConnections = 65536;
@@ -40,7 +41,7 @@ struct OpenExchange : OpenOperation {
   }
 };
 
-// Of libcurl, from perform or add_handle on.
+// A transfer of libcurl, from perform or add_handle on.
 struct HttpTransfer {
   uint64_t place = 0;  // where its ids begin, as place_of() tells it
   OperationSpan span;  // with its first id
@@ -59,7 +60,7 @@ struct HttpTransfer {
   }
 };
 
-// A TLS connection that nobody decrypts.
+// A TLS connection that is not decrypted.
 struct OpaqueTls {
   OperationSpan span;
   bool sampled = true;
@@ -75,14 +76,22 @@ struct OpaqueTls {
 struct HttpState : OperationState {
   using Key = OpenExchange::Key;
   OpenOperations<Key, OpenExchange> open;
-  std::map<uint64_t, HttpTransfer> transfers;              // by number
-  std::map<uint64_t, uint64_t> issued;                     // first place -> transfer
-  std::deque<uint64_t> ended_transfers;                    // known for a while
-  absl::flat_hash_map<uint64_t, OpenExchange*> continued;  // server spans by the peer's span id
+  std::map<uint64_t, HttpTransfer> transfers;  // by number
+  std::map<uint64_t, uint64_t> issued;         // first place -> transfer
+  std::deque<uint64_t> ended_transfers;        // known for a while
+  PassedOn passed_on;                          // requests that are served
   std::map<uint64_t, OpaqueTls> tls;
   // Streams that are over, the last ones: more may be said of them.
   absl::flat_hash_set<Key> over;
   std::deque<Key> over_by_age;
+
+  // Of all that is open.
+  template <typename Visit>
+  void each_span(Visit&& visit) const {
+    open.each([&](const OpenExchange* exchange) { visit(exchange->span); });
+    for (const auto& [number, transfer] : transfers) visit(transfer.span);
+    for (const auto& [number, connection] : tls) visit(connection.span);
+  }
 
   bool is_over(Key key) const { return over.contains(key); }
   void remember(Key key) {
@@ -94,25 +103,26 @@ struct HttpState : OperationState {
     over_by_age.pop_front();
   }
 
+  // Served requests that are open, the oldest first.
+  template <typename Visit>
+  void each_served(Visit&& visit) const {
+    open.each([&](OpenExchange* exchange) {
+      bool served = exchange->http.role == HttpRole::kServer && exchange->http.request_known;
+      if (served) visit(exchange);
+    });
+  }
+
   // `open` comes before the rest of any process: a transfer's exchanges may be another process's of
   // the segment.
   template <typename Archive>
-  void io_rest(Archive& a, const struct Process* process);
+  void io_rest(Archive& a);
 };
 
 template <typename Archive>
-void HttpState::io_rest(Archive& a, const struct Process* process) {
-  a(transfers, issued, ended_transfers, tls, over_by_age);
-  std::vector<OpenExchange*> servers;
-  for (auto& [id, exchange] : continued) servers.push_back(exchange);
-  uint64_t size = a.count(servers.size());
-  if (Archive::kReads) servers.resize(size);
-  for (OpenExchange*& exchange : servers) {
-    a.refer(exchange);
-    if (exchange == nullptr || exchange->process != process) return a.fail();
-  }
+void HttpState::io_rest(Archive& a) {
+  a(transfers, issued, ended_transfers, tls, over_by_age, passed_on);
   if constexpr (Archive::kReads) {
-    for (OpenExchange* exchange : servers) continued[exchange->span.parent] = exchange;
+    each_served([&](OpenExchange* served) { passed_on.serve_again(served); });
     over.insert(over_by_age.begin(), over_by_age.end());
     for (auto& [number, transfer] : transfers) {
       OpenExchange* last = transfer.last;
@@ -123,8 +133,8 @@ void HttpState::io_rest(Archive& a, const struct Process* process) {
   }
 }
 
-// Of a segment, by number: forked children go on with what they inherited.
-// In the order of their beginning, so that the oldest goes first.
+// A segment's connections by number: forked children go on with what they inherited.
+// Numbers rise, so the oldest is first.
 using HttpConnections = absl::btree_map<uint64_t, HttpConnection>;
 
 }  // namespace telinject::drain

@@ -1,4 +1,5 @@
-// libcurl's transfers: how they end, and what is told of those whose exchanges were not seen.
+// libcurl's transfers: how they end, and what is told of those whose exchanges were not seen. And
+// the totals of all exchanges.
 #include <algorithm>
 
 #include "shim/drain/spans/http_spans.h"
@@ -89,7 +90,7 @@ void HttpSpans::transfer_end(const Place& at, const AssembledMessage& message) {
     last->http.transfer_error_text = facts.transfer_error_text;
     finish_if_over(last->process, last);
   } else if (transfer.exchanges == 0 && transfer.sampled && (failed || head->response_code != 0)) {
-    // None was seen: there was no connection, or it is one that nobody can read.
+    // No exchange was seen: there was no connection, or it cannot be read.
     facts.method = is_http_token(method) ? method : "GET";
     facts.end = failed ? HttpEnd::kFailed : HttpEnd::kComplete;
     facts.end_ticks = at.ticks;
@@ -133,6 +134,18 @@ void HttpSpans::write_unseen(Process* process, const HttpTransfer& transfer, Htt
   unseen.http = std::move(exchange);
   write_request(&unseen);
   write_response(&unseen);
+}
+
+// Of the exchange itself, once it is written.
+void HttpSpans::count(const HttpExchange& http, const ErrorInfo* error, int64_t duration_ns) {
+  bool server = http.role == HttpRole::kServer;
+  std::string_view type = error != nullptr ? error->type : std::string_view();
+  const Url& url = http.url;
+  totals_.add(
+      {server, http.method, url.authority(), url.without_query(), http.status, type, duration_ns});
+  request_totals_.add(
+      {server, http.method, url.scheme, url.host, http.version, url.port, http.status, type},
+      duration_ns);
 }
 
 }  // namespace telinject::drain

@@ -4,19 +4,26 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
+#include "shim/channel/clock.h"
 #include "shim/drain/spans/archive.h"
 
 namespace telinject::drain {
 
 namespace {
 
-constexpr uint64_t kMillisecond = 1000000;
 // After a thread has ended with open spans: for the news that its process has. While other threads
 // of it are seen alive that is not long: a process takes its threads with it within milliseconds.
 constexpr uint64_t kVerdictNs = 200 * kMillisecond;
 constexpr uint64_t kVerdictWithOthersNs = 50 * kMillisecond;
+// A process without threads whose end nobody has told counts as ended after so long: after the
+// shorter time if it said itself that it exits, or if its parent is about to say how it ended. Or
+// sooner, if there are more of them than kMostUnseen.
+constexpr uint64_t kSoonNs = 1000 * kMillisecond, kLateNs = 60000 * kMillisecond;
+constexpr size_t kMostUnseen = 4096;
 
 ExitKind kind_of(const Process& process) {
   if (process.executed) return ExitKind::kExec;
@@ -63,11 +70,11 @@ void ProcessEnds::thread_ended_first(SegmentState* segment, uint32_t lane, const
 }
 
 void ProcessEnds::child_ended(SegmentState* segment, int pid, int status, uint64_t ticks) {
-  for (auto& [id, process] : segment->processes) {
+  for (Process* process : ProcessTable::with_pid(*segment, pid)) {
     if (process->pid != pid || process->ended || process->first) continue;
     // If the notice of what it executed is still to come: what is told of its end is that
     // program's.
-    end(process.get(), {true, status}, table_->has_executed(*segment, *process), ticks);
+    end(process, {true, status}, table_->has_executed(*segment, *process), ticks);
   }
 }
 
@@ -86,21 +93,37 @@ void ProcessEnds::lane_ended(Thread* thread, const Notice& notice, uint64_t last
   } else {
     // Alone, or with its process? That is known in a moment.
     thread->decide_by_ns = time_->now_ns() + kVerdictNs;
-    undecided_.push_back(thread);
+    add_undecided(thread);
   }
+}
+
+void ProcessEnds::add_undecided(Thread* thread) {
+  thread->undecided = ++last_undecided_;
+  undecided_.emplace(thread->undecided, thread);
 }
 
 void ProcessEnds::decide(bool all) {
   if (undecided_.empty()) return;
   uint64_t now_ns = time_->now_ns();
-  std::vector<Thread*> threads(undecided_.begin(), undecided_.end());
-  for (Thread* thread : threads) decide(thread, now_ns, all);
+  // Asked once of each process: none of what is decided here changes it.
+  absl::flat_hash_map<const Process*, bool> living;
+  std::vector<Thread*> threads;
+  threads.reserve(undecided_.size());
+  for (const auto& [number, thread] : undecided_) threads.push_back(thread);
+  for (Thread* thread : threads) {
+    const Process* process = thread->process;
+    auto [others, added] = living.try_emplace(process, false);
+    if (added) {
+      others->second = std::any_of(process->threads.begin(), process->threads.end(),
+                                   [](const auto& other) { return !other->ended; });
+    }
+    decide(thread, now_ns, all, others->second);
+  }
 }
 
-void ProcessEnds::decide(Thread* thread, uint64_t now_ns, bool all) {
+// `others`: there are threads of its process that have not ended.
+void ProcessEnds::decide(Thread* thread, uint64_t now_ns, bool all, bool others) {
   Process* process = thread->process;
-  bool others = std::any_of(process->threads.begin(), process->threads.end(),
-                            [](const auto& other) { return !other->ended; });
   uint64_t sooner = others ? kVerdictNs - kVerdictWithOthersNs : 0;
   if (ended_alone(*thread)) {
     finish_thread(thread, ExitKind::kThreadEnd);
@@ -127,9 +150,11 @@ void ProcessEnds::finish_thread(Thread* thread, ExitKind kind) {
   thread->tree.close_all(kind, thread->end_ticks);
   exit_errors_->emit_main(thread, process->exit_status());
   SpanPlacer::forget(thread);
-  std::erase(undecided_, thread);
+  undecided_.erase(thread->undecided);
   if (!finish_coroutines(thread, kind)) return;
+  uint64_t ticks = thread->end_ticks;
   std::erase_if(process->threads, [&](const auto& owned) { return owned.get() == thread; });
+  leave_if_over(process, ticks);
 }
 
 // Coroutines that are not over need a thread to be written by, now or when the process ends. False
@@ -152,12 +177,79 @@ void ProcessEnds::finish_process(Process* process, ExitKind kind, uint64_t ticks
     if (!thread->ended) continue;
     finish_thread(thread, ended_alone(*thread) ? ExitKind::kThreadEnd : kind);
   }
+  leave_if_over(process, ticks);
+}
+
+void ProcessEnds::leave_if_over(Process* process, uint64_t ticks) {
+  SegmentState* segment = process->segment;
+  if (!process->threads.empty() || process == segment->first) return;
+  Leaving leaving = {segment->id, process->id, ticks};
+  if (process->ended) {
+    leaving.ticks = std::max(ticks, time_->ticks());
+    if (!std::exchange(process->leaving, true)) ended_.push_back(leaving);
+  } else if (process->os_pid == 0) {
+    bool soon = process->exiting || process->reaped;
+    wait_unseen(process, leaving, time_->now_ns() + (soon ? kSoonNs : kLateNs));
+  }
+}
+
+void ProcessEnds::wait_unseen(Process* process, const Leaving& leaving, uint64_t due_ns) {
+  forget_unseen(process);
+  process->unseen = true;
+  process->due_ns = due_ns;
+  unseen_.emplace(due_ns, leaving);
+}
+
+void ProcessEnds::forget_unseen(Process* process) {
+  if (!std::exchange(process->unseen, false)) return;
+  auto [each, end] = unseen_.equal_range(process->due_ns);
+  while (each != end &&
+         (each->second.segment != process->segment->id || each->second.process != process->id)) {
+    ++each;
+  }
+  if (each != end) unseen_.erase(each);
+}
+
+void ProcessEnds::forget(uint64_t watermark) {
+  end_unseen();
+  forget_ended(watermark);
+}
+
+void ProcessEnds::forget_ended(uint64_t watermark) {
+  while (!ended_.empty() && ended_.front().ticks < watermark) {
+    Leaving leaving = ended_.front();
+    ended_.pop_front();
+    Process* process = table_->find_process(leaving.segment, leaving.process);
+    if (process == nullptr) continue;
+    process->leaving = false;
+    // A thread was heard of late: it leaves again with that.
+    if (!process->threads.empty()) continue;
+    events_->forget(process);
+    table_->forget(process);
+  }
+}
+
+void ProcessEnds::end_unseen() {
+  if (unseen_.empty()) return;
+  uint64_t now_ns = time_->now_ns();
+  while (!unseen_.empty() && (unseen_.begin()->first <= now_ns || unseen_.size() > kMostUnseen)) {
+    const Leaving leaving = unseen_.begin()->second;
+    unseen_.erase(unseen_.begin());
+    Process* process = table_->find_process(leaving.segment, leaving.process);
+    if (process == nullptr) continue;
+    process->unseen = false;
+    // A thread was heard of late: it waits again when that has ended.
+    if (!process->threads.empty()) continue;
+    end(process, ProcessEnd(), process->executed, std::max(leaving.ticks, process->exit_ticks));
+  }
 }
 
 void ProcessEnds::end(Process* process, ProcessEnd how, bool executed, uint64_t ticks) {
+  forget_unseen(process);
   process->ended = true;
   process->executed = process->executed || executed;
   process->end = how;
+  exit_errors_->count_end(*process);
   finish_process(process, kind_of(*process), ticks);
 }
 
@@ -169,15 +261,17 @@ void ProcessEnds::process_ended(const Notice& notice) {
   SegmentState* segment = table_->find(notice.segment);
   if (segment == nullptr) return;
   if (segment->os_pid == notice.os_pid) segment->executed = segment->executed || executed;
-  for (auto& [id, process] : segment->processes) {
+  for (Process* process : ProcessTable::with_pid(*segment, notice.os_pid)) {
     if (process->os_pid != notice.os_pid || process->ended) continue;
     // Its parent has taken its status before we could, and is about to say which.
     if (!process->first && !executed && !notice.end.known &&
         kind_of(*process) == ExitKind::kUnknown) {
       process->os_pid = 0;
+      process->reaped = true;
+      leave_if_over(process, notice.ticks);
       continue;
     }
-    end(process.get(), notice.end, executed, notice.ticks);
+    end(process, notice.end, executed, notice.ticks);
   }
 }
 
@@ -216,6 +310,8 @@ void ProcessEnds::end_with_segment(Process* process, const SegmentState& segment
     process->end = notice.end;
     process->executed = process->executed || (process->first && segment.executed);
   }
+  forget_unseen(process);
+  if (!process->ended) exit_errors_->count_end(*process);
   process->ended = true;
   for (auto& thread : process->threads) {
     if (!thread->ended) thread->end_ticks = notice.ticks;
@@ -224,22 +320,51 @@ void ProcessEnds::end_with_segment(Process* process, const SegmentState& segment
   finish_process(process, kind_of(*process), notice.ticks);
 }
 
-// How long they have to wait still; the clock is this process's.
 template <typename Archive>
 void ProcessEnds::io(Archive& a) {
-  uint64_t now_ns = time_->now_ns(), size = a.count(undecided_.size());
+  io_undecided(a);
+  a(ended_);
+  io_unseen(a);
+  if (!Archive::kReads) return;
+  for (const Leaving& each : ended_) {
+    Process* process = table_->find_process(each.segment, each.process);
+    if (process == nullptr) continue;  // its segment was closed meanwhile
+    if (!process->ended) return a.fail();
+    process->leaving = true;
+  }
+}
+
+template <typename Archive>
+void ProcessEnds::io_unseen(Archive& a) {
+  std::deque<Leaving> unseen;
+  for (const auto& [due_ns, leaving] : unseen_) unseen.push_back(leaving);
+  a(unseen);
+  if (!Archive::kReads) return;
+  for (const Leaving& each : unseen) {
+    Process* process = table_->find_process(each.segment, each.process);
+    if (process == nullptr) continue;
+    if (process->ended) return a.fail();
+    wait_unseen(process, each, time_->now_ns() + kSoonNs);
+  }
+}
+
+// How long they have to wait still; the clock is this process's.
+template <typename Archive>
+void ProcessEnds::io_undecided(Archive& a) {
+  std::vector<Thread*> saved;
+  for (const auto& [number, thread] : undecided_) saved.push_back(thread);
+  uint64_t now_ns = time_->now_ns(), size = a.count(saved.size());
   for (uint64_t i = 0; i < size && a.good(); i++) {
-    Thread* thread = Archive::kReads ? nullptr : undecided_[i];
+    Thread* thread = Archive::kReads ? nullptr : saved[i];
     a.refer(thread);
     uint64_t left =
         thread == nullptr || thread->decide_by_ns < now_ns ? 0 : thread->decide_by_ns - now_ns;
     a(left);
     if (thread == nullptr || !thread->ended) return a.fail();
     if (!Archive::kReads) continue;
-    bool twice = std::find(undecided_.begin(), undecided_.end(), thread) != undecided_.end();
-    if (twice) return a.fail();
+    if (thread->undecided != 0) return a.fail();  // twice
     thread->decide_by_ns = now_ns + std::min<uint64_t>(left, std::numeric_limits<int64_t>::max());
-    undecided_.push_back(thread);
+    add_undecided(thread);
   }
 }
 

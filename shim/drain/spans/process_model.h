@@ -28,7 +28,7 @@ namespace telinject::drain {
 
 struct Process;
 
-// Whoever writes a thread's spans.
+// What a thread's call tree tells of its frames (CallSpans).
 class SpanWriter {
  public:
   virtual ~SpanWriter() = default;
@@ -55,8 +55,8 @@ struct Thread final : CallTree::Listener {
   }
   void set_name(std::string name);
 
-  // Without decide_by_ns, which is of this process's clock, and the operations that it serves
-  // (process_table_state.cpp).
+  // Without decide_by_ns and undecided, which are this processor's own, and the operations that it
+  // serves (process_table_state.cpp).
   template <typename Archive>
   void io(Archive& a) {
     a(info, tree, ended, ended_before_process, end_ticks, errors, losses, run_delay);
@@ -70,6 +70,7 @@ struct Thread final : CallTree::Listener {
   bool ended_before_process = false;  // the process said so at its end
   uint64_t end_ticks = 0;
   uint64_t decide_by_ns = 0;  // monotonic; then it counts as the end of the thread alone
+  uint64_t undecided = 0;     // its number among those, or 0 (process_ends.h)
   ErrorState errors;
   LossesTold losses;
   RunDelayTrack run_delay;
@@ -96,9 +97,15 @@ struct Process {
   bool first = false;     // of its segment: what others are forked from
   bool executed = false;  // another program: this one is over
   ForgottenCalls forgotten;
-  bool exiting = false;  // said so itself, and when
+  uint32_t unknown_losses_told = 0;  // a bit for each LossReason
+  bool exiting = false;              // said so itself, and when
   uint64_t exit_ticks = 0;
   bool ended = false;
+  bool reaped = false;  // so its parent knows how it ended, and may say so
+  // Waits to be forgotten (process_ends.h): it has ended; or nobody says whether it has, and at
+  // this time (monotonic) it counts as ended.
+  bool leaving = false, unseen = false;
+  uint64_t due_ns = 0;
   ProcessEnd end;
   std::optional<int> said_status;  // by itself, when it was about to exit
   int exit_status() const;         // 0 if it is not known, or it did not exit
@@ -110,8 +117,8 @@ struct Process {
   // the sites, which are found again.
   template <typename Archive>
   void io(Archive& a) {
-    a(id, pid, os_pid, code, counted, first, executed, exiting, exit_ticks, ended, end, said_status,
-      crash, forgotten, info, introduced);
+    a(id, pid, os_pid, code, counted, first, executed, exiting, exit_ticks, ended, reaped, end,
+      said_status, crash, forgotten, unknown_losses_told, info, introduced);
   }
 };
 
@@ -132,7 +139,13 @@ struct SegmentState {
   bool executed = false;  // its first process has executed another program
   std::map<uint32_t, LaneTrack> lanes;
   std::map<uint64_t, std::unique_ptr<Process>> processes;  // by id
-  uint64_t notes = 0;                                      // ids of spans without a record
+  Process* first = nullptr;                                // stays as long as the segment
+  std::multimap<int, Process*> by_pid;                     // also by the pid that the system has
+  // The code of processes that were forgotten, where it is not the first one's: what they forked
+  // may yet be heard of. The last kMostGone of them.
+  static constexpr size_t kMostGone = 256;
+  std::deque<std::pair<uint64_t, CodeMap>> gone;
+  uint64_t notes = 0;  // ids of spans without a record
   HttpConnections http_connections;
 };
 

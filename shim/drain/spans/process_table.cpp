@@ -49,12 +49,16 @@ std::vector<LanePlace> ProcessTable::lanes_with_records() {
 bool ProcessTable::has_executed(const SegmentState& segment, const Process& process) const {
   bool about_to = std::any_of(process.threads.begin(), process.threads.end(),
                               [](const auto& thread) { return thread->tree.executing(); });
-  return about_to || std::any_of(segments_.begin(), segments_.end(), [&](const auto& each) {
-           const SegmentState& other = each.second;
-           return other.id > segment.id && other.info != nullptr &&
-                  other.info->pid == process.pid &&
-                  other.info->pid_namespace == segment.info->pid_namespace;
-         });
+  if (about_to) return true;
+  // A later segment of the same process.
+  uint64_t space = segment.info->pid_namespace;
+  auto later = segments_of_pid_.upper_bound({space, process.pid, segment.id});
+  return later != segments_of_pid_.end() && std::get<0>(*later) == space &&
+         std::get<1>(*later) == process.pid;
+}
+
+std::tuple<uint64_t, int, SegmentId> ProcessTable::place_of(const SegmentState& segment) {
+  return {segment.info->pid_namespace, segment.info->pid, segment.id};
 }
 
 void ProcessTable::open_segment(const Notice& notice) {
@@ -62,13 +66,16 @@ void ProcessTable::open_segment(const Notice& notice) {
   segment.id = notice.segment;
   segment.info = notice.info;
   segment.os_pid = notice.os_pid;
+  segments_of_pid_.insert(place_of(segment));
   // It may have one from another program.
   events_->sequence_of(segment, segment.os_pid, segment.info->pid);
   events_->facts().joined++;
 }
 
 void ProcessTable::drop_segment(SegmentId id) {
-  events_->drop_sequences(segments_[id]);
+  const SegmentState& segment = segments_[id];
+  events_->drop_sequences(segment);
+  if (segment.info != nullptr) segments_of_pid_.erase(place_of(segment));
   segments_.erase(id);
 }
 
@@ -84,11 +91,65 @@ Process* ProcessTable::process_of(SegmentState* segment, const ThreadMessage& me
   } else if (same_namespace) {
     process->os_pid = message.pid;
     options_.watch(segment->id, message.pid);
+    if (segment->info->access != nullptr) segment->info->access->add_process(message.pid);
   }
   process->sequence = events_->sequence_of(*segment, process->os_pid, message.pid);
-  auto parent = segment->processes.find(message.parent_process);
-  if (parent != segment->processes.end()) process->code = parent->second->code;
+  take_code(*segment, message, process.get());
+  enter(segment, process.get());
   return process.get();
+}
+
+// A forked child has its parent's code. It may be heard of when the parent has been forgotten: that
+// had the first process's code, or has left its own. So has a process that is heard of again.
+void ProcessTable::take_code(const SegmentState& segment, const ThreadMessage& message,
+                             Process* process) {
+  if (auto parent = segment.processes.find(message.parent_process);
+      parent != segment.processes.end()) {
+    process->code = parent->second->code;
+  } else if (!process->first && segment.first != nullptr) {
+    process->code = segment.first->code;
+  }
+  for (const auto& [id, code] : segment.gone) {
+    if (id == message.parent_process && id != 0) process->code = code;
+  }
+  for (const auto& [id, code] : segment.gone) {
+    if (id == message.process) process->code = code;
+  }
+}
+
+void ProcessTable::enter(SegmentState* segment, Process* process) {
+  if (process->first && segment->first == nullptr) segment->first = process;
+  segment->by_pid.emplace(process->pid, process);
+  bool other_pid = process->os_pid != 0 && process->os_pid != process->pid;
+  if (other_pid) segment->by_pid.emplace(process->os_pid, process);
+}
+
+std::vector<Process*> ProcessTable::with_pid(const SegmentState& segment, int pid) {
+  std::vector<Process*> found;
+  auto [begin, end] = segment.by_pid.equal_range(pid);
+  for (auto each = begin; each != end; ++each) found.push_back(each->second);
+  return found;
+}
+
+Process* ProcessTable::find_process(SegmentId segment_id, uint64_t id) {
+  SegmentState* segment = find(segment_id);
+  if (segment == nullptr) return nullptr;
+  auto found = segment->processes.find(id);
+  return found != segment->processes.end() ? found->second.get() : nullptr;
+}
+
+void ProcessTable::forget(Process* process) {
+  SegmentState* segment = process->segment;
+  bool own_code = segment->first != nullptr && !process->code.shares_with(segment->first->code);
+  if (own_code) {
+    segment->gone.emplace_back(process->id, process->code);
+    if (segment->gone.size() > SegmentState::kMostGone) segment->gone.pop_front();
+  }
+  for (int pid : {process->pid, segment->os_pid}) {
+    auto [each, end] = segment->by_pid.equal_range(pid);
+    while (each != end) each = each->second == process ? segment->by_pid.erase(each) : ++each;
+  }
+  segment->processes.erase(process->id);
 }
 
 void ProcessTable::begin_thread(const LanePlace& at, const ThreadMessage& message,
@@ -111,6 +172,10 @@ void ProcessTable::add_module(Process* process, const AssembledMessage& message,
   identity.device_minor = head->device_minor;
   if (process->os_pid != 0 && !options_.replay) {
     identity.root = "/proc/" + std::to_string(process->os_pid) + "/root";
+  }
+  identity.access = process->segment->info->access;
+  if (identity.access != nullptr && identity.access->confined()) {
+    identity.root = identity.access->root();
   }
   process->code.add(head->start, head->end, head->file_offset, std::move(identity), ticks);
 }

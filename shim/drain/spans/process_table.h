@@ -9,6 +9,8 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -54,6 +56,12 @@ class ProcessTable {
 
   void open_segment(const Notice& notice);
   void drop_segment(SegmentId id);
+  // The processes of the segment with this pid, as they or as the system see it.
+  static std::vector<Process*> with_pid(const SegmentState& segment, int pid);
+  // Null if it is not known, or not any more.
+  Process* find_process(SegmentId segment, uint64_t id);
+  // It has no threads, and will have no more.
+  void forget(Process* process);
   // The thread that writes the lane from here on. Its roots continue `context`.
   void begin_thread(const LanePlace& at, const ThreadMessage& message,
                     std::optional<ParentContext> context);
@@ -71,10 +79,16 @@ class ProcessTable {
 
  private:
   Process* process_of(SegmentState* segment, const ThreadMessage& message);
+  static void take_code(const SegmentState& segment, const ThreadMessage& message,
+                        Process* process);
+  static void enter(SegmentState* segment, Process* process);
+  static std::tuple<uint64_t, int, SegmentId> place_of(const SegmentState& segment);
   template <typename Archive>
   void io_segment(Archive& a, SharedCounters* counters, SegmentState* segment);
   template <typename Archive>
   void io_processes(Archive& a, SharedCounters* counters, SegmentState* segment);
+  template <typename Archive>
+  void io_gone(Archive& a, SegmentState* segment);
   template <typename Archive>
   void io_process(Archive& a, SharedCounters* counters, SegmentState* segment, Process* process);
 
@@ -84,6 +98,8 @@ class ProcessTable {
   EventWriter* events_;
   Options options_;
   std::map<SegmentId, SegmentState> segments_;
+  // Those that are open, by the PID namespace and number of their first process.
+  std::set<std::tuple<uint64_t, int, SegmentId>> segments_of_pid_;
 };
 
 }  // namespace telinject::drain

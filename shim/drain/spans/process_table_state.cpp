@@ -16,10 +16,10 @@ namespace telinject::drain {
 namespace {
 
 static_assert(is_as_known<sizeof(Frame), 176>());
-static_assert(is_as_known<sizeof(Thread), 784>());
+static_assert(is_as_known<sizeof(Thread), 816>());
 static_assert(is_as_known<sizeof(Process), 752>());
-static_assert(is_as_known<sizeof(SegmentState), 160>());
-static_assert(is_as_known<sizeof(HttpState), 456>());
+static_assert(is_as_known<sizeof(SegmentState), 296>());
+static_assert(is_as_known<sizeof(HttpState), 544>());
 static_assert(is_as_known<sizeof(HttpTransfer), 224>());
 static_assert(is_as_known<sizeof(OpaqueTls), 352>());
 static_assert(is_as_known<sizeof(OpenOperation), 144>());
@@ -92,7 +92,19 @@ void ProcessTable::io_processes(Archive& a, SharedCounters* counters, SegmentSta
     std::unique_ptr<Process>& process = segment->processes[id];
     if (process == nullptr) process = std::make_unique<Process>(id, 0, modules_, sites_);
     io_process(a, counters, segment, process.get());
+    if (Archive::kReads) enter(segment, process.get());
   }
+  io_gone(a, segment);
+}
+
+template <typename Archive>
+void ProcessTable::io_gone(Archive& a, SegmentState* segment) {
+  uint64_t gone = a.count(segment->gone.size());
+  for (uint64_t i = 0; i < gone && a.good(); i++) {
+    if (Archive::kReads) segment->gone.emplace_back(0, CodeMap(modules_));
+    a(segment->gone[i].first, segment->gone[i].second);
+  }
+  if (gone > SegmentState::kMostGone) a.fail();
 }
 
 template <typename Archive>
@@ -113,6 +125,9 @@ void ProcessTable::io(Archive& a, SharedCounters* counters) {
     if (Archive::kReads && segments_.contains(id)) return a.fail();
     segments_[id].id = id;
     io_segment(a, counters, &segments_[id]);
+    if (Archive::kReads && segments_[id].info != nullptr) {
+      segments_of_pid_.insert(place_of(segments_[id]));
+    }
   }
 }
 

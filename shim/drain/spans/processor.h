@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -20,6 +21,7 @@
 #include "shim/drain/report/totals_report.h"
 #include "shim/drain/spans/call_losses.h"
 #include "shim/drain/spans/call_spans.h"
+#include "shim/drain/spans/code_sweep.h"
 #include "shim/drain/spans/decision_time.h"
 #include "shim/drain/spans/event_writer.h"
 #include "shim/drain/spans/exception_spans.h"
@@ -33,6 +35,7 @@
 #include "shim/drain/spans/span_emitter.h"
 #include "shim/drain/spans/spawn_contexts.h"
 #include "shim/drain/spans/time_away.h"
+#include "shim/drain/spans/totals_view.h"
 #include "shim/events/event_output.h"
 #include "shim/metadata/metadata_thread.h"
 #include "shim/sinks/worker_thread.h"
@@ -53,7 +56,8 @@ class Processor {
     SpanFilter filter;
     OperationOptions operations;
     std::unique_ptr<DocumentFile> totals;  // null: not wanted
-    bool totals_when_flushed = false;      // nobody waits for more than a flush
+    bool totals_when_flushed = false;      // a program's end waits for a flush only
+    int64_t started_ns = 0;                // since 1970: what is counted is counted since then
     std::string output;  // the settings' word for the sink's file, for the summary's next command
   };
   // What the processor asks of the rest.
@@ -98,6 +102,8 @@ class Processor {
   uint64_t events_written() const { return events_told_.load(std::memory_order_relaxed); }
 
  private:
+  Batch next();
+  void tell_totals();
   void take(Batch* batch);
   void append(LaneRun* run);
   void sort_in(const std::vector<RunDelaySample>& samples);
@@ -105,6 +111,7 @@ class Processor {
   void take_notice(const Notice& notice);
   void end_lane(const Notice& notice);
   void flush(const Notice& notice);
+  void dump(const Notice& notice);
   void end_program();
   void finish();
   bool interrupted() const { return stopping_.load(std::memory_order_relaxed); }
@@ -135,10 +142,13 @@ class Processor {
   ProcessTable table_;
   ProcessEnds ends_;
   RecordRouter router_;
+  CodeSweep code_sweep_;
   FinalReports reports_;
-  // Of this processor alone.
+  // Not saved: they are this processor's own.
   bool leaves_ = false;  // when it is stopped, rather than to lose
   bool over_ = false;
+  bool totals_told_ = false;  // as they are now
+  std::chrono::steady_clock::time_point totals_told_at_;
   std::atomic<uint64_t> events_told_{0};
   GivingWay giving_way_;
 };

@@ -5,15 +5,18 @@
 // found again (names of addresses, prepared text), what is the next processor's own (sink, options,
 // metadata) and what the collector keeps, which lives on.
 #include "shim/drain/spans/archive.h"
+#include "shim/drain/spans/operation_kinds.h"
 #include "shim/drain/spans/processor.h"
 
 namespace telinject::drain {
 
 namespace {
 
-// To be raised with each change of what is written.
+// The first number is to be raised with each change of what is written here; kinds of operations
+// have a version of their own.
 constexpr uint64_t kFormat =
-    10 + ((sizeof(SegmentKey) + sizeof(ParentContext) + sizeof(TraceContext)) << 8);
+    15 + OperationKinds::kFormat +
+    ((sizeof(SegmentKey) + sizeof(ParentContext) + sizeof(TraceContext)) << 8);
 
 }  // namespace
 

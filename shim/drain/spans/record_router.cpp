@@ -20,7 +20,7 @@ void RecordRouter::take(const LanePlace& at, uint64_t until) {
   while (const uint64_t* record = stream.peek()) {
     uint64_t ticks = stream.ticks();
     if (ticks > until) return;
-    take_preemptions(lane, ticks);
+    if (!lane->preemptions.empty()) take_preemptions(lane, ticks);
     if (!lane->samples.empty()) take_samples(lane, ticks);
     if (is_exit(*record)) {
       if (lane->thread != nullptr) lane->thread->tree.exit(record, ticks);

@@ -48,7 +48,7 @@ void SpanEmitter::emit_deferred(Thread* thread, FrameStack* stack) {
   for (size_t i = stack->settled; i < frames.size(); i++) {
     if (frames[i].emit_state != EmitState::kDeferred) continue;
     frames[i].emit_state = EmitState::kEmitted;
-    events_->entry(thread, frames[i]);
+    events_->entry(thread, frames[i], i == 0);
   }
   stack->settled = frames.size();
 }
@@ -67,7 +67,7 @@ bool SpanEmitter::decide_at_exit(Thread* thread, FrameStack* stack, const Frame&
   if ((passes && (last_words || long_enough || thrown_through)) ||
       (frame.emit_state == EmitState::kDeferred && thrown_through)) {
     emit_deferred(thread, stack);
-    events_->entry(thread, frame);
+    events_->entry(thread, frame, stack->frames.empty());
     return true;
   }
   FilteredBy reason = passes ? FilteredBy::kMinDuration : frame.filtered_by;

@@ -27,7 +27,7 @@ class SpanEmitter {
     if (filtering_ || !frame.sampled) {
       decide_at_entry(thread, thread->tree.stack());
     } else {
-      events_->entry(thread, frame);
+      events_->entry(thread, frame, thread->tree.stack()->frames.size() == 1);
     }
   }
   // Whether the end is to be emitted, for a frame that was taken off its stack.

@@ -23,11 +23,11 @@ struct DeferredExit {
   }
 };
 
-// Of exception_spans.h (flights, terminating) and exit_errors.h.
+// For exception_spans.h (flights, terminating) and exit_errors.h.
 struct ErrorState {
   Flights flights;
   std::optional<DeferredExit> deferred_main;
-  bool terminating = false;  // nobody catches an exception: what follows is std::terminate's
+  bool terminating = false;  // an exception is not caught: what follows is std::terminate's
   bool crashed = false;
   uint32_t crash_stacks_told = 0;
 
@@ -48,7 +48,7 @@ struct Crash {
   }
 };
 
-// Of call_losses.h: calls that have been told in the stream, and that have not.
+// For call_losses.h: lost calls that have been told in the stream, and that have not.
 struct LossesTold {
   uint64_t told = 0, untold = 0;
   uint64_t last_event_ns = 0;
@@ -70,11 +70,12 @@ struct ForgottenCalls {
   }
 };
 
-// Of time_away.h.
+// For time_away.h.
 struct RunDelayTrack {
   std::optional<RunDelaySample> first, last;
-  RunTimes run;         // between them
-  int64_t away_ns = 0;  // since the last one: waited for room in the lane, or was preempted
+  RunTimes run;               // between them
+  int64_t away_ns = 0;        // since the last one: waited for room in the lane, or was preempted
+  uint64_t waited_until = 0;  // ticks: the end of the last wait; not saved
 
   template <typename Archive>
   void io(Archive& a) {

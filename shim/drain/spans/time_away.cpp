@@ -29,6 +29,12 @@ int64_t TimeAway::span_until(uint64_t ticks, uint64_t span) {
 }
 
 void TimeAway::away(Thread* thread, Kind kind, uint64_t ticks, uint64_t span) {
+  // Waits of one thread follow each other, whatever it says.
+  if (kind == Kind::kWait) {
+    uint64_t& until = thread->run_delay.waited_until;
+    span = std::min(span, ticks - std::min(ticks, until));
+    until = std::max(until, ticks);
+  }
   int64_t now_ns = clock_->to_ns(ticks), ns = span_until(ticks, span);
   add_ns(&thread->run_delay.away_ns, ns);
   SummaryFacts& facts = events_->facts();

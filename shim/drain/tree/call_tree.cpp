@@ -164,7 +164,7 @@ void CallTree::place(FrameStack* stack, Frame* frame, uint64_t position) {
 void CallTree::entry(const uint64_t* record, uint64_t position, uint64_t ticks, int64_t ns) {
   settle();
   last_ticks_ = ticks;
-  StackRef on = stack_of(static_cast<uint32_t>(record[3]), 0);
+  const StackRef& on = stack_of(static_cast<uint32_t>(record[3]), 0);
   FrameStack* stack = on.get();
   // What is open there is not lost when the program cannot say whether there is anything.
   bool unsure = root_.has_value() && (root_->flags & kRootUnsure) != 0;
@@ -190,14 +190,15 @@ void CallTree::entry(const uint64_t* record, uint64_t position, uint64_t ticks, 
     shared_->filled(*stack);
   }
   stack->frames.push_back(frame);
-  last_ = on;
+  if (last_ != on) last_ = on;
   told_ = stack;
   listener_->opened(this, stack->frames.back());
 }
 
 // By the low half of a stack pointer: the stack that was announced, if it fits there. An exit has
 // to find its function there, too, for another stack may have the same low half.
-CallTree::StackRef CallTree::stack_of(uint32_t sp, uint32_t exited) {
+// Valid until the next call: counting references costs as much as the rest of it.
+const CallTree::StackRef& CallTree::stack_of(uint32_t sp, uint32_t exited) {
   auto fits = [&](const FrameStack& stack) {
     if (!stack.holds32(sp)) return false;
     if (exited == 0) return true;
@@ -208,9 +209,8 @@ CallTree::StackRef CallTree::stack_of(uint32_t sp, uint32_t exited) {
   };
   if (fits(*current_)) return current_;
   if (fits(*home_)) return home_;
-  StackRef found =
-      shared_->find(sp, [&](const FrameStack& s) { return !s.frames.empty() && fits(s); });
-  return found != nullptr ? found : current_;
+  found_ = shared_->find(sp, [&](const FrameStack& s) { return !s.frames.empty() && fits(s); });
+  return found_ != nullptr ? found_ : current_;
 }
 
 CallTree::StackRef CallTree::stack_at(uint64_t sp) {
@@ -224,8 +224,9 @@ void CallTree::exit(const uint64_t* record, uint64_t ticks) {
   settle();
   last_ticks_ = ticks;
   auto function = static_cast<uint32_t>(record[1]);
-  last_ = stack_of(static_cast<uint32_t>(record[1] >> 32), function);
-  FrameStack* stack = last_.get();
+  const StackRef& on = stack_of(static_cast<uint32_t>(record[1] >> 32), function);
+  if (last_ != on) last_ = on;
+  FrameStack* stack = on.get();
   auto& frames = stack->frames;
   for (size_t i = frames.size(); i-- > 0;) {
     if (static_cast<uint32_t>(frames[i].function) != function) continue;

@@ -105,14 +105,14 @@ struct Frame {
 
 enum class ExitKind {
   kReturned,
-  kUnwound,  // by an exception, or left without a trace: nobody called its exit hook
+  kUnwound,  // by an exception, or left without a trace: its exit hook was not called
   kLongjmp,
   kThreadEnd,    // pthread_exit, cancel, or a raw exit
   kProcessExit,  // exit, _exit, quick_exit
   kExec,
   kKilled,    // by a signal
   kVforkEnd,  // of the child of vfork
-  kUnknown,   // the process ended, nobody knows how
+  kUnknown,   // the process ended, it is not known how
 };
 
 // The open frames of one stack.
@@ -208,9 +208,11 @@ class CallTree {
   // True if the frame stands where the thread's own stack ends.
   bool at_end_of_stack(const Frame& frame) const;
   bool has_open() const { return !home_->frames.empty(); }
+  // The thread's own stack.
+  const FrameStack& home() const { return *home_; }
   // The last record was an exec that has not failed (so far).
   bool executing() const { return exec_pending_; }
-  // Of the records now some are of a child of vfork, which runs on this thread's stack.
+  // Some of the records now are of a child of vfork, which runs on this thread's stack.
   bool in_vfork() const { return vfork_sp_ != 0; }
   // pthread_exit was called: what is still open when the lane ends, ended then.
   void thread_exit(uint64_t ticks) { thread_exit_ticks_ = ticks; }
@@ -275,7 +277,7 @@ class CallTree {
   template <typename Visit>
   void visit_innermost(Visit&& visit);
   void add_time(int64_t Frame::*what, int64_t ns, int64_t now_ns);
-  StackRef stack_of(uint32_t sp, uint32_t exited_function);
+  const StackRef& stack_of(uint32_t sp, uint32_t exited_function);
   StackRef stack_at(uint64_t sp);
   FrameStack* inner_stack(const StackRef& from) const;
   std::optional<ParentContext> innermost(const FrameStack& stack) const;
@@ -304,6 +306,7 @@ class CallTree {
   // goes back only to return from calls does not say so.)
   StackRef came_from_ = home_;
   StackRef last_ = home_;  // of the last record
+  StackRef found_;         // by stack_of(), among those that are shared
   FrameStack* told_;       // the stack that gained or lost a frame last
   struct PendingRoot {
     uint64_t flags, number;

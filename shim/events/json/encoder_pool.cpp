@@ -9,7 +9,6 @@ namespace {
 // A megabyte of full events or so: it stays in a core's cache until it is written.
 constexpr size_t kMostEvents = 1024;
 constexpr size_t kMostTextBytes = 1 << 20;
-constexpr size_t kLineBytes = 2 << 20;
 // One that is being encoded, one that waits, one that is finished and waits for those before.
 constexpr size_t kChunksEach = 3;
 
@@ -168,7 +167,7 @@ void EncoderPool::settle(std::unique_lock<std::mutex>* lock, size_t most) {
   }
 }
 
-// The first chunk that nobody has taken; false if there is none.
+// Encodes the first chunk that no worker has taken; false if there is none.
 bool EncoderPool::encode_one(std::unique_lock<std::mutex>* lock, EventEncoder* encoder,
                              LineBuffer* lines) {
   if (waiting_.empty()) return false;

@@ -1,18 +1,17 @@
 // Events of plain calls, encoded by several threads and written in their order.
 //
-// Whoever orders events appends what one consists of to a chunk: numbers, and references to
-// prepared text. What is rarer he encodes himself and appends as lines. A full chunk is encoded by
-// a worker; finished ones are written by the appending thread, in their order, so the bytes are
-// those that one encoder would have written. With nothing else to do that thread encodes, too.
+// The processor appends the parts of an event to a chunk: numbers, and references to prepared text.
+// It encodes rarer events itself and appends them as lines. Workers encode full chunks; the
+// appending thread writes finished chunks in their order, so the bytes equal those of a single
+// encoder. It also encodes when it would otherwise wait.
 //
 //   bounded     a few chunks for each worker; then the appending thread encodes rather than appends
 //   flush()     all that was appended has been written
 //   lifetimes   a chunk has copies of threads' attributes, which change and go, and owns a share of
 //               the processes' texts. FunctionJson is referred to: it must stay as it is until the
-//               pool is gone
+//               next flush()
 //
-// Workers are started when there is a full chunk that nobody has time for: a short program never
-// waits for them.
+// Workers are started when a full chunk waits, so a short program never starts any.
 #pragma once
 
 #include <condition_variable>
@@ -31,19 +30,22 @@
 
 namespace telinject {
 
+// How many bytes of lines are encoded before they are written.
+inline constexpr size_t kLineBytes = 2 << 20;
+
 class EncoderPool {
  public:
-  // Takes lines in their order, in the thread that appends.
+  // Receives lines in order, in the appending thread.
   using Write = std::function<void(std::string_view lines)>;
 
-  // Of `workers` the appending thread is one.
+  // The appending thread counts as one of `workers`.
   EncoderPool(const Workers& workers, bool lean, Write write);
-  // What has not been flushed is not written.
+  // Events that were not flushed are not written.
   ~EncoderPool();
   EncoderPool(const EncoderPool&) = delete;
   EncoderPool& operator=(const EncoderPool&) = delete;
 
-  // As EventEncoder has them; an exit is one without a note.
+  // As in EventEncoder; an exit here has no note.
   void function_entry(const EventPlace& place, const FunctionJson& function, uint64_t reference,
                       std::string_view thread, const std::shared_ptr<const ProcessJson>& process) {
     append(Kind::kEntry, place, 0, function, reference, thread, process);
@@ -89,7 +91,7 @@ class EncoderPool {
 
   std::mutex mutex_;
   std::condition_variable wake_workers_, finished_;
-  std::deque<Chunk*> waiting_;  // those that nobody has taken, in order
+  std::deque<Chunk*> waiting_;  // those that no worker has taken, in order
   size_t idle_ = 0;
   bool over_ = false;
 };

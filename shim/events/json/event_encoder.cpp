@@ -41,10 +41,8 @@ char* put_ms(char* out, uint64_t ns) {
   out = put_number(out, ns / kNsPerMs);
   uint64_t rest = ns % kNsPerMs;
   if (rest == 0) return out;
-  int digits = 6;
-  for (; rest % 10 == 0; rest /= 10) digits--;
   out = put(out, ".");
-  return put_padded(out, rest, digits);
+  return put_millionths(out, rest);
 }
 
 char* put_duration(char* out, uint64_t ns) {
@@ -113,10 +111,11 @@ char* EventEncoder::begin(char* out, const EventPlace& place, std::string_view t
   int64_t second = place.timestamp_ns / kNsPerSecond;
   if (second != second_) prepare_second(second);
   auto rest = static_cast<uint64_t>(place.timestamp_ns % kNsPerSecond);
+  NineDigits digits(rest);
   out = second_text_.put(out);
-  out = put_padded(out, rest / kNsPerMs, 3);
+  out = digits.put_three(out);
   out = epoch_text_.put(out);
-  out = second == 0 ? put_number(out, rest) : put_padded(out, rest, 9);
+  out = second == 0 ? put_number(out, rest) : digits.put(out);
   out = put(out, ",\"sequence\":");
   out = put_number(out, place.sequence);
   return put(out, type_and_severity);
@@ -183,7 +182,7 @@ void EventEncoder::function_exit(const EventPlace& place, int64_t duration_ns,
     uint64_t hundredths = (duration + kNsPerHundredthMs / 2) / kNsPerHundredthMs;
     out = put_number(out, hundredths / 100);
     out = put(out, ".");
-    out = put_padded(out, hundredths % 100, 2);
+    out = put_padded<2>(out, hundredths);
     out = put(out, function.exit_after);
   }
   if (note != nullptr && !note->exit_kind.empty()) {

@@ -1,12 +1,12 @@
 // Telemetry v3 events as lines of JSON. The schema is ../telemetry-v3.schema.json; it names each
 // field's source.
 //
-// What is constant for a process, a function's call site, a thread, a trace or a second is prepared
-// text; the event of a call is some copies of it and a few numbers. Other events are rarer, and
-// written member by member.
+// Text that is constant for a process, a call site, a thread, a trace or a second is prepared once;
+// the event of a call is made of a few copies and numbers. Other events are rarer and written
+// member by member.
 //
-// In lean detail the texts of processes and call sites are events of their own (telemetry_process,
-// telemetry_function), written once, and the other events have their span ids in place of them.
+// With lean detail, the texts of processes and call sites are written once, as events of their own
+// (telemetry_process, telemetry_function); other events refer to them by span id.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,7 @@ class EventEncoder {
   void function_exit(const EventPlace& place, int64_t duration_ns, const FunctionJson& function,
                      uint64_t reference, std::string_view thread, const ExitNote* note,
                      const ErrorInfo* error, const ProcessJson& process);
-  // Of an operation. The texts of the event's process and thread in place of them.
+  // The event of an operation; its process and thread are given as prepared text.
   void start(const SpanStart& event, std::string_view thread, const ProcessJson& process);
   void end(const SpanEnd& event, std::string_view thread, const ProcessJson& process);
   // `thread` may be empty.
@@ -68,7 +68,7 @@ class EventEncoder {
   ShortText<48> epoch_text_;    // Z","timestamp_ns":1795264496
   TraceId trace_ = {};
   ShortText<64> trace_text_;  // ,"trace_id":"...","span_id":"
-  // A rarer event in the making: what stands before its ids, and what comes behind them.
+  // The parts of a rarer event before and after its ids.
   JsonText head_, body_;
 };
 

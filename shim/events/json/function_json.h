@@ -1,4 +1,4 @@
-// The constant parts of a function's events, as called from one place.
+// The constant parts of the events of a function and call site.
 #pragma once
 
 #include <string>

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "shim/events/json/encoder_pool.h"
 #include "shim/events/json/json_text.h"
 
 namespace telinject {
@@ -12,9 +13,14 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t kLineBytes = 2 << 20;
+size_t size_of(const FunctionJson& text) {
+  if (text.name.empty()) return 0;
+  return sizeof text + text.entry_head.capacity() + text.exit_head.capacity() +
+         text.name.capacity() + text.entry.capacity() + text.exit_before.capacity() +
+         text.exit_after.capacity();
+}
 
-// Prepared text of a state that anybody may have written: it becomes part of lines as it is.
+// Prepared text of a state, which is not trusted: it becomes part of lines as it is.
 bool is_process_json(const ProcessJson& text) {
   std::string_view tail = text.tail;
   if (!tail.ends_with("}\n")) return false;
@@ -61,6 +67,29 @@ void JsonLines::forget(const ProcessInfo& process) {
   processes_[process.number] = nullptr;
 }
 
+void JsonLines::forget(const FunctionInfo& function) {
+  if (function.number / kBlockFunctions >= functions_.size()) return;
+  settle_pool();
+  FunctionSlot& slot = slot_at(function.number);
+  text_bytes_ -= size_of(slot.text);
+  slot = FunctionSlot();
+}
+
+// Encoders refer to the texts.
+void JsonLines::settle_pool() {
+  if (pool_ == nullptr) return;
+  pool_lines();
+  pool_->flush();
+}
+
+void JsonLines::forget_texts() {
+  settle_pool();
+  for (auto& block : functions_) {
+    for (uint32_t i = 0; i < kBlockFunctions; i++) block[i].text = FunctionJson();
+  }
+  text_bytes_ = 0;
+}
+
 void JsonLines::make_room(uint32_t number) {
   while (number / kBlockFunctions >= functions_.size()) {
     functions_.push_back(std::make_unique<FunctionSlot[]>(kBlockFunctions));
@@ -68,7 +97,9 @@ void JsonLines::make_room(uint32_t number) {
 }
 
 void JsonLines::make_text(FunctionSlot* slot, const FunctionInfo& function) {
+  if (text_bytes_ > kMostTextBytes) forget_texts();
   slot->text = make_function_json(function, lean_);
+  text_bytes_ += size_of(slot->text);
 }
 
 void JsonLines::make_text(ThreadSlot* slot, const ThreadInfo& thread) {

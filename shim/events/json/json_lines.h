@@ -1,8 +1,8 @@
 // The output of JSON lines: events of telemetry v3, one a line, into a sink.
 //
-// It owns all text that is prepared: of processes and functions by their numbers, of threads in a
-// cache, of seconds and traces in the encoders. With several threads plain calls are encoded by a
-// pool (encoder_pool.h); the bytes are the same.
+// It owns all prepared text: of processes and functions by number, of threads in a cache, of
+// seconds and traces in the encoders. With several threads, a pool encodes plain calls
+// (encoder_pool.h); the bytes are the same.
 #pragma once
 
 #include <array>
@@ -34,6 +34,7 @@ class JsonLines final : public EventOutput {
   void introduce(const FunctionInfo& function, const ProcessInfo& process, int64_t timestamp_ns,
                  Places* places) override;
   void forget(const ProcessInfo& process) override;
+  void forget(const FunctionInfo& function) override;
 
   void start(const SpanStart& event) override;
   void end(const SpanEnd& event) override;
@@ -44,9 +45,12 @@ class JsonLines final : public EventOutput {
   void hurry() override { sink_->hurry(); }
   uint64_t take_lost() override;
   bool hopeless() const override { return sink_->hopeless(); }
+  bool tells_losses() const override { return sink_->tells_losses(); }
   std::string describe() const override { return sink_->describe(); }
+  std::string outcome() const override { return sink_->outcome(); }
   uint64_t bytes_written() const override { return sink_->bytes_written(); }
 
+  std::string_view kind() const override { return lean_ ? "json-lean" : "json"; }
   std::string save() const override;
   bool restore(std::string_view state, const std::vector<const ProcessInfo*>& processes) override;
 
@@ -57,6 +61,9 @@ class JsonLines final : public EventOutput {
   };
   static constexpr uint32_t kBlockFunctions = 256;
   static constexpr size_t kFlushBytes = 1 << 20;
+  // The most bytes of prepared function texts; beyond that, all are dropped and made again on
+  // demand.
+  static constexpr size_t kMostTextBytes = 64 << 20;
   struct ThreadSlot {
     uint64_t number = 0;
     std::string text;  // "thread_id":12,"thread_name":"worker"
@@ -82,6 +89,8 @@ class JsonLines final : public EventOutput {
   const std::shared_ptr<const ProcessJson>& text_of(const ProcessInfo& process) const {
     return processes_[process.number];
   }
+  void settle_pool();
+  void forget_texts();
   void pool_lines();
   void pass_on_lines();
   void pass_on_if_large() {
@@ -96,6 +105,7 @@ class JsonLines final : public EventOutput {
   std::vector<std::shared_ptr<const ProcessJson>> processes_;  // encoders share them
   // In blocks, which stay where they are: encoders refer to the texts.
   std::vector<std::unique_ptr<FunctionSlot[]>> functions_;
+  size_t text_bytes_ = 0;                 // of them all
   std::array<ThreadSlot, 1024> threads_;  // by the end of their numbers
   // Null where one thread encodes. Goes first: it refers to the functions' texts.
   std::unique_ptr<EncoderPool> pool_;

@@ -6,15 +6,15 @@
 #include <cassert>
 
 #include "shim/events/json/line_buffer.h"
+#include "shim/events/utf8.h"
 
 namespace telinject {
 
 namespace {
 
 constexpr char kHex[] = "0123456789abcdef";
-constexpr size_t kBlock = 16;   // bytes that are looked at together
+constexpr size_t kVector = 16;  // bytes that are looked at together
 constexpr size_t kLongest = 6;  // of what one byte becomes: \u001f
-constexpr size_t kDigits = 20;  // of a number
 constexpr size_t kSmallest = 512;
 
 // How many of the 16 bytes at the start stand for themselves.
@@ -25,7 +25,7 @@ size_t plain_bytes(__m128i bytes) {
     special = _mm_or_si128(special, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(c)));
   }
   auto mask = static_cast<unsigned>(_mm_movemask_epi8(special));
-  return static_cast<size_t>(__builtin_ctz(mask | 1u << kBlock));
+  return static_cast<size_t>(__builtin_ctz(mask | 1u << kVector));
 }
 
 // Fewer than 16 bytes, some of them twice: a text's end is copied often.
@@ -44,10 +44,10 @@ void copy_short(char* to, const char* from, size_t size) {
 // Copies up to 16 bytes of `text`, up to the first that does not stand for itself, and takes them
 // off. `out` has room for 16.
 char* put_plain(char* out, std::string_view* text) {
-  size_t size = std::min(text->size(), kBlock);
-  char end[kBlock] = {};
+  size_t size = std::min(text->size(), kVector);
+  char end[kVector] = {};
   const char* from = text->data();
-  if (size < kBlock) {
+  if (size < kVector) {
     copy_short(end, from, size);
     from = end;
   }
@@ -58,37 +58,23 @@ char* put_plain(char* out, std::string_view* text) {
   return out + plain;
 }
 
-// The length of the well-formed UTF-8 sequence at the start of `text`; 0 if there is none, and then
-// *skip is how many bytes one replacement character stands for. Table 3-7 of the Unicode standard.
-size_t utf8_sequence(std::string_view text, size_t* skip) {
-  auto at = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  unsigned first = at(0);
-  *skip = 1;
-  unsigned low = 0x80, high = 0xbf;
-  size_t length;
-  if (first < 0x80) return 1;
-  if (first >= 0xc2 && first <= 0xdf) {
-    length = 2;
-  } else if (first >= 0xe0 && first <= 0xef) {
-    length = 3;
-    if (first == 0xe0) low = 0xa0;
-    if (first == 0xed) high = 0x9f;
-  } else if (first >= 0xf0 && first <= 0xf4) {
-    length = 4;
-    if (first == 0xf0) low = 0x90;
-    if (first == 0xf4) high = 0x8f;
-  } else {
-    return 0;
-  }
-  for (size_t i = 1; i < length; i++) {
-    if (at(i) < low || at(i) > high) {
-      *skip = i;
-      return 0;
-    }
-    low = 0x80;
-    high = 0xbf;
-  }
-  return length;
+char* put_escape(char* out, unsigned code) {
+  out = put(out, "\\u");
+  for (int shift = 12; shift >= 0; shift -= 4) *out++ = kHex[code >> shift & 15];
+  return out;
+}
+
+// A terminal would act on it: C1, ends of lines, marks and overrides of direction. 0 if it would
+// not. JSON does not ask for their escape, but events may go to a terminal.
+unsigned acts_on_terminals(std::string_view sequence) {
+  auto at = [&](size_t i) { return static_cast<unsigned char>(sequence[i]); };
+  if (sequence.size() == 2 && at(0) == 0xc2 && at(1) <= 0x9f) return at(1);
+  if (sequence.size() == 2 && at(0) == 0xd8 && at(1) == 0x9c) return 0x61c;
+  if (sequence.size() != 3 || at(0) != 0xe2 || (at(1) != 0x80 && at(1) != 0x81)) return 0;
+  unsigned code = 0x2000u | (at(1) & 0x3fu) << 6 | (at(2) & 0x3fu);
+  bool acts = (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
+              (code >= 0x2060 && code <= 0x206f);
+  return acts ? code : 0;
 }
 
 // The first character of `text`, which is not plain, and takes it off.
@@ -103,13 +89,16 @@ char* put_special(char* out, std::string_view* text) {
   } else if (c == '\t') {
     out = put(out, "\\t");
   } else if (c < 0x20 || c == 0x7f) {
-    out = put(out, "\\u00");
-    *out++ = kHex[c >> 4];
-    *out++ = kHex[c & 15];
+    out = put_escape(out, c);
   } else {
     size_t skip;
     length = utf8_sequence(*text, &skip);
-    out = put(out, length != 0 ? text->substr(0, length) : "\xef\xbf\xbd");
+    std::string_view sequence = text->substr(0, length);
+    if (unsigned code = length != 0 ? acts_on_terminals(sequence) : 0; code != 0) {
+      out = put_escape(out, code);
+    } else {
+      out = put(out, length != 0 ? sequence : "\xef\xbf\xbd");
+    }
     if (length == 0) length = skip;
   }
   text->remove_prefix(length);
@@ -126,11 +115,11 @@ void JsonText::grow(size_t bytes) {
 }
 
 JsonText& JsonText::escaped(std::string_view text) {
-  char* out = room(kLongest * text.size() + kBlock);
+  char* out = room(kLongest * text.size() + kVector);
   while (!text.empty()) {
     size_t left = text.size();
     out = put_plain(out, &text);
-    if (left - text.size() < std::min(left, kBlock)) out = put_special(out, &text);
+    if (left - text.size() < std::min(left, kVector)) out = put_special(out, &text);
   }
   size_ = static_cast<size_t>(out - bytes_.get());
   return *this;
@@ -148,7 +137,7 @@ void JsonText::member(std::string_view name, std::string_view value) {
 
 void JsonText::member(std::string_view name, uint64_t value) {
   name_of_member(name);
-  char digits[kDigits];
+  char digits[kNumberBytes];
   raw({digits, put_number(digits, value)}).raw(",");
 }
 
@@ -181,6 +170,25 @@ void JsonText::object(std::string_view name, const NameValues& values) {
   }
   end_members();
   raw("},");
+}
+
+// Only within strings can JSON have such characters, so they are found without a look at the rest.
+std::string with_terminal_escapes(std::string_view json) {
+  std::string text;
+  text.reserve(json.size());
+  while (!json.empty()) {
+    size_t skip = 1, length = utf8_sequence(json, &skip);
+    std::string_view sequence = json.substr(0, length == 0 ? skip : length);
+    unsigned code = sequence == "\x7f" ? 0x7fu : acts_on_terminals(sequence);
+    char escape[kLongest];
+    if (code != 0) {
+      text.append(escape, put_escape(escape, code));
+    } else {
+      text.append(sequence);
+    }
+    json.remove_prefix(sequence.size());
+  }
+  return text;
 }
 
 std::string json_escaped(std::string_view text) {

@@ -1,5 +1,4 @@
-// JSON text by hand, for what events are put together from. Documents (metadata, configuration) are
-// nlohmann_json's.
+// Writes the JSON text of events. Documents (metadata, configuration) use nlohmann_json.
 #pragma once
 
 #include <cstddef>
@@ -28,8 +27,8 @@ class JsonText {
     size_ += text.size();
     return *this;
   }
-  // A string's content with JSON's escapes, without the quotes. Bytes that are not UTF-8 become
-  // U+FFFD, as the standard's substitution of maximal subparts has it.
+  // Appends a string's content with JSON escapes, without quotes. Bytes that are not UTF-8 become
+  // U+FFFD, one for each maximal subpart (Unicode standard, section 3.9).
   JsonText& escaped(std::string_view text);
 
   // `"name":"value",`, `"name":number,`, and `"name":{"content-type":"text/html",...},`. `name` is
@@ -56,5 +55,8 @@ class JsonText {
 
 // JsonText::escaped's text alone.
 std::string json_escaped(std::string_view text);
+
+// Foreign JSON text: control characters that a terminal would act on are escaped, too.
+std::string with_terminal_escapes(std::string_view json);
 
 }  // namespace telinject

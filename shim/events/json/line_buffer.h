@@ -1,9 +1,13 @@
-// Lines of JSON in the making. The caller asks for room once a line, writes through a pointer,
-// which the compiler keeps in a register, and says where it ended.
+// A buffer for lines of JSON. The caller asks for room once a line, writes through a pointer, which
+// the compiler keeps in a register, and reports where the line ended.
 #pragma once
+
+#include <emmintrin.h>
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -14,7 +18,7 @@ namespace telinject {
 
 class LineBuffer {
  public:
-  // Left as it comes from the allocator: pages that no line reaches are never touched.
+  // Uninitialised: pages that no line reaches are never touched.
   explicit LineBuffer(size_t capacity)
       : data_(std::make_unique_for_overwrite<char[]>(capacity)), capacity_(capacity) {}
 
@@ -45,7 +49,7 @@ class LineBuffer {
 // Each writes at `out` and returns the end of what it wrote.
 
 inline char* put(char* out, std::string_view text) {
-  // An empty text may be nowhere.
+  // `data` of an empty text may be null.
   if (!text.empty()) std::memcpy(out, text.data(), text.size());
   return out + text.size();
 }
@@ -56,7 +60,7 @@ template <size_t capacity>
 class ShortText {
  public:
   void clear() { size_ = 0; }
-  // What does not fit is cut off.
+  // Cuts text that does not fit.
   ShortText& append(std::string_view text) {
     size_t size = std::min(text.size(), capacity - size_);
     std::memcpy(bytes_.data() + size_, text.data(), size);
@@ -74,7 +78,7 @@ class ShortText {
   size_t size_ = 0;
 };
 
-// Eight digits at once: an event has 64 of them.
+// Eight digits at once.
 inline char* put_hex8(char* out, uint32_t value) {
   uint64_t nibbles = (uint64_t{value} & 0xffff0000) << 16 | (value & 0xffff);
   nibbles = (nibbles << 8 | nibbles) & 0x00ff00ff00ff00ff;
@@ -86,38 +90,95 @@ inline char* put_hex8(char* out, uint32_t value) {
   return out + sizeof digits;
 }
 
+// Sixteen digits at once: an event has 64 of them and more.
 inline char* put_hex16(char* out, uint64_t value) {
-  return put_hex8(put_hex8(out, static_cast<uint32_t>(value >> 32)), static_cast<uint32_t>(value));
+  __m128i bytes = _mm_cvtsi64_si128(static_cast<long long>(__builtin_bswap64(value)));
+  __m128i low_four = _mm_set1_epi8(0x0f);
+  __m128i first = _mm_and_si128(_mm_srli_epi16(bytes, 4), low_four);
+  __m128i digits = _mm_unpacklo_epi8(first, _mm_and_si128(bytes, low_four));
+  __m128i letters = _mm_cmpgt_epi8(digits, _mm_set1_epi8(9));
+  __m128i text = _mm_add_epi8(_mm_add_epi8(digits, _mm_set1_epi8('0')),
+                              _mm_and_si128(letters, _mm_set1_epi8('a' - '0' - 10)));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(out), text);
+  return out + sizeof text;
 }
 
+// Decimal digits are made eight at once, and eight bytes are written where fewer are digits: so up
+// to kBeyond bytes behind a number are overwritten.
+inline constexpr size_t kBeyond = 7;
+inline constexpr size_t kNumberBytes = 20 + kBeyond;
+
 namespace line_buffer_internal {
-inline constexpr std::array<char, 200> kPairs = [] {
-  std::array<char, 200> pairs{};
-  for (size_t i = 0; i < 100; i++) {
-    pairs[2 * i] = static_cast<char>('0' + i / 10);
-    pairs[2 * i + 1] = static_cast<char>('0' + i % 10);
-  }
-  return pairs;
-}();
+
+inline constexpr uint64_t kZeros = 0x3030303030303030;
+inline constexpr uint64_t kEightDigits = 100000000;
+
+// The digits of a value below 10^8 as bytes from 0 to 9, the first digit in the lowest byte: its
+// halves are divided at the same time, then four pairs.
+inline uint64_t eight_digits(uint64_t value) {
+  uint64_t halves = value / 10000 | value % 10000 << 32;
+  uint64_t hundreds = (halves * 10486 >> 20) & 0x0000007f'0000007f;
+  uint64_t pairs = hundreds | (halves - 100 * hundreds) << 16;
+  uint64_t tens = (pairs * 103 >> 10) & 0x000f000f'000f000f;
+  return tens | (pairs - 10 * tens) << 8;
+}
+
+inline char* put_bytes(char* out, uint64_t bytes, int count) {
+  std::memcpy(out, &bytes, sizeof bytes);
+  return out + count;
+}
+
 }  // namespace line_buffer_internal
 
-// The lowest `digits` decimal digits, with leading zeros.
-inline char* put_padded(char* out, uint64_t value, int digits) {
-  char* end = out + digits;
-  char* p = end;
-  for (; digits >= 2; digits -= 2) {
-    p -= 2;
-    std::memcpy(p, line_buffer_internal::kPairs.data() + value % 100 * 2, 2);
-    value /= 100;
+// The nine digits of a fraction of a second, below 10^9.
+class NineDigits {
+ public:
+  explicit NineDigits(uint64_t value)
+      : eight_(line_buffer_internal::eight_digits(value / 10) | line_buffer_internal::kZeros),
+        last_(static_cast<char>('0' + value % 10)) {}
+  // The first three. Room as for put_padded().
+  char* put_three(char* out) const { return line_buffer_internal::put_bytes(out, eight_, 3); }
+  char* put(char* out) const {
+    out = line_buffer_internal::put_bytes(out, eight_, 8);
+    *out = last_;
+    return out + 1;
   }
-  if (digits == 1) *--p = static_cast<char>('0' + value % 10);
-  return end;
+
+ private:
+  uint64_t eight_;
+  char last_;
+};
+
+// The lowest `digits` decimal digits, with leading zeros.
+template <int digits>
+char* put_padded(char* out, uint64_t value) {
+  using namespace line_buffer_internal;
+  if constexpr (digits > 8) {
+    out = put_padded<digits - 8>(out, value / kEightDigits);
+    return put_padded<8>(out, value);
+  } else {
+    uint64_t text = eight_digits(value % kEightDigits) | kZeros;
+    return put_bytes(out, text >> (64 - 8 * digits), digits);
+  }
 }
 
 inline char* put_number(char* out, uint64_t value) {
-  int digits = 1;
-  for (uint64_t rest = value; rest >= 10; rest /= 10) digits++;
-  return put_padded(out, value, digits);
+  using namespace line_buffer_internal;
+  if (value >= kEightDigits) {
+    out = put_number(out, value / kEightDigits);
+    return put_padded<8>(out, value);
+  }
+  uint64_t digits = eight_digits(value);
+  constexpr uint64_t kLastDigit = uint64_t{1} << 56;  // is written also if it is 0
+  int leading_bits = std::countr_zero(digits | kLastDigit) / 8 * 8;
+  return put_bytes(out, (digits | kZeros) >> leading_bits, 8 - leading_bits / 8);
+}
+
+// A fraction in millionths, as decimals without trailing zeros; not 0.
+inline char* put_millionths(char* out, uint64_t value) {
+  using namespace line_buffer_internal;
+  uint64_t digits = eight_digits(value * 100 % kEightDigits);
+  return put_bytes(out, digits | kZeros, 8 - std::countl_zero(digits) / 8);
 }
 
 }  // namespace telinject

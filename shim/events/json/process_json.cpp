@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "shim/channel/settings.h"
+#include "shim/events/json/json_text.h"
 #include "shim/events/json/line_buffer.h"
 
 namespace telinject {
@@ -51,7 +52,8 @@ ProcessJson make_process_json(const Metadata& metadata, const ProcessInfo& proce
   }
   ProcessJson text;
   // Invalid UTF-8 (arguments, paths) becomes U+FFFD.
-  std::string dump = tail.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+  std::string dump =
+      with_terminal_escapes(tail.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
   text.tail = "," + dump.substr(1) + "\n";
   text.sampling = ",\"trace_flags\":\"01\",\"sample_rate\":" + rate_text(process.sample_rate);
   return text;

@@ -1,11 +1,13 @@
 /* outrun CALLS: makes that many calls of `step` while telrun's drain is stopped, then lets it go
- * on. outrun CALLS MILLISECONDS: lets it go on after so long, beside the calls. */
+ * on. outrun CALLS MILLISECONDS: lets it go on after so long, beside the calls.
+ * outrun CALLS 0 CHILDREN: so many forked children make them, one after the other. */
 #include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define UNSEEN __attribute__((no_instrument_function))
@@ -51,7 +53,15 @@ int main(int argc, char** argv) {
   kill(drain, SIGSTOP);
   pthread_t thread;
   if (pause_ms > 0) pthread_create(&thread, NULL, let_go, NULL);
-  work(calls);
+  int children = argc > 3 ? atoi(argv[3]) : 0;
+  for (int i = 0; i < children; i++) {
+    if (fork() == 0) {
+      work(calls);
+      exit(0);
+    }
+    wait(NULL);
+  }
+  if (children == 0) work(calls);
   if (pause_ms > 0) pthread_join(thread, NULL);
   kill(drain, SIGCONT);
   return 0;

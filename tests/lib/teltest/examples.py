@@ -4,6 +4,8 @@ mistakes corrected), and small streams of them. Tests break them, one thing at a
 
 import copy
 
+from teltest.tree import check_events
+
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
 PARENT = "a1b2c3d4e5f6a7b8"
@@ -255,3 +257,21 @@ class Stream:
         if parent is not None and "span_id" not in fields:
             event |= {"span_id": parent["span_id"], "parent_span_id": parent["parent_span_id"]}
         return self._stamp(event, pid or self.pid, thread)
+
+
+def program():
+    """main calls f, which calls g twice, then main calls h."""
+    stream = Stream()
+    main = stream.enter("main")
+    f = stream.enter("f", main)
+    for _ in range(2):
+        stream.leave(stream.enter("g", f))
+    stream.leave(f)
+    stream.leave(stream.enter("h", main))
+    stream.leave(main)
+    return stream
+
+
+def kinds(stream, **options):
+    """Of the problems that tree.py finds."""
+    return check_events(stream.events, **options).problems.kinds

@@ -5,11 +5,11 @@ Routes are (method, path) -> Answer or a function of the request. Each request i
 
 import json
 import socket
-import ssl
 import threading
 import time
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from teltest.quiet_http import QuietHandler, QuietServer
 
 FAULTS = ("silence", "401", "404", "500", "drip", "garbage", "html", "large", "redirect", "hangup", "nested")
 _LARGE = 10 << 20
@@ -50,17 +50,9 @@ class FakeServer:
         self.faulty = faulty or (lambda request: True)
         self.requests = []
         self.closing = threading.Event()
-        self._server = _Server((address, port), _Handler)
-        self._server.owner = self
-        if tls is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*tls)
-            self._server.socket = context.wrap_socket(
-                self._server.socket, server_side=True, do_handshake_on_connect=False
-            )
+        self._server = QuietServer((address, port), _Handler, self, tls)
         self.scheme = "https" if tls else "http"
         self.address, self.port = self._server.server_address[:2]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     @property
     def host(self):
@@ -71,31 +63,15 @@ class FakeServer:
         return f"{self.scheme}://{self.host}"
 
     def __enter__(self):
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(self, *_):
         self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 64
-
-    def handle_error(self, request, client_address):
-        pass  # clients that go away are part of the tests
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def log_message(self, *_):
-        pass
-
+class _Handler(QuietHandler):
     def do_GET(self):
         self._handle()
 
@@ -104,9 +80,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self):
         owner = self.server.owner
-        length = int(self.headers.get("Content-Length") or 0)
-        self.rfile.read(length)
-        request = Request(self.command, self.path, {k.lower(): v for k, v in self.headers.items()})
+        self.read_body()
+        request = Request(self.command, self.path, self.fields())
         owner.requests.append(request)
         if owner.delay:
             time.sleep(owner.delay)
@@ -117,13 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(route(request) if callable(route) else route)
 
     def _send(self, answer):
-        body = answer.bytes()
-        self.send_response(answer.status)
-        for name, value in ({"Content-Type": "text/plain"} | answer.headers).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.send(answer.status, answer.bytes(), {"Content-Type": "text/plain"} | answer.headers)
 
     def _fail(self, fault):
         owner = self.server.owner

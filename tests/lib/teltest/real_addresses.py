@@ -5,45 +5,24 @@ and what OpenTelemetry's detectors say. Nothing outside is ever reached: there i
 To be started by start().
 """
 
-import fcntl
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from teltest import platforms
-from teltest.run import REPOSITORY, build_directory
+from teltest.node_packages import installed
+from teltest.run import build_directory
 from teltest.where import bare_environment, look, program
 
 _ADDRESSES = ("169.254.169.254/32", "169.254.170.2/32", "169.254.100.1/32", "10.96.0.1/32")
 _INSIDE = "TELTEST_IN_NAMESPACE"
-_DETECTORS = REPOSITORY / "tests/lib/otel"
 
 
 def detectors():
     """The folder with the detectors, installed from npm on first use."""
-    assert shutil.which("node") and shutil.which("npm"), "needs Node.js and npm: apt-get install nodejs npm"
-    folder = build_directory() / "test-cache/otel"
-    folder.mkdir(parents=True, exist_ok=True)
-    package, script = ((_DETECTORS / name).read_text() for name in ("package.json", "detect.js"))
-    stamp = folder / "installed"
-    # Several workers want it at once, and npm installs into the folder itself.
-    with open(folder / "lock", "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not stamp.exists() or stamp.read_text() != package + script:
-            (folder / "package.json").write_text(package)
-            (folder / "detect.js").write_text(script)
-            subprocess.run(
-                ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock"],
-                cwd=folder,
-                check=True,
-                capture_output=True,
-                timeout=500,
-            )
-            stamp.write_text(package + script)
-    return folder
+    return installed("otel", "detect.js")
 
 
 def start(name, folder):

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from teltest import schema
 from teltest.events import read_events
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -84,6 +85,16 @@ def _compile_command(language_is_cxx, compiler, instrument):
     return str(wrapper), real, environment
 
 
+def kept(name, make, *parts):
+    """A file that is kept in the cache; make(path) writes it. `parts`: what it depends on."""
+    with _cached(_digest(name, *parts), name) as (target, exists):
+        if not exists:
+            scratch = target.with_name(name + ".new")
+            make(scratch)
+            os.replace(scratch, target)
+    return target
+
+
 def _run_compiler(command, environment, target):
     scratch = target.with_name(target.name + ".new")
     run = subprocess.run([*command, "-o", scratch], capture_output=True, text=True,
@@ -147,8 +158,11 @@ class Result:
     events_path: Path
 
     def events(self):
-        """A generator; nothing if the program was not traced."""
-        return read_events(self.events_path) if self.events_path.exists() else iter(())
+        """A generator; nothing if the program was not traced. All are held against the schema, too."""
+        if not self.events_path.exists():
+            return iter(())
+        schema.hold(self.events_path)
+        return read_events(self.events_path)
 
 
 _PREFIXES = ("TELEMETRY_", "TELINJECT_", "OTEL_", "COUNT_HOOK_")

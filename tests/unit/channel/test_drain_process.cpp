@@ -20,7 +20,7 @@
 #include "shim/channel/drain_process.h"
 #include "tests/unit/lib/workshop.h"
 
-namespace telinject::test {
+namespace telinject::test::drain_process_test {
 namespace {
 
 using Entries = std::vector<std::string>;
@@ -188,4 +188,4 @@ TEST_CASE("what keeps a drain from starting is said") {
         }) == EMFILE);
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::drain_process_test

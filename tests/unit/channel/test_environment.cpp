@@ -7,7 +7,7 @@
 #include "environ.h"
 #include "shim/channel/environment.h"
 
-namespace telinject::test {
+namespace telinject::test::environment_test {
 namespace {
 
 constexpr const char* kLibrary = "/opt/telinject/lib/libtelinject.so";
@@ -174,4 +174,4 @@ TEST_CASE("whatever does not fit is said, for every size below the one asked for
   CHECK(needed_bytes == all.size());
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::environment_test

@@ -8,7 +8,7 @@
 #include "shim/channel/ids.h"
 #include "shim/channel/settings.h"
 
-namespace telinject::test {
+namespace telinject::test::ids_test {
 namespace {
 
 constexpr SegmentKey kKey = {0x0123456789abcdef, 0xfedcba9876543210};
@@ -146,4 +146,4 @@ TEST_CASE("an id tells its place") {
   }
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::ids_test

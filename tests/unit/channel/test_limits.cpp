@@ -8,7 +8,7 @@
 #include "shim/channel/limits.h"
 #include "shim/channel/record.h"
 
-namespace telinject::test {
+namespace telinject::test::limits_test {
 
 TEST_CASE("what may wait is an eighth of the memory, within bounds, or what the user says") {
   constexpr uint64_t kGiB = uint64_t{1} << 30;
@@ -19,6 +19,19 @@ TEST_CASE("what may wait is an eighth of the memory, within bounds, or what the 
   CHECK(waiting_bytes(12345678) == 12345678);
   CHECK(waiting_bytes(0) >= kLeastWaitingBytes);
   CHECK(waiting_bytes(0) <= kUsualWaitingBytes);
+}
+
+TEST_CASE("what may wait now follows what is left: a quarter of it, an eighth of the limit") {
+  constexpr uint64_t kMiB = uint64_t{1} << 20;
+  CHECK(waiting_bytes_now(256 * kMiB, {96 * kMiB, 90 * kMiB}, 0) == 12 * kMiB);
+  CHECK(waiting_bytes_now(256 * kMiB, {96 * kMiB, 20 * kMiB}, 0) == 5 * kMiB);
+  CHECK(waiting_bytes_now(256 * kMiB, {96 * kMiB, 20 * kMiB}, 4 * kMiB) == 6 * kMiB);
+  CHECK(waiting_bytes_now(256 * kMiB, {96 * kMiB, 0}, 0) == kLeastWaitingNow);
+  CHECK(waiting_bytes_now(65536, {96 * kMiB, 0}, 0) == 65536);
+  CHECK(waiting_bytes_now(256 * kMiB, {~uint64_t{0}, ~uint64_t{0}}, kMiB) == 256 * kMiB);
+  MemoryRoom room = memory_room();
+  CHECK(room.free <= room.limit);
+  CHECK(room.limit == memory_limit());
 }
 
 TEST_CASE("groups of lanes and of chunks follow each other without a gap") {
@@ -84,4 +97,4 @@ TEST_CASE("each reason for a loss has a name of its own") {
   CHECK_FALSE(names.contains("unknown"));
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::limits_test

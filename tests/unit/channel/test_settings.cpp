@@ -9,7 +9,7 @@
 #include "environ.h"
 #include "shim/channel/settings.h"
 
-namespace telinject::test {
+namespace telinject::test::settings_test {
 namespace {
 
 const Setting& setting(SettingId id) {
@@ -56,7 +56,8 @@ TEST_CASE("the table is in the order of its ids, with names, options and default
     CHECK(std::strlen(each.help) > 20);
     // None: it is derived from others.
     if (each.default_text[0] != 0) CHECK(accepts(each.id, each.default_text));
-    bool has_values = each.type == SettingType::kChoice || each.type == SettingType::kNumber;
+    bool has_values = each.type == SettingType::kChoice || each.type == SettingType::kChoices ||
+                      each.type == SettingType::kNumber;
     CHECK((each.values[0] != 0) == has_values);
   }
 }
@@ -124,6 +125,18 @@ TEST_CASE("choices are whole words of the list, by their index") {
   }
 }
 
+TEST_CASE("several choices are a bit each, in any order") {
+  CHECK(value_of(kOutput, "file,http") == (kOutputFile | kOutputHttp));
+  CHECK(value_of(kOutput, "http,file") == (kOutputFile | kOutputHttp));
+  CHECK(value_of(kOutput, "http , file,http") == (kOutputFile | kOutputHttp));
+  CHECK(value_of(kOutput, "stderr,file,http") == (kOutputStderr | kOutputFile | kOutputHttp));
+  for (const char* text :
+       {",", "file,", ",file", "file,,http", "file;http", "file http", "file,htt", "file,http2"}) {
+    CAPTURE(text);
+    CHECK_FALSE(accepts(kOutput, text));
+  }
+}
+
 TEST_CASE("numbers are decimal and within their bounds") {
   CHECK(value_of(kExitWait, "0") == 0);
   CHECK(value_of(kExitWait, "600000") == 600000);
@@ -158,7 +171,8 @@ TEST_CASE("a value that makes no sense gives one line and the default") {
   CHECK(problems_of(&environment, &settings) ==
         std::vector<std::string>{
             "DEBUG=maybe is not true or false; using true",
-            "TELEMETRY_OUTPUT=kafka is not one of stderr, file; using stderr",
+            "TELEMETRY_OUTPUT=kafka is not one or several, separated by commas, of stderr, file, "
+            "http, otlp; using TELEMETRY_FILE if it is set, else stderr",
             "SAMPLE_RATE=banana is not a number from 0 to 1; using 1.0",
             "TELEMETRY_EXIT_WAIT=-5 is not a whole number in 0..600000; using 10000"});
   CHECK_FALSE(settings.off());
@@ -185,13 +199,13 @@ TEST_CASE("a value of any length or content makes one line that still says what 
   Settings settings;
   std::vector<std::string> lines = problems_of(&environment, &settings);
   REQUIRE(lines.size() == 1);
-  CHECK(lines[0] ==
-        "SAMPLE_RATE=a?b?c?" + std::string(94, 'x') + "... is not a number from 0 to 1; using 1.0");
+  CHECK(lines[0] == "SAMPLE_RATE=a\\nb\\tc\\x7f" + std::string(88, 'x') +
+                        "... is not a number from 0 to 1; using 1.0");
   SettingProblem problem;
   read_settings(environment.get(), &settings, &problem, 1);
   char line[20];
   describe_problem(problem, line, sizeof line);
-  CHECK(std::string(line) == "SAMPLE_RATE=a?b?c?x");
+  CHECK(std::string(line) == "SAMPLE_RATE=a\\nb\\tc");
 }
 
 TEST_CASE("an alias counts where the name is unset or empty") {
@@ -239,6 +253,36 @@ TEST_CASE("a file alone implies that events go to it, but an output that is name
   Environ both({"TELEMETRY_FILE=/tmp/x", "TELEMETRY_OUTPUT=stderr"});
   read_settings(both.get(), &settings, nullptr, 0);
   CHECK(settings.number[kOutput] == kOutputStderr);
+  Environ wrong({"TELEMETRY_FILE=/tmp/x", "TELEMETRY_OUTPUT=smoke"});
+  std::vector<std::string> lines = problems_of(&wrong, &settings);
+  CHECK(settings.number[kOutput] == kOutputFile);
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].find("; using TELEMETRY_FILE if it is set, else stderr") != std::string::npos);
+}
+
+TEST_CASE("an output without its address is standard error, too, if there is no other") {
+  auto output = [](std::initializer_list<std::string> variables) {
+    Settings settings;
+    Environ environment(variables);
+    read_settings(environment.get(), &settings, nullptr, 0);
+    return settings.number[kOutput];
+  };
+  CHECK(output({"TELEMETRY_OUTPUT=http"}) == (kOutputHttp | kOutputStderr));
+  CHECK(output({"TELEMETRY_OUTPUT=file"}) == (kOutputFile | kOutputStderr));
+  CHECK(output({"TELEMETRY_OUTPUT=file,http"}) == (kOutputFile | kOutputHttp | kOutputStderr));
+  CHECK(output({"TELEMETRY_OUTPUT=file,otlp"}) == (kOutputFile | kOutputOtlp));
+  CHECK(output({"TELEMETRY_OUTPUT=file,http", "RECEIVER_URL=http://h"}) ==
+        (kOutputFile | kOutputHttp));
+  CHECK(output({"TELEMETRY_OUTPUT=http", "RECEIVER_URL=http://h"}) == kOutputHttp);
+  CHECK(output({"TELEMETRY_OUTPUT=file,http", "TELEMETRY_FILE=/x"}) == (kOutputFile | kOutputHttp));
+}
+
+TEST_CASE("standard error under the name of a file is standard error, once") {
+  Settings settings;
+  Environ both({"TELEMETRY_FILE=/dev/stderr", "TELEMETRY_OUTPUT=file,http"});
+  read_settings(both.get(), &settings, nullptr, 0);
+  CHECK(settings.number[kOutput] == (kOutputStderr | kOutputHttp));
+  CHECK(output_descriptor(settings) == -1);
 }
 
 TEST_CASE("thresholds are exact at both ends") {
@@ -264,4 +308,4 @@ TEST_CASE("a path may name a descriptor of the program") {
   }
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::settings_test

@@ -12,7 +12,7 @@
 #include "shim/channel/target.h"
 #include "tests/unit/lib/workshop.h"
 
-namespace telinject::test {
+namespace telinject::test::target_test {
 namespace {
 
 Target examine(const std::string& path) {
@@ -156,4 +156,4 @@ TEST_CASE("relative to a directory, or the descriptor's own file") {
   close(file);
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::target_test

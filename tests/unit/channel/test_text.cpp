@@ -5,7 +5,7 @@
 
 #include "shim/channel/text.h"
 
-namespace telinject::test {
+namespace telinject::test::text_test {
 
 TEST_CASE("a buffer cuts what does not fit, says so, and is always terminated") {
   char data[8];
@@ -82,4 +82,4 @@ TEST_CASE("comparing") {
   CHECK_FALSE(text_starts("ab", "abc"));
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::text_test

@@ -5,7 +5,7 @@
 
 #include "shim/channel/traceparent.h"
 
-namespace telinject::test {
+namespace telinject::test::traceparent_test {
 namespace {
 
 constexpr const char* kExample = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -90,4 +90,4 @@ TEST_CASE("what is refused leaves no half-read context") {
   CHECK(context.span_id == 0);
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::traceparent_test

@@ -9,11 +9,11 @@
 #include "shim/drain/queue/batch_queue.h"
 #include "shim/drain/report/losses.h"
 
-namespace telinject::test {
+namespace telinject::test::batch_queue_test {
 using namespace drain;
 namespace {
 
-constexpr size_t kUnit = 16;
+constexpr size_t kUnit = 8192;  // that the lists of a batch do not matter beside
 
 // Of so many bytes which packing does not make fewer.
 Batch batch_of(uint64_t watermark, size_t bytes) {
@@ -117,7 +117,7 @@ TEST_CASE("what was held while nobody took is no room for ever") {
 
 TEST_CASE("whoever takes waits for what comes") {
   BatchQueue queue(100 * kUnit, nullptr);
-  constexpr uint64_t kBatches = 10000;
+  constexpr uint64_t kBatches = 2000;
   std::thread producer([&] {
     for (uint64_t i = 0; i < kBatches; i++) queue.push(batch_of(i, 3 * kUnit));
   });
@@ -167,4 +167,4 @@ TEST_CASE("messages in one piece wait as they are, in memory and on disk") {
   }
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::batch_queue_test

@@ -3,7 +3,7 @@
 
 #include "tree.h"
 
-namespace telinject::test {
+namespace telinject::test::call_tree_test {
 using namespace drain;
 namespace {
 
@@ -269,4 +269,4 @@ TEST_CASE("recursion 100,000 deep") {
   CHECK(log.rfind('+') == 2 * kDepth - 2);
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::call_tree_test

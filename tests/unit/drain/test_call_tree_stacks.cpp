@@ -3,7 +3,7 @@
 
 #include "tree.h"
 
-namespace telinject::test {
+namespace telinject::test::call_tree_stacks_test {
 using namespace drain;
 namespace {
 
@@ -272,4 +272,4 @@ TEST_CASE("of stacks with nothing open only the last are kept") {
   CHECK(t.forgotten == 0);
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::call_tree_stacks_test

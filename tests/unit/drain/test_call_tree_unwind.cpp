@@ -3,7 +3,7 @@
 
 #include "tree.h"
 
-namespace telinject::test {
+namespace telinject::test::call_tree_unwind_test {
 using namespace drain;
 namespace {
 
@@ -121,4 +121,4 @@ TEST_CASE("an entry after an exception that nobody recorded repairs the tree") {
   CHECK(n.t.log() == "~e<~d<~c<~b<+f");
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::call_tree_unwind_test

@@ -6,7 +6,7 @@
 
 #include "shim/drain/records/clock_map.h"
 
-namespace telinject::test {
+namespace telinject::test::clock_map_test {
 using namespace drain;
 namespace {
 
@@ -119,4 +119,4 @@ TEST_CASE("an anchor reads both clocks at one moment") {
   }
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::clock_map_test

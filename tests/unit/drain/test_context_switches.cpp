@@ -12,7 +12,7 @@
 #include "shim/channel/record.h"
 #include "shim/drain/collect/context_switches.h"
 
-namespace telinject::test {
+namespace telinject::test::context_switches_test {
 using namespace drain;
 namespace {
 
@@ -143,4 +143,4 @@ TEST_CASE("threads that are not there, and those of others, are left alone") {
   switches.forget(kSegment, kLane);
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::context_switches_test

@@ -38,9 +38,7 @@ inline EventOutputs memory_output(std::string* lines, const JsonLines::Options& 
 }
 
 inline MessageRedactors http_redactors() {
-  MessageRedactors redactors;
-  redactors.push_back(std::make_unique<HttpDigester>());
-  return redactors;
+  return operation_redactors(redaction::Redactor());
 }
 
 inline constexpr int kTestOsPid = 4711;
@@ -65,7 +63,8 @@ inline DrainRun drain(TestSegment* segment, std::vector<std::pair<int, ProcessEn
 
   BatchQueue queue(64 << 20, nullptr);
   std::atomic<uint64_t> progress{0};
-  Collector collector(&queue, ClockKind::kMonotonic, 128 << 20, &progress, http_redactors());
+  Collector collector(&queue, ClockKind::kMonotonic, {128 << 20, true}, &progress,
+                      http_redactors());
   SegmentId id = collector.tell(std::move(opened));
   for (auto& [pid, end] : ends) {
     CollectorCommand command;

@@ -5,7 +5,7 @@
 #include "shim/drain/report/summary.h"
 #include "shim/drain/report/totals_report.h"
 
-namespace telinject::test {
+namespace telinject::test::http_totals_test {
 using namespace drain;
 namespace {
 
@@ -147,4 +147,4 @@ TEST_CASE("http totals: the summary has the rows with most exchanges") {
   CHECK(has(text, "1.0 ms"));
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::http_totals_test

@@ -9,7 +9,7 @@
 #include "shim/channel/record.h"
 #include "shim/drain/records/lane_merge.h"
 
-namespace telinject::test {
+namespace telinject::test::lane_merge_test {
 using namespace drain;
 namespace {
 
@@ -126,4 +126,4 @@ TEST_CASE("a message in one piece comes in its turn, and once") {
   CHECK(rest[0].bytes.size() == text.size());
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::lane_merge_test

@@ -15,7 +15,7 @@
 #include "shim/drain/records/lane_reader.h"
 #include "shim/drain/records/segment_view.h"
 
-namespace telinject::test {
+namespace telinject::test::lane_reader_test {
 using namespace drain;
 namespace {
 
@@ -443,4 +443,4 @@ TEST_CASE("a producer and a reader at once: every record, in order, over many ch
   CHECK(lane.reader->lost_records() == 0);
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::lane_reader_test

@@ -3,13 +3,15 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "tests/unit/drain/program.h"
 #include "tests/unit/drain/tree.h"
 
-namespace telinject::test {
+namespace telinject::test::lost_calls_test {
 using namespace drain;
 namespace {
 
@@ -89,4 +91,52 @@ TEST_CASE("calls that are lost in a coroutine are lost below whoever resumed it,
   CHECK(t.closed_last.lost_own_calls == 1);
 }
 
-}  // namespace telinject::test
+// All that is told of lost calls in the stream: "unknown" where there is no number.
+std::vector<std::string> losses_told(const DrainRun& run) {
+  std::vector<std::string> told;
+  for (const std::string& line : lines_of(run.lines)) {
+    json event = json::parse(line);
+    if (!event["attributes"].contains("telinject.loss_reason")) continue;
+    json calls = event["attributes"].value("telinject.lost_calls", json());
+    told.push_back(calls.is_null() ? "unknown" : calls.dump());
+  }
+  return told;
+}
+
+TEST_CASE("calls of a thread that recorded nothing are told, too") {
+  Program p;
+  LaneWriter lane = p.thread(0, 1);
+  p.enter(&lane, 'a', 0);
+  p.leave(&lane, 'a', 0);
+  lane.end();
+  LaneWriter other(&p.segment, 1);
+  p.segment.lane(1)->lost_calls.store(5);
+  other.end();
+  DrainRun run = drain(&p.segment, {{kTestOsPid, kExited}});
+  CHECK(losses_told(run) == std::vector<std::string>{"5"});
+}
+
+TEST_CASE("a program that counts more lost calls than it can have made is not believed") {
+  constexpr uint64_t kAny = 2800000000000000000;
+  for (int where : {0, 1, 2}) {
+    CAPTURE(where);
+    Program p;
+    p.segment.header()->start_ticks = p.ticks;
+    LaneWriter lane = p.thread(0, 1);
+    p.enter(&lane, 'a', 0);
+    if (where == 0) lane.control(++p.ticks, ControlKind::kLost, 0, 0, kAny);
+    if (where == 1) {
+      // Each of them is possible.
+      for (int i = 0; i < 100; i++) lane.control(++p.ticks, ControlKind::kLost, 0, 0, 50000000);
+    }
+    p.leave(&lane, 'a', 0);
+    if (where == 2) p.segment.header()->lost[1].store(kAny);
+    lane.end();
+    DrainRun run = drain(&p.segment, {{kTestOsPid, kExited}});
+    std::vector<std::string> told = losses_told(run);
+    CHECK(std::count(told.begin(), told.end(), "unknown") == 1);
+    CHECK(lost_by_function(run).at('a') < 1000000000);
+  }
+}
+
+}  // namespace telinject::test::lost_calls_test

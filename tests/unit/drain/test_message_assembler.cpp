@@ -6,7 +6,7 @@
 #include "segment.h"
 #include "shim/drain/records/message_assembler.h"
 
-namespace telinject::test {
+namespace telinject::test::message_assembler_test {
 using namespace drain;
 namespace {
 
@@ -75,4 +75,4 @@ TEST_CASE("the fixed part is there or not, the rest may be empty") {
   CHECK_FALSE(message.head<ModuleGoneMessage>().has_value());
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::message_assembler_test

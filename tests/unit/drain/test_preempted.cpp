@@ -7,7 +7,7 @@
 #include "shim/drain/records/shadow_lane.h"
 #include "tests/unit/drain/program.h"
 
-namespace telinject::test {
+namespace telinject::test::preempted_test {
 using namespace drain;
 namespace {
 
@@ -115,4 +115,4 @@ TEST_CASE("one that says it is longer than the call takes no more than the call"
   CHECK(exits["a"]["duration_ns"] >= 0);
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::preempted_test

@@ -10,7 +10,7 @@
 
 #include "tests/unit/drain/program.h"
 
-namespace telinject::test {
+namespace telinject::test::processor_test {
 using namespace drain;
 namespace {
 
@@ -217,4 +217,4 @@ TEST_CASE("a lane claimed by one thread after another, without a word in between
   CHECK(story(events) == "+a+b-b-a(process_exit)");
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::processor_test

@@ -9,7 +9,7 @@
 
 #include "shim/drain/records/record_packing.h"
 
-namespace telinject::test {
+namespace telinject::test::record_packing_test {
 using namespace drain;
 namespace {
 
@@ -243,4 +243,4 @@ TEST_CASE("what makes no sense ends the run") {
   }
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::record_packing_test

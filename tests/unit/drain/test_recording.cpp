@@ -10,7 +10,7 @@
 #include "shim/drain/recording/recording.h"
 #include "tests/unit/lib/workshop.h"
 
-namespace telinject::test {
+namespace telinject::test::recording_test {
 using namespace drain;
 namespace {
 
@@ -261,4 +261,4 @@ TEST_CASE("a file that is there is never written over, nor followed to") {
   CHECK(read_file(workshop.path("there")) == "x");
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::recording_test

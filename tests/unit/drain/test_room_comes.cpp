@@ -7,7 +7,7 @@
 #include "segment.h"
 #include "shim/drain/collect/collector.h"
 
-namespace telinject::test {
+namespace telinject::test::room_comes_test {
 using namespace drain;
 
 TEST_CASE("room comes as long as the disk takes what memory cannot hold") {
@@ -17,7 +17,7 @@ TEST_CASE("room comes as long as the disk takes what memory cannot hold") {
   Spool spool("/tmp", disk ? 1 << 20 : 0);
   BatchQueue queue(0, &spool);  // it is full from the start
   std::atomic<uint64_t> progress{0};
-  Collector collector(&queue, ClockKind::kMonotonic, 1 << 20, &progress, {});
+  Collector collector(&queue, ClockKind::kMonotonic, {1 << 20, true}, &progress, {});
   CollectorCommand opened, last;
   std::string problem;
   opened.notice.kind = Notice::Kind::kSegmentOpened;
@@ -30,4 +30,4 @@ TEST_CASE("room comes as long as the disk takes what memory cannot hold") {
   CHECK(segment.header()->room_comes.load() == (disk ? 1 : 0));
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::room_comes_test

@@ -13,7 +13,7 @@
 #include "tests/unit/drain/program.h"
 #include "tests/unit/drain/tree.h"
 
-namespace telinject::test {
+namespace telinject::test::run_delay_test {
 using namespace drain;
 namespace {
 
@@ -188,4 +188,4 @@ TEST_CASE("samples that no kernel makes count for nothing") {
   CHECK(threads["not_running_ns"] == 0);
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::run_delay_test

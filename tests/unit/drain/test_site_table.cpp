@@ -10,7 +10,7 @@
 #include "shim/events/json/function_json.h"
 #include "tests/unit/lib/workshop.h"
 
-namespace telinject::test {
+namespace telinject::test::site_table_test {
 using namespace drain;
 namespace {
 
@@ -189,4 +189,4 @@ TEST_CASE("the low half of an address is enough where a module is near") {
   CHECK(code.widen(0x90000000, 0x550080000000) == 0x550090000000);
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::site_table_test

@@ -8,10 +8,10 @@
 #include <string>
 
 #include "shim/drain/queue/batch_queue.h"
-#include "shim/drain/queue/spool.h"
+#include "shim/sinks/spool.h"
 #include "tests/unit/lib/workshop.h"
 
-namespace telinject::test {
+namespace telinject::test::spool_test {
 using namespace drain;
 namespace {
 
@@ -81,19 +81,20 @@ TEST_CASE("a queue that is full goes on in its spool, and comes out in order") {
   Workshop workshop;
   Spool spool(workshop.directory(), 1 << 20);
   RecordMemory memory;
-  BatchQueue queue(1000, &spool);
+  constexpr size_t kBatch = 26624;
+  BatchQueue queue(64000, &spool);
   for (char content = 'a'; content <= 'z'; content++) {
     CHECK_FALSE(queue.full());
-    queue.push(batch_of(content, 416, &memory));
+    queue.push(batch_of(content, kBatch, &memory));
   }
-  CHECK(queue.bytes() == 26 * 416);
-  CHECK(spool.bytes() == 24 * 416);
+  CHECK(queue.bytes() == 26 * kBatch);
+  CHECK(spool.bytes() == 24 * kBatch);
   for (char content = 'a'; content <= 'z'; content++) {
     Batch batch = queue.pop();
     CHECK(batch.watermark == static_cast<uint64_t>(content));
     REQUIRE(batch.runs.size() == 2);
-    CHECK(text_of(batch.runs[0].run.bytes) == std::string(208, content));
-    CHECK(text_of(batch.runs[1].run.bytes) == std::string(208, content));
+    CHECK(text_of(batch.runs[0].run.bytes) == std::string(kBatch / 2, content));
+    CHECK(text_of(batch.runs[1].run.bytes) == std::string(kBatch / 2, content));
   }
   CHECK(queue.empty());
   CHECK(queue.bytes() == 0);
@@ -129,13 +130,14 @@ TEST_CASE("a queue without room on disk is full at its limit") {
   Workshop workshop;
   Spool nowhere(workshop.path("none"), 1 << 20);
   RecordMemory memory;
-  BatchQueue queue(1000, &nowhere);
-  queue.push(batch_of('a', 832, &memory));
+  constexpr size_t kBatch = 53248;
+  BatchQueue queue(64000, &nowhere);
+  queue.push(batch_of('a', kBatch, &memory));
   CHECK_FALSE(queue.full());
-  queue.push(batch_of('b', 832, &memory));  // tried, failed, kept in memory
+  queue.push(batch_of('b', kBatch, &memory));  // tried, failed, kept in memory
   CHECK(queue.full());
   CHECK(queue.pop().watermark == 'a');
-  CHECK(text_of(queue.pop().runs[1].run.bytes) == std::string(416, 'b'));
+  CHECK(text_of(queue.pop().runs[1].run.bytes) == std::string(kBatch / 2, 'b'));
 }
 
 TEST_CASE("records are aligned, whatever lies before them") {
@@ -160,4 +162,4 @@ TEST_CASE("bytes live as long as their last owner, whatever becomes of the memor
   CHECK(text_of(kept) == std::string(5000, 'k'));
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::spool_test

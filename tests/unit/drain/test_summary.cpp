@@ -1,12 +1,16 @@
 // What telrun says at the end.
 #include <catch2/catch.hpp>
 
+#include <sys/stat.h>
+
+#include <cstdlib>
 #include <string>
 
 #include "shim/drain/report/summary.h"
+#include "shim/drain/report/totals_report.h"
 #include "tests/unit/lib/workshop.h"
 
-namespace telinject::test {
+namespace telinject::test::summary_test {
 using namespace drain;
 namespace {
 
@@ -21,7 +25,7 @@ SummaryFacts facts_of(uint64_t spans) {
   facts.processes = 1;
   facts.joined = 1;
   facts.bytes = 12345678;
-  facts.destination = "file /tmp/t.jsonl";
+  facts.destinations = {{"file /tmp/t.jsonl", 12345678, ""}};
   facts.file = "/tmp/t.jsonl";
   return facts;
 }
@@ -37,9 +41,27 @@ FunctionTotals total(const std::string& name, int64_t self_ns, uint64_t calls = 
   return totals;
 }
 
+// Another value of a variable of the environment, for a while.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) {
+    const char* before = getenv(name);
+    before_ = before != nullptr ? before : "";
+    setenv(name, value, 1);
+  }
+  ~Variable() { setenv(name_, before_.c_str(), 1); }
+
+ private:
+  const char* name_;
+  std::string before_;
+};
+
 }  // namespace
 
 TEST_CASE("numbers, losses, where the data is, and what to do next") {
+  Workshop workshop;
+  chmod(workshop.write("jq", "").c_str(), 0700);
+  Variable path("PATH", workshop.directory().c_str());
   Losses losses;
   std::string text = summary_text(facts_of(1234567), losses, {});
   CHECK(has(text, "telrun: 1,234,567 spans in 1 process\n"));
@@ -55,13 +77,52 @@ TEST_CASE("numbers, losses, where the data is, and what to do next") {
   CHECK(has(text, "TELEMETRY_ON_FULL=block"));
 }
 
+TEST_CASE("what failed, and a command that shows it") {
+  CHECK_FALSE(has(summary_text(facts_of(1), {}, {}), "  failed "));
+  ErrorTotals errors;
+  errors.process("SIGSEGV", "SIGSEGV: address not mapped, at 0x10",
+                 "#0 crash (a.cpp:3) a+0x1\n#1 main");
+  std::string stack = "#0 find_user (users.cpp:33) app+0x10\n#1 main (m.cpp:1) app+0x2";
+  for (int i = 0; i < 1000; i++) errors.exception("std::runtime_error", "no such user", stack);
+  for (const char* type : {"A", "B", "C"}) errors.exception(type, "", "");
+  std::string text = summary_text(facts_of(1), {}, {}, {}, errors);
+  CHECK(has(text, "  failed     SIGSEGV: address not mapped, at 0x10, in crash (a.cpp:3) a+0x1\n"));
+  CHECK(has(text,
+            "  thrown     std::runtime_error: no such user, in find_user (users.cpp:33) app+0x10"
+            "  (the first of 1,000)\n             A\n             B\n"
+            "             and 1 other\n"));
+  errors.exception("E\x1b[2J", "\x1b[31m", "");
+  CHECK_FALSE(has(summary_text(facts_of(1), {}, {}, {}, errors), "\x1b"));
+}
+
+TEST_CASE("a command for what the file is, and with what is installed") {
+  SummaryFacts facts = facts_of(1);
+  facts.file = "/tmp/my trace.jsonl.zst";
+  ErrorTotals errors;
+  errors.exception("E", "", "");
+  Workshop workshop;
+  Variable path("PATH", workshop.directory().c_str());
+  CHECK_FALSE(has(summary_text(facts, {}, {}), "  next "));
+  CHECK(has(summary_text(facts, {}, {}, {}, errors),
+            "  next       zstdcat '/tmp/my trace.jsonl.zst' | grep '\"error\":' | head\n"));
+  chmod(workshop.write("jq", "").c_str(), 0700);
+  CHECK(
+      has(summary_text(facts, {}, {}), "  next       zstdcat '/tmp/my trace.jsonl.zst' | jq -c "));
+  facts.file = "/tmp/t.jsonl";
+  CHECK(has(summary_text(facts, {}, {}, {}, errors),
+            "  next       jq -c 'select(.error) | [.function_name, .error.type, .error.message]' "
+            "/tmp/t.jsonl | head\n"));
+  facts.sample_rate = kRateOne / 2;  // of the error no event may have been written
+  CHECK_FALSE(has(summary_text(facts, {}, {}, {}, errors), "select(.error)"));
+}
+
 TEST_CASE("how long threads waited for room, if they did") {
   SummaryFacts facts = facts_of(1);
   CHECK_FALSE(has(summary_text(facts, {}, {}), "waited"));
   facts.waits = 1;
   facts.waited_ns = 1500000;
   CHECK(has(summary_text(facts, {}, {}),
-            "  waited     1.5 ms in 1 wait for room, taken out of all times\n"));
+            "  waited     1.5 ms in 1 wait for room, not counted in the other times\n"));
   facts.waits = 1234;
   CHECK(has(summary_text(facts, {}, {}), " in 1,234 waits for room, "));
 }
@@ -114,8 +175,9 @@ TEST_CASE(
   facts.filtered[static_cast<size_t>(FilteredBy::kExclude)] = 5;
   std::string text = summary_text(facts, {}, {});
   CHECK(has(text, "telrun: 0 spans in 1 process\n"));
-  CHECK(has(text,
-            "  left out   1,234 by --min-duration, 5 by --exclude; the totals below have them\n"));
+  CHECK(
+      has(text,
+          "  left out   1,234 by --min-duration, 5 by --exclude; the totals below include them\n"));
   CHECK(has(text, "lost       nothing\n"));
 }
 
@@ -130,8 +192,21 @@ TEST_CASE("a compressed file is read through the program for it") {
 TEST_CASE("events among the output of the program: a hint to keep them apart") {
   SummaryFacts facts = facts_of(3);
   facts.file = "";
-  facts.destination = "standard error";
+  facts.destinations = {{"standard error", 1, ""}};
   CHECK(has(summary_text(facts, {}, {}), "--file trace.jsonl"));
+}
+
+TEST_CASE("each destination has a line, with what became of the events") {
+  SummaryFacts facts = facts_of(3);
+  facts.bytes_before = 1000;
+  facts.destinations = {{"file /tmp/t.jsonl", 2000, ""},
+                        {"http http://host/path", 500, "4 sent, 2 rejected"}};
+  CHECK(has(summary_text(facts, {}, {}),
+            "  data       file /tmp/t.jsonl, 6 events, 3000 bytes\n"
+            "             http http://host/path, 4 sent, 2 rejected, 500 bytes\n"));
+  facts.file = "";
+  facts.destinations.erase(facts.destinations.begin());
+  CHECK_FALSE(has(summary_text(facts, {}, {}), "next  "));
 }
 
 TEST_CASE("if no function was seen, the reason and what to do") {
@@ -150,7 +225,7 @@ TEST_CASE("if no function was seen, the reason and what to do") {
     facts.program = workshop.path(name);
     facts.joined = joined;
     std::string text = summary_text(facts, {}, {});
-    CHECK(has(text, "telrun: no function was seen\n"));
+    CHECK(has(text, "telrun: no function call was recorded\n"));
     return text;
   };
   CHECK(has(why("plain", 1), "was not compiled with -finstrument-functions"));
@@ -163,7 +238,7 @@ TEST_CASE("if no function was seen, the reason and what to do") {
   CHECK(has(why("traced", 1), "made no call"));
   SummaryFacts facts;
   facts.program = workshop.path("plain");
-  facts.untraced = {"no memory for its segment"};
+  facts.untraced = {{"no memory for its segment", 1}};
   CHECK(has(summary_text(facts, {}, {}), "because    no memory for its segment\n"));
 }
 
@@ -173,4 +248,33 @@ TEST_CASE("the cost of a call is measured") {
   CHECK(ns < 1e6);
 }
 
-}  // namespace telinject::test
+TEST_CASE("a number that is not known is called so") {
+  Losses losses;
+  losses.add(LossReason::kQueueFull, 5);
+  losses.add_unknown(LossReason::kQueueFull);
+  losses.add(LossReason::kQueueFull, 7);
+  CHECK(has(summary_text(facts_of(1), losses, {}), "lost       queue_full an unknown number\n"));
+  CHECK(losses.total() == Losses::kUnknown);
+  CHECK(has(totals_json(facts_of(1), losses, {}, {}), "\"lost_calls\": null"));
+}
+
+TEST_CASE("names in the summary are printable, and stay on their line") {
+  SummaryFacts facts = facts_of(1);
+  facts.destinations = {{"file a\x1b[2J\nlost       nothing"}};
+  facts.file = "a\x1b[2J\nb";
+  std::string text = summary_text(facts, {}, {total("f\x1b]0;x\a\n  lost       nothing", 1)});
+  for (const std::string& line : lines_of(text)) {
+    CAPTURE(line);
+    CHECK(line.find('\x1b') == std::string::npos);
+    CHECK(!line.starts_with("b"));
+  }
+  CHECK(has(text, "data       file a\\x1b[2J\\nlost       nothing, 2 events"));
+  CHECK(has(text, "  f\\x1b]0;x\\x07\\n  lost       nothing"));
+  CHECK(has(
+      text,
+      "jq -c 'select(.duration_ms > 1) | [.duration_ms, .function_name]' $'a\\033[2J\\012b' |"));
+  facts.file = "my file's.zst";
+  CHECK(has(summary_text(facts, {}, {}), "zstdcat 'my file'\\''s.zst' | "));
+}
+
+}  // namespace telinject::test::summary_test

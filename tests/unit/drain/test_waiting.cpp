@@ -9,7 +9,7 @@
 #include "tests/unit/drain/program.h"
 #include "tests/unit/drain/tree.h"
 
-namespace telinject::test {
+namespace telinject::test::waiting_test {
 using namespace drain;
 namespace {
 
@@ -181,4 +181,4 @@ TEST_CASE("frames that a process left open have waited, too") {
   CHECK(exits == 3);
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::waiting_test

@@ -10,7 +10,7 @@
 
 #include "shim/events/json/encoder_pool.h"
 
-namespace telinject::test {
+namespace telinject::test::encoder_pool_test {
 namespace {
 
 constexpr int64_t kNoon = 1763726400000000000;
@@ -202,4 +202,4 @@ TEST_CASE("a slow destination gets all, in order") {
   CHECK(written == expected);
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::encoder_pool_test

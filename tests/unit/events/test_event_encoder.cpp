@@ -8,7 +8,7 @@
 
 #include "shim/events/json/event_encoder.h"
 
-namespace telinject::test {
+namespace telinject::test::event_encoder_test {
 namespace {
 
 using nlohmann::json;
@@ -274,4 +274,4 @@ TEST_CASE("events stand one behind the other, a line each") {
   CHECK(begin == text.size());
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::event_encoder_test

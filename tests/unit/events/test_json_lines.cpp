@@ -7,7 +7,7 @@
 
 #include "shim/events/json/json_lines.h"
 
-namespace telinject::test {
+namespace telinject::test::json_lines_test {
 
 namespace {
 
@@ -40,4 +40,4 @@ TEST_CASE("prepared text of a state has to be JSON, and of one line") {
   CHECK_FALSE(takes(sampling + "}\n{\"a\":1", ",\"b\":1}\n"));
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::json_lines_test

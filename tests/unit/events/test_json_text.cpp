@@ -6,7 +6,7 @@
 
 #include "shim/events/json/json_text.h"
 
-namespace telinject::test {
+namespace telinject::test::json_text_test {
 namespace {
 
 using nlohmann::json;
@@ -38,9 +38,19 @@ TEST_CASE("every byte below 128 comes back") {
   CHECK(parsed(all) == all);
 }
 
+TEST_CASE("what terminals act on is escaped, though JSON does not ask for it") {
+  CHECK(json_escaped("\xc2\x9b"
+                     "31m") == "\\u009b31m");
+  CHECK(json_escaped("a\xe2\x80\xae"
+                     "b\xe2\x81\xa9") == "a\\u202eb\\u2069");
+  CHECK(parsed("\xc2\x9b \xe2\x80\xa8") == "\xc2\x9b \xe2\x80\xa8");
+  CHECK(with_terminal_escapes("{\"a\":\"\x7f\xc2\x9b\xe2\x80\xae\xc3\xa9\"}") ==
+        "{\"a\":\"\\u007f\\u009b\\u202e\xc3\xa9\"}");
+}
+
 TEST_CASE("well-formed UTF-8 comes back as it was") {
   for (const char* text :
-       {"\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf",
+       {"\xc2\xa0", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf",
         "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "na\xc3\xafve"}) {
     CAPTURE(text);
     CHECK(json_escaped(text) == text);
@@ -115,4 +125,4 @@ TEST_CASE("texts of every length, with one character of another kind at every pl
   }
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::json_text_test

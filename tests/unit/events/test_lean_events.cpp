@@ -7,7 +7,7 @@
 #include "shim/events/json/event_encoder.h"
 #include "shim/events/json/process_json.h"
 
-namespace telinject::test {
+namespace telinject::test::lean_events_test {
 namespace {
 
 using nlohmann::json;
@@ -17,7 +17,7 @@ const EventPlace kPlace = {3, 1795274220088208107, {0x11, 0x22}, 0x33, 0x44};
 ProcessJson full_text() {
   Metadata metadata;
   metadata.service = {"shop", "1", "dev"};
-  return make_process_json(metadata, {0, 12, 500000000, "/app", "/app -x", "c", "GCC 12", ""});
+  return make_process_json(metadata, {0, 12, 500000000, {}, "/app", "/app -x", "c", "GCC 12", ""});
 }
 
 template <typename Write>
@@ -115,4 +115,4 @@ TEST_CASE("what calls share is the function's attributes, with or without any") 
   CHECK(event["attributes"] == json::object());
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::lean_events_test

@@ -6,16 +6,21 @@
 
 #include "shim/events/json/line_buffer.h"
 
-namespace telinject::test {
+namespace telinject::test::line_buffer_test {
 namespace {
 
 std::string number(uint64_t value) {
   char text[32];
   return {text, put_number(text, value)};
 }
-std::string padded(uint64_t value, int digits) {
+template <int digits>
+std::string padded(uint64_t value) {
   char text[32];
-  return {text, put_padded(text, value, digits)};
+  return {text, put_padded<digits>(text, value)};
+}
+std::string millionths(uint64_t value) {
+  char text[32];
+  return {text, put_millionths(text, value)};
 }
 std::string hex(uint64_t value) {
   char text[32];
@@ -37,11 +42,43 @@ TEST_CASE("numbers are written as std::to_string does") {
 }
 
 TEST_CASE("numbers with leading zeros, of odd and even length") {
-  CHECK(padded(7, 1) == "7");
-  CHECK(padded(7, 2) == "07");
-  CHECK(padded(7, 3) == "007");
-  CHECK(padded(123456789, 9) == "123456789");
-  CHECK(padded(42, 6) == "000042");
+  CHECK(padded<1>(7) == "7");
+  CHECK(padded<2>(7) == "07");
+  CHECK(padded<2>(1907) == "07");
+  CHECK(padded<3>(7) == "007");
+  CHECK(padded<6>(42) == "000042");
+  CHECK(padded<9>(123456789) == "123456789");
+  CHECK(padded<9>(7123000089) == "123000089");
+  CHECK(padded<9>(~uint64_t{0}) == "709551615");
+}
+
+TEST_CASE("nine digits, and the first three of them") {
+  for (uint64_t value : {0u, 7u, 123456789u, 10000000u, 999999999u, 90807060u}) {
+    char expected[32], text[32];
+    std::snprintf(expected, sizeof expected, "%09lu", static_cast<unsigned long>(value));
+    NineDigits digits(value);
+    CHECK(std::string(text, digits.put(text)) == expected);
+    CHECK(std::string(text, digits.put_three(text)) == std::string(expected, 3));
+  }
+}
+
+TEST_CASE("every eight digits are right") {
+  char expected[32];
+  for (uint64_t value = 0; value < 100000000; value += 997) {
+    std::snprintf(expected, sizeof expected, "%08lu", static_cast<unsigned long>(value));
+    if (padded<8>(value) != expected) FAIL(expected << " became " << padded<8>(value));
+    if (number(value) != std::to_string(value)) FAIL(value);
+  }
+}
+
+TEST_CASE("fractions end with their last digit that is not 0") {
+  for (uint64_t value = 1; value < 1000000; value++) {
+    char expected[32];
+    std::snprintf(expected, sizeof expected, "%06lu", static_cast<unsigned long>(value));
+    std::string text = expected;
+    text.erase(text.find_last_not_of('0') + 1);
+    if (millionths(value) != text) FAIL(text << " became " << millionths(value));
+  }
 }
 
 TEST_CASE("ids are written as printf does") {
@@ -72,4 +109,4 @@ TEST_CASE("a line buffer grows and keeps what it has") {
   CHECK(buffer.text() == "");
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::line_buffer_test

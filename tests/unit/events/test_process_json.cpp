@@ -7,7 +7,7 @@
 #include "shim/channel/settings.h"
 #include "shim/events/json/process_json.h"
 
-namespace telinject::test {
+namespace telinject::test::process_json_test {
 namespace {
 
 using nlohmann::json;
@@ -86,4 +86,4 @@ TEST_CASE("rates are exact decimals with a fraction") {
   CHECK(rate_of(0) == "0.0");
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::process_json_test

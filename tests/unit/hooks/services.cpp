@@ -1,6 +1,7 @@
 // What preload/ answers to the hooks (hooks/lane/services.h), for a process whose functions are
 // letters: everything is a known module, nothing has call frame information.
 #include "hooks/lane/services.h"
+#include "hooks/http/traffic.h"
 
 namespace telinject::program {
 
@@ -41,5 +42,7 @@ uintptr_t bind_function(uintptr_t, uint64_t) {
 }
 
 void reset_services_in_child() {}
+
+void issued_id_sent(uint64_t) {}
 
 }  // namespace telinject::program

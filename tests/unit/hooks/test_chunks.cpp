@@ -7,7 +7,7 @@
 #include "hooked_thread.h"
 #include "hooks/lane/chunks.h"
 
-namespace telinject::test {
+namespace telinject::test::chunks_test {
 using namespace program;
 namespace {
 
@@ -139,4 +139,4 @@ TEST_CASE("threads that take and return chunks at once never have the same one")
   CHECK(process.free_chunks().size() <= 3);
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::chunks_test

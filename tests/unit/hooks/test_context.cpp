@@ -10,7 +10,7 @@
 #include "hooks/lane/record_writer.h"
 #include "hooks/lane/space.h"
 
-namespace telinject::test {
+namespace telinject::test::context_test {
 using namespace program;
 namespace {
 
@@ -178,4 +178,4 @@ TEST_CASE("a child refers to a record; there is none where nothing is recorded")
   CHECK(mark_record(ControlKind::kSpawn, frame(2)).segment == 0);
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::context_test

@@ -5,7 +5,7 @@
 
 #include "hooked_thread.h"
 
-namespace telinject::test {
+namespace telinject::test::shared_stacks_test {
 using namespace program;
 namespace {
 
@@ -118,4 +118,4 @@ TEST_CASE("a stack that a thread is on keeps its place") {
   CHECK(stack->lo == kLow - kBytes);
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::shared_stacks_test

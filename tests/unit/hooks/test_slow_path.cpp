@@ -8,7 +8,7 @@
 
 #include "hooked_thread.h"
 
-namespace telinject::test {
+namespace telinject::test::slow_path_test {
 using namespace program;
 namespace {
 
@@ -195,4 +195,4 @@ TEST_CASE("a child of fork claims a lane of its own and continues its parent's t
   CHECK(thread.last(ControlKind::kRoot).a == kRootInherited);
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::slow_path_test

@@ -13,7 +13,7 @@
 #include "hooks/lane/chunks.h"
 #include "hooks/lane/record_writer.h"
 
-namespace telinject::test {
+namespace telinject::test::space_test {
 using namespace program;
 namespace {
 
@@ -265,4 +265,4 @@ TEST_CASE("a change of chunk rings when as many chunks wait as the drain wants")
   CHECK(header->drain_asleep == 0);
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::space_test

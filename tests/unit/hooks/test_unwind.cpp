@@ -9,7 +9,7 @@
 #include "hooks/lane/chunks.h"
 #include "hooks/lane/space.h"
 
-namespace telinject::test {
+namespace telinject::test::unwind_test {
 using namespace program;
 namespace {
 
@@ -197,4 +197,4 @@ TEST_CASE("other events are recorded while calls are") {
   CHECK(thread.records() == Records{});
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::unwind_test

@@ -3,7 +3,7 @@
 #include "shim/http/client_hello.h"
 #include "tests/unit/lib/workshop.h"
 
-namespace telinject::test {
+namespace telinject::test::client_hello_test {
 
 namespace {
 
@@ -69,4 +69,4 @@ TEST_CASE("what is no ClientHello, or no name") {
   CHECK(out.server_name.empty());
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::client_hello_test

@@ -5,7 +5,7 @@
 #include "shim/http/digest.h"
 #include "shim/http/fields.h"
 
-namespace telinject::test {
+namespace telinject::test::digest_test {
 using namespace drain;
 
 namespace {
@@ -195,4 +195,4 @@ TEST_CASE("of a connection that was given up nothing waits") {
   CHECK(digester.connections() <= HttpDigester::kMaxConnections);
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::digest_test

@@ -3,7 +3,7 @@
 
 #include "shim/http/grpc.h"
 
-namespace telinject::test {
+namespace telinject::test::grpc_test {
 
 TEST_CASE("what content is gRPC's") {
   for (const char* type : {"application/grpc", "application/grpc+proto", "Application/gRPC;v=1"}) {
@@ -46,4 +46,4 @@ TEST_CASE("a message is decoded where it is encoded") {
   CHECK(decode_grpc_message("%e2%82%AC") == "\xe2\x82\xac");
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::grpc_test

@@ -2,7 +2,7 @@
 
 #include "shim/http/header_block.h"
 
-namespace telinject::test {
+namespace telinject::test::header_block_test {
 
 namespace {
 
@@ -114,4 +114,4 @@ TEST_CASE("what is no header block") {
   CHECK(block.fields.size() <= 256);
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::header_block_test

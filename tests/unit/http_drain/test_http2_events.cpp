@@ -5,7 +5,7 @@
 
 #include "http_program.h"
 
-namespace telinject::test {
+namespace telinject::test::http2_events_test {
 using namespace drain;
 
 namespace {
@@ -368,4 +368,4 @@ TEST_CASE("a stream that is reset when the response is whole has not failed") {
   CHECK(events[1]["attributes"]["rpc.grpc.status_code"] == 0);
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::http2_events_test

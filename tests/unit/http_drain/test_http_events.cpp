@@ -3,7 +3,7 @@
 
 #include "http_program.h"
 
-namespace telinject::test {
+namespace telinject::test::http_events_test {
 using namespace drain;
 
 TEST_CASE("a client's exchange is a pair of events of one span") {
@@ -242,4 +242,4 @@ TEST_CASE("trailers of HTTP/1 are told with the response, without secrets") {
   CHECK(attributes["http.response.trailer.x-secret"] == "REDACTED");
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::http_events_test

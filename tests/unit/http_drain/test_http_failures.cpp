@@ -5,7 +5,7 @@
 
 #include "http_program.h"
 
-namespace telinject::test {
+namespace telinject::test::http_failures_test {
 using namespace drain;
 
 namespace {
@@ -137,4 +137,4 @@ TEST_CASE("a request without what it was told over has a URL all the same") {
   CHECK(event_of(p.events(), "http_request")["http"]["request"]["url"] == "http://localhost/");
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::http_failures_test

@@ -3,7 +3,7 @@
 
 #include "http_program.h"
 
-namespace telinject::test {
+namespace telinject::test::http_parents_test {
 using namespace drain;
 
 namespace {
@@ -171,4 +171,4 @@ TEST_CASE("what a thread continues is its requests' parent, too") {
   CHECK(parent(event) == "0000000000000009");
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::http_parents_test

@@ -3,7 +3,7 @@
 
 #include "http_program.h"
 
-namespace telinject::test {
+namespace telinject::test::http_proxies_test {
 using namespace drain;
 namespace {
 
@@ -138,4 +138,4 @@ TEST_CASE("whom a SOCKS proxy was asked for is where the request goes") {
   CHECK(found["server.port"] == 8443);
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::http_proxies_test

@@ -5,7 +5,7 @@
 #include "shim/drain/collect/message_gate.h"
 #include "shim/drain/records/lane_merge.h"
 
-namespace telinject::test {
+namespace telinject::test::message_gate_test {
 using namespace drain;
 
 namespace {
@@ -271,4 +271,4 @@ TEST_CASE("a lane that ends keeps no other back") {
   CHECK(look(batch).story == "(19)(19)b-");
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::message_gate_test

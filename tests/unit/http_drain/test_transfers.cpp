@@ -3,7 +3,7 @@
 
 #include "http_program.h"
 
-namespace telinject::test {
+namespace telinject::test::transfers_test {
 using namespace drain;
 
 namespace {
@@ -137,4 +137,4 @@ TEST_CASE("a transfer that never ended ends with its process") {
   CHECK(events[1]["error"]["type"] == "killed");
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::transfers_test

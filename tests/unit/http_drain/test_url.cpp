@@ -2,7 +2,7 @@
 
 #include "shim/http/url.h"
 
-namespace telinject::test {
+namespace telinject::test::url_test {
 
 namespace {
 
@@ -69,4 +69,4 @@ TEST_CASE("parts of the URL") {
   CHECK(none.without_query() == "http://h");
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::url_test

@@ -10,7 +10,7 @@
 #include "shim/metadata/service.h"
 #include "shim/metadata/service_account.h"
 
-namespace telinject::test {
+namespace telinject::test::places_test {
 namespace {
 
 const std::string kId(64, 'a');
@@ -231,4 +231,4 @@ TEST_CASE("what is cached comes back, and only what the schema would have") {
         nlohmann::ordered_json({{"provider", "local"}, {"metadata_source", "none"}}));
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::places_test

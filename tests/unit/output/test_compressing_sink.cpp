@@ -15,7 +15,7 @@
 #include "tests/unit/lib/workshop.h"
 #include "tests/unit/sinks/children.h"
 
-namespace telinject::test {
+namespace telinject::test::compressing_sink_test {
 namespace {
 
 const std::string kSuffixes[] = {".zst", ".gz"};
@@ -237,4 +237,4 @@ TEST_CASE("a pipe gets all of it") {
   CHECK((read_file(workshop.path("plain")) == lines));
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::compressing_sink_test

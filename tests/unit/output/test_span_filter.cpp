@@ -3,7 +3,7 @@
 
 #include "shim/drain/naming/span_filter.h"
 
-namespace telinject::test {
+namespace telinject::test::span_filter_test {
 using namespace drain;
 
 TEST_CASE("a list of globs: any of them, as a whole") {
@@ -76,4 +76,4 @@ TEST_CASE("each kind of filter alone is one") {
   CHECK_FALSE(active([](SpanFilter* f) { f->modules.exclude = Globs(" ,"); }));
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::span_filter_test

@@ -12,7 +12,7 @@
 #include "tests/unit/lib/workshop.h"
 #include "tests/unit/sinks/children.h"
 
-namespace telinject::test {
+namespace telinject::test::torn_files_test {
 namespace {
 
 // Opens, writes, ends. Returns what it had to say of the file.
@@ -182,4 +182,4 @@ TEST_CASE("compressed files of others are left as they are") {
   CHECK(read_file(path).starts_with("this is no compressed file"));
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::torn_files_test

@@ -11,7 +11,7 @@
 #include "shim/drain/tree/client_requests.h"
 #include "tests/unit/lib/workshop.h"
 
-namespace telinject::test {
+namespace telinject::test::totals_test {
 using namespace drain;
 namespace {
 
@@ -197,4 +197,4 @@ TEST_CASE("a document that cannot be opened or does not fit: where and why") {
   CHECK(null->write("x", true, &problem));
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::totals_test

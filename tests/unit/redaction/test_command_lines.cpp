@@ -7,7 +7,7 @@
 
 #include "shim/redaction/redactor.h"
 
-namespace telinject::test {
+namespace telinject::test::command_lines_test {
 namespace {
 
 std::string redacted(const std::vector<std::string_view>& arguments) {
@@ -144,4 +144,4 @@ TEST_CASE("arguments as a program hands them over") {
   CHECK(redacted_joined(""sv).empty());
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::command_lines_test

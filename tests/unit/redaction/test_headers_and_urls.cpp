@@ -4,7 +4,7 @@
 
 #include "shim/redaction/redactor.h"
 
-namespace telinject::test {
+namespace telinject::test::headers_and_urls_test {
 using redaction::Redactor;
 
 namespace {
@@ -94,6 +94,9 @@ TEST_CASE("the user's lists add to ours, in all carriers") {
   CHECK(redactor.secret_header("x-internal-id"));
   CHECK(redactor.secret_header("X-User"));
   CHECK(redactor.secret_header("Cookie"));
+  CHECK(redactor.secret_header("COokie"));
+  CHECK(redactor.secret_header("aUTHORIZATION"));
+  CHECK(redactor.secret_header("X-API-KEY"));
   CHECK_FALSE(redactor.secret_header("X-Users"));
   CHECK(url("/?RingNumber=1&account_id=2&sig=3&account=4", redactor) ==
         "/?RingNumber=REDACTED&account_id=REDACTED&sig=REDACTED&account=4");
@@ -104,4 +107,4 @@ TEST_CASE("the user's lists add to ours, in all carriers") {
         "app --account-id REDACTED --x-users=6");
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::headers_and_urls_test

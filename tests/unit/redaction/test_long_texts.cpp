@@ -6,7 +6,7 @@
 
 #include "shim/redaction/redactor.h"
 
-namespace telinject::test {
+namespace telinject::test::long_texts_test {
 
 using redaction::Redactor;
 
@@ -84,4 +84,4 @@ TEST_CASE("long texts of what begins rules over and over") {
   }
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::long_texts_test

@@ -8,7 +8,7 @@
 #include "shim/redaction/names.h"
 #include "shim/redaction/redactor.h"
 
-namespace telinject::test {
+namespace telinject::test::names_and_looks_test {
 
 using redaction::Secrecy;
 using redaction::secrecy_of;
@@ -99,4 +99,4 @@ TEST_CASE("access key ids of AWS") {
   }
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::names_and_looks_test

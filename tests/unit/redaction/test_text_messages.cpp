@@ -7,7 +7,7 @@
 
 #include "shim/messages/text_messages.h"
 
-namespace telinject::test {
+namespace telinject::test::text_messages_test {
 
 namespace {
 
@@ -90,4 +90,4 @@ TEST_CASE("messages that make no sense go no further; texts behind their end nei
         message(thrown(0, "", "password=REDACTED"), "password=REDACTED"));
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::text_messages_test

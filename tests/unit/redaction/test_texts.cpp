@@ -6,7 +6,7 @@
 
 #include "shim/redaction/redactor.h"
 
-namespace telinject::test {
+namespace telinject::test::texts_test {
 
 using redaction::Redactor;
 
@@ -118,4 +118,4 @@ TEST_CASE("headers of everyday stay as they are") {
   }
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::texts_test

@@ -10,10 +10,11 @@
 #include <string>
 
 #include "children.h"
+#include "shim/sinks/new_file.h"
 #include "shim/sinks/sink.h"
 #include "tests/unit/lib/workshop.h"
 
-namespace telinject::test {
+namespace telinject::test::file_sink_test {
 namespace {
 
 std::unique_ptr<Sink> open_sink(const std::string& path) {
@@ -22,6 +23,12 @@ std::unique_ptr<Sink> open_sink(const std::string& path) {
   CHECK(problem == "");
   REQUIRE(sink != nullptr);
   return sink;
+}
+
+mode_t mode_of(const std::string& path) {
+  struct stat status = {};
+  REQUIRE(stat(path.c_str(), &status) == 0);
+  return status.st_mode & 07777;
 }
 
 std::string problem_of(const std::string& path) {
@@ -61,7 +68,7 @@ TEST_CASE("a file is made, appended to, and never cut") {
   umask(mask);
   struct stat status = {};
   REQUIRE(stat(path.c_str(), &status) == 0);
-  CHECK((status.st_mode & 0777) == 0644);
+  CHECK((status.st_mode & 0777) == 0600);
   CHECK(open_sink(path)->write("four\n") == 0);
   CHECK(read_file(path) == "one\ntwo\nthree\nfour\n");
 }
@@ -151,4 +158,22 @@ TEST_CASE("a pipe that is read slowly gets all of it") {
   CHECK(status == 0);
 }
 
-}  // namespace telinject::test
+TEST_CASE("a new file is its owner's, or has the permissions asked for; an old one keeps its own") {
+  Workshop workshop;
+  mode_t umask_before = umask(022);
+  open_sink(workshop.path("own"));
+  CHECK(mode_of(workshop.path("own")) == 0600);
+  set_new_file_mode(0664);
+  open_sink(workshop.path("asked"));
+  CHECK(mode_of(workshop.path("asked")) == 0664);
+  open_sink(workshop.path("own"));
+  CHECK(mode_of(workshop.path("own")) == 0600);
+  set_new_file_mode(kOwnFileMode);
+  open_sink(workshop.path("asked"));
+  CHECK(mode_of(workshop.path("asked")) == 0664);
+  open_sink(workshop.path("packed.zst"));
+  CHECK(mode_of(workshop.path("packed.zst")) == 0600);
+  umask(umask_before);
+}
+
+}  // namespace telinject::test::file_sink_test

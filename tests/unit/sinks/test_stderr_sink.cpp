@@ -14,7 +14,7 @@
 #include "shim/sinks/standard_error.h"
 #include "tests/unit/lib/workshop.h"
 
-namespace telinject::test {
+namespace telinject::test::stderr_sink_test {
 namespace {
 
 // Runs `work` in a child whose descriptor 2 is `fd` (-1: closed), taken over as in the drain.
@@ -74,7 +74,7 @@ TEST_CASE("descriptor 2 is /dev/null once it is taken over") {
   CHECK(with_stderr(fd, [] {
           if (!StandardError::get().usable()) return 1;
           (void)!write(2, "stray\n", 6);
-          return StandardError::get().write("kept\n", -1) ? 0 : 2;
+          return StandardError::get().tell("kept\n", -1) ? 0 : 2;
         }) == 0);
   close(fd);
   CHECK(read_file(workshop.path("out")) == "kept\n");
@@ -200,4 +200,4 @@ TEST_CASE("a socket is kept, for it cannot be opened anew") {
   close(ends[1]);
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::stderr_sink_test

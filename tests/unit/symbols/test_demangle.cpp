@@ -5,7 +5,7 @@
 #include "shim/symbols/demangle.h"
 #include "shim/symbols/unit_symbols.h"
 
-namespace telinject::test {
+namespace telinject::test::demangle_test {
 
 TEST_CASE("names are demangled without arguments") {
   // clang-format off
@@ -118,4 +118,4 @@ TEST_CASE("last component of a name") {
   CHECK(without_template_arguments("operator A<int>") == "operator A<int>");
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::demangle_test

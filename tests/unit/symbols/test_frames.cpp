@@ -10,7 +10,7 @@
 #include "shim/symbols/demangle.h"
 #include "shim/symbols/module.h"
 
-namespace telinject::test {
+namespace telinject::test::frames_test {
 namespace {
 
 std::shared_ptr<Module> open(const std::string& path) {
@@ -265,4 +265,4 @@ TEST_CASE("functions that the linker dropped do not answer for others") {
   }
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::frames_test

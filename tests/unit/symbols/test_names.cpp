@@ -7,7 +7,7 @@
 #include "builds.h"
 #include "shim/symbols/module.h"
 
-namespace telinject::test {
+namespace telinject::test::names_test {
 namespace {
 
 std::shared_ptr<Module> open(const std::string& path) {
@@ -259,4 +259,4 @@ TEST_CASE("a .dwo file that is missing is told, with the .dwp file if that is th
   CHECK(said().find("split.dwo is not there (a .dwp file is") != std::string::npos);
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::names_test

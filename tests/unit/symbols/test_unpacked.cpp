@@ -13,7 +13,7 @@
 #include "shim/symbols/unpacked_file.h"
 #include "shim/symbols/unpacked_section.h"
 
-namespace telinject::test {
+namespace telinject::test::unpacked_test {
 namespace {
 
 std::shared_ptr<Module> open(const std::string& path) {
@@ -78,7 +78,7 @@ TEST_CASE("unpacked into a file, debug information says the same") {
     module = open(workshop.path(packed));
     CHECK(answers(workshop, packed, module.get()) == expected);
     CHECK(module->problem().find("/no/such/folder") != std::string::npos);
-    CHECK((signs == 0) == (way == std::string("zlib")));  // libelf gives none
+    CHECK(signs > 0);
     set_unpacking({});
 
     // A little is unpacked into memory at once.
@@ -169,4 +169,4 @@ TEST_CASE("a compressed section's claim is held against what is in it") {
   CHECK_FALSE(read_compressed(std::vector<uint8_t>(sizeof(Elf64_Chdr) - 1), &how));
 }
 
-}  // namespace telinject::test
+}  // namespace telinject::test::unpacked_test

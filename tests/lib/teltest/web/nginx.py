@@ -9,7 +9,8 @@ import signal
 import subprocess
 from pathlib import Path
 
-from teltest.web.processes import Server, free_ports, until
+from teltest.proc import wait_for
+from teltest.web.processes import Server, free_ports
 
 _LOGGED = ("http_traceparent", "http_tracestate", "http_host", "http_user_agent", "http_accept",
            "http_accept_encoding", "http_range", "http_content_type", "http_authorization", "http_te",
@@ -107,7 +108,7 @@ class Nginx:
         self.server = Server([*prefix, "/usr/sbin/nginx", "-p", self.folder, "-c", config],
                              ("127.0.0.1", self.h2c), self.folder / "output.log", environment,
                              stop=signal.SIGQUIT)
-        until(lambda: Path(self.socket).exists(), "nginx's socket")
+        wait_for(lambda: Path(self.socket).exists(), "nginx's socket")
 
     def url(self, path="/small.txt", kind="plain"):
         scheme = "http" if kind in ("plain", "h2c") else "https"
@@ -122,7 +123,7 @@ class Nginx:
     def settled(self, least):
         """entries(), when there are as many and no more come: nginx logs after the last byte is sent."""
         try:
-            until(lambda: len(self.log.read_text().splitlines()) - self._taken >= least, "nginx's log", 5)
+            wait_for(lambda: len(self.log.read_text().splitlines()) - self._taken >= least, "nginx's log", 5)
         except TimeoutError:
             pass  # the comparison will say so
         return self.entries()

@@ -4,13 +4,16 @@ import os
 import signal
 import socket
 import subprocess
-import time
+from contextlib import contextmanager
+
+from teltest.proc import wait_for
 
 DEADLINE = 60  # seconds; only a failure takes that long
 
 
 def free_ports(count):
-    """Ports of 127.0.0.1 that nobody listens on: held all at once, so that they differ."""
+    """Ports of 127.0.0.1 for servers that are about to listen: held all at once, so that they differ. Where
+    no server shall be, use refusing()."""
     held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [each.getsockname()[1] for each in held]
     for each in held:
@@ -18,13 +21,12 @@ def free_ports(count):
     return ports
 
 
-def until(condition, what, seconds=DEADLINE):
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        if time.monotonic() > end:
-            raise TimeoutError(f"{what}: not within {seconds} s")
-        time.sleep(0.01)
-    return found
+@contextmanager
+def refusing(address="127.0.0.1"):
+    """A port that refuses connections: it is bound, so no other process gets it, and nothing listens."""
+    with socket.socket() as held:
+        held.bind((address, 0))
+        yield held.getsockname()[1]
 
 
 def answers(address):
@@ -46,7 +48,7 @@ class Server:
                                             stdout=output, stderr=output, cwd=cwd, start_new_session=True,
                                             env=environment or os.environ)
         try:
-            until(self._ready, f"{command[0]} on {address}")
+            wait_for(self._ready, f"{command[0]} on {address}")
         except Exception:
             self.kill()
             raise

@@ -15,7 +15,7 @@ from pathlib import Path
 from teltest.web.authority import Authority
 from teltest.web.client_rows import client_row
 from teltest.web.nginx import Nginx
-from teltest.web.processes import Server, free_ports
+from teltest.web.processes import Server, free_ports, refusing
 from teltest.web.row import Workplace
 from teltest.web.tap import Tap
 
@@ -100,9 +100,11 @@ class Site:
         self.tap = Tap(self.nginx.plain)
         self.unix_tap_path = str(self.folder / "tap.sock")
         self.unix_tap = Tap(self.nginx.socket, self.unix_tap_path)
-        self.closed_port, = free_ports(1)
+        self._closed = refusing()
+        self.closed_port = self._closed.__enter__()
 
     def close(self):
+        self._closed.__exit__(None, None, None)
         for each in (self.tap, self.unix_tap, *([self.proxy] if "proxy" in self.__dict__ else [])):
             each.close()
         self.nginx.server.kill()

@@ -15,9 +15,35 @@ constinit Process g_process{};
 namespace heard {
 
 std::vector<std::string> g_lines;
+std::vector<Told> g_messages;
+bool g_keeps_messages = false;
 std::string g_left_out;
 
 namespace {
+
+template <typename Head>
+void tell(MessageType type, const Connection& connection, Head head, const Block& block) {
+  if (!g_keeps_messages) return;
+  head.connection = connection.id;
+  Told told = {type, {reinterpret_cast<const char*>(&head), sizeof head}};
+  told.bytes.append(reinterpret_cast<const char*>(block.data), block.size);
+  g_messages.push_back(std::move(told));
+}
+
+uint16_t flags_of(Way way, const Block& block) {
+  return static_cast<uint16_t>((block.truncated ? kHttpTruncated : 0) |
+                               (way == Way::kReceived ? kHttpFromPeer : 0));
+}
+
+void tell_request(const Connection& connection, uint32_t exchange, uint16_t flags, Way way,
+                  const Block& block) {
+  HttpRequestMessage head = {};
+  head.exchange = exchange;
+  head.flags = flags | flags_of(way, block);
+  head.context.sampled = 1;
+  head.header_bytes = static_cast<uint16_t>(block.size);
+  tell(MessageType::kHttpRequest, connection, head, block);
+}
 
 constexpr const char* kReasons[] = {"complete", "closed",   "reset", "failed",
                                     "unparsed", "upgraded", "reused"};
@@ -109,7 +135,10 @@ std::string cut(const std::vector<Passing>& conversation, size_t first, size_t p
 
 using heard::add;
 using heard::arrow;
+using heard::flags_of;
 using heard::shown;
+using heard::tell;
+using heard::tell_request;
 
 bool takes_unrecorded(const Block& block, HttpContext* chosen, Lane**) {
   chosen->trace.valid = 1;
@@ -117,25 +146,32 @@ bool takes_unrecorded(const Block& block, HttpContext* chosen, Lane**) {
   return !heard::g_left_out.empty() && bytes.find(heard::g_left_out) != bytes.npos;
 }
 
-bool report_request(Connection&, Exchange& exchange, Way way, const Block& block, const Moment&,
-                    const HttpContext* chosen) {
+bool report_request(Connection& connection, Exchange& exchange, Way way, const Block& block,
+                    const Moment&, const HttpContext* chosen) {
   HttpContext context;
   Lane* lane;
   if (chosen == nullptr && takes_unrecorded(block, &context, &lane)) return false;
   add(arrow(way) + "request " + std::to_string(exchange.number.load()) + " " + shown(block));
+  tell_request(connection, exchange.number.load(), 0, way, block);
   return true;
 }
 
-void report_request_trailers(Connection&, uint32_t exchange, Way way, const Block& block,
+void report_request_trailers(Connection& connection, uint32_t exchange, Way way, const Block& block,
                              uint64_t) {
   add(arrow(way) + "request trailers " + std::to_string(exchange) + " " + shown(block));
+  tell_request(connection, exchange, kHttpTrailers, way, block);
 }
 
-void report_response(Connection&, uint32_t exchange, Way way, uint16_t flags, const Block& block,
-                     uint64_t) {
+void report_response(Connection& connection, uint32_t exchange, Way way, uint16_t flags,
+                     const Block& block, uint64_t) {
   add(arrow(way) + "response " + ((flags & kHttpInterim) != 0 ? "interim " : "") +
       ((flags & kHttpTrailers) != 0 ? "trailers " : "") + std::to_string(exchange) + " " +
       shown(block));
+  HttpResponseMessage head = {};
+  head.exchange = exchange;
+  head.flags = flags | flags_of(way, block);
+  head.header_bytes = static_cast<uint16_t>(block.size);
+  tell(MessageType::kHttpResponse, connection, head, block);
 }
 
 void report_headers(Connection& connection, Way way, uint32_t stream, uint32_t promised,
@@ -147,9 +183,20 @@ void report_headers(Connection& connection, Way way, uint32_t stream, uint32_t p
   if ((flags & kHttpTrailers) != 0) line += " trailers";
   line += " #" + std::to_string(frame_of(connection, way).sequence);
   add(line + " " + shown(block));
+  HttpHeadersMessage head = {};
+  head.stream = stream;
+  head.promised = promised;
+  head.sequence = frame_of(connection, way).sequence;
+  head.flags = flags;
+  if (block.truncated) head.flags |= kHttpTruncated;
+  head.context.sampled = 1;
+  head.context.parent = HttpParent::kHeaders;
+  head.block_bytes = static_cast<uint16_t>(block.size);
+  tell(MessageType::kHttpHeaders, connection, head, block);
 }
 
-void report_end(Connection&, HttpEndMessage* end) {
+void report_end(Connection& connection, HttpEndMessage* end) {
+  tell(MessageType::kHttpEnd, connection, *end, Block{nullptr, 0, false});
   std::string line = end->half != 0
                          ? arrow((end->flags & kHttpFromPeer) != 0 ? Way::kReceived : Way::kSent)
                          : "= ";
@@ -162,7 +209,11 @@ void report_end(Connection&, HttpEndMessage* end) {
   add(line);
 }
 
-void report_unread_exchange() {
+void report_given_up(const Connection& connection) {
+  leave_out_of(connection);
+}
+
+void report_unread_exchange(const Connection&) {
   add("! an exchange that is not read");
 }
 
@@ -181,6 +232,11 @@ void report_tls(Connection& connection, Way hello_way, const Block& hello, uint6
             std::to_string(connection.direction[0].bytes);
   }
   add(line);
+  TlsConnectionMessage head = {};
+  head.end_ticks = end_ticks;
+  head.context.sampled = 1;
+  head.hello_bytes = static_cast<uint16_t>(hello.size);
+  tell(MessageType::kTlsConnection, connection, head, hello);
 }
 
 }  // namespace telinject::program

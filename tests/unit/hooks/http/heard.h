@@ -8,12 +8,20 @@
 #include <vector>
 
 #include "hooks/http/connection.h"
+#include "shim/channel/message.h"
 
 namespace telinject::program::heard {
 
 // The reports since the last clear.
 extern std::vector<std::string> g_lines;
 std::string text();
+// The same reports, as the messages that a lane would get, if g_keeps_messages.
+struct Told {
+  MessageType type;
+  std::string bytes;
+};
+extern std::vector<Told> g_messages;
+extern bool g_keeps_messages;
 // Requests whose header block contains this are not to be recorded; "": all are.
 extern std::string g_left_out;
 

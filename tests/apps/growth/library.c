@@ -1,0 +1,3 @@
+int in_library(int n) {
+  return n + 1;
+}
