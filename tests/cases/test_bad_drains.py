@@ -141,11 +141,11 @@ def abstract_address(drain):
 def crowded_drain(ways, way):
     """The drain is stopped and takes no more connections."""
     drain = ways.wait_for_drain()
-    addresses = [abstract_address(drain)]
-    addresses += [str(path) for path in ways.runtime.rglob("*") if path.is_socket()]
-    assert len(addresses) == (2 if way == "telrun" else 1)
     os.kill(drain, signal.SIGSTOP)
     try:
+        addresses = [abstract_address(drain)]
+        addresses += [str(path) for path in ways.runtime.rglob("*") if path.is_socket()]
+        assert len(addresses) == (2 if way == "telrun" else 1)
         with crowded(addresses):
             yield
     finally:

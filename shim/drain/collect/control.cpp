@@ -29,6 +29,7 @@ constexpr uint64_t kSecondNs = 1000000000;
 // and join.
 constexpr uint64_t kLingerNs = 2 * kSecondNs;
 constexpr uint64_t kPreloadLingerNs = kSecondNs / 5;
+constexpr uint64_t kLongestHearingNs = 10 * kSecondNs;
 constexpr int kTickMs = 50;
 // Between two looks at processes without a pidfd: a zombie is to be seen before its parent has
 // asked for it.
@@ -359,9 +360,12 @@ bool Control::over() {
     return false;
   }
   uint64_t linger = session_.mode == SessionMode::kPreload ? kPreloadLingerNs : kLingerNs;
-  // None may be left in the listeners' queues, which are closed with us.
-  return now - quiet_since_ns_ > linger && connections_.hear(/*all=*/true) &&
-         collector_->open_segments() == 0;
+  uint64_t quiet = now - quiet_since_ns_;
+  if (quiet <= linger) return false;
+  // None may be left in the listeners' queues, which are closed with us. But whatever keeps them
+  // there: no drain stays for ever.
+  bool all_heard = connections_.hear(/*all=*/true) || quiet > linger + kLongestHearingNs;
+  return all_heard && collector_->open_segments() == 0;
 }
 
 }  // namespace telinject::drain
