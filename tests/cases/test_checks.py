@@ -11,7 +11,7 @@ from teltest.run import REPOSITORY, build_directory
 
 COPIED = ["CMakeLists.txt", "CMakePresets.json", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md",
           "arch", "cmake", "docs", "hooks", "preload", "scripts", "shim", "tests", ".ci", ".clang-format",
-          ".clang-tidy", ".shellcheckrc", ".gitignore", "contrib"]
+          ".clang-tidy", ".shellcheckrc", ".gitignore", "contrib", "examples"]
 TIMEOUT = 600
 # In front of the compiler, for a copy of the source: what is made of nothing that was edited there is
 # the object in the repository's build tree. The files that the object is made of are named relative to

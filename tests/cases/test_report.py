@@ -77,8 +77,9 @@ def test_calls_nest(database):
 def test_size(database):
     page = view("report", database.recording)
     calls = database.calls.total()
-    # The page, names and sums, calls. Of these the times are most: how much depends on the machine's clock.
-    assert len(page) < 45_000 + 150_000 + 3 * calls
+    # The page, names and sums, calls. Of these the times are most: 2 bytes on an idle machine, up to 4 on one
+    # that is busy with other tests, where they differ more.
+    assert len(page) < 45_000 + 150_000 + 5 * calls
 
 
 def test_below_the_budget_all_calls_are_counted(database):
