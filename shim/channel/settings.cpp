@@ -169,6 +169,8 @@ const char* expected(const Setting& setting) {
       return "a whole number in ";
     case SettingType::kDuration:
       return "a time such as 10us, 1.5ms, 2s";
+    case SettingType::kSize:
+      return "a size such as 64MB, 1GB, or 0";
     case SettingType::kMode:
       return "permissions in octal, such as 0640";
     case SettingType::kTailRules:
@@ -180,6 +182,24 @@ const char* expected(const Setting& setting) {
       return "a text that is not empty";
   }
   return "";
+}
+
+// "banana is not one of full, lean". One line, and room for what is wrong: whatever the value is.
+void add_wrong_value(TextBuffer* text, const Setting& setting, const char* value,
+                     const char* wanted) {
+  char shown[kShownBytes];
+  TextBuffer buffer(shown, sizeof shown);
+  bool whole = add_printable(&buffer, value);
+  text->add(shown).add(whole ? "" : "...").add(" is not ").add(wanted);
+  bool listed = setting.type == SettingType::kChoice || setting.type == SettingType::kChoices ||
+                setting.type == SettingType::kNumber;
+  for (const char* p = setting.values; listed && *p != 0; p++) {
+    if (*p == '|') {
+      text->add(", ");
+    } else {
+      text->add(*p);
+    }
+  }
 }
 
 bool is_set(char* const* envp, const char* name) {
@@ -230,6 +250,8 @@ bool parse_setting(const Setting& setting, const char* text, uint64_t* value) {
       return parse_bounded(setting.values, text, value);
     case SettingType::kDuration:
       return parse_duration(text, value);
+    case SettingType::kSize:
+      return text_equal(text, "0") ? (*value = 0, true) : parse_size(text, value);
     case SettingType::kMode:
       return parse_mode(text, value);
     case SettingType::kTailRules: {
@@ -313,25 +335,15 @@ int output_descriptor(const Settings& settings) {
   return descriptor_of_path(settings.text[kFile]);
 }
 
+void describe_value(const Setting& setting, const char* value, char* line, size_t capacity) {
+  TextBuffer text(line, capacity);
+  add_wrong_value(&text, setting, value, expected(setting));
+}
+
 void describe_problem(const SettingProblem& problem, char* line, size_t capacity) {
   TextBuffer text(line, capacity);
   text.add(problem.name).add('=');
-  // One line, and room for what is wrong: whatever the value is.
-  char shown[kShownBytes];
-  TextBuffer value(shown, sizeof shown);
-  bool whole = add_printable(&value, problem.value);
-  text.add(shown).add(whole ? "" : "...").add(" is not ").add(problem.expected);
-  SettingType type = problem.setting->type;
-  if (type == SettingType::kChoice || type == SettingType::kChoices ||
-      type == SettingType::kNumber) {
-    for (const char* p = problem.setting->values; *p != 0; p++) {
-      if (*p == '|') {
-        text.add(", ");
-      } else {
-        text.add(*p);
-      }
-    }
-  }
+  add_wrong_value(&text, *problem.setting, problem.value, problem.expected);
   bool derived = problem.setting->default_text[0] == 0;
   text.add("; using ");
   if (problem.setting->id == kOutput) text.add("TELEMETRY_FILE if it is set, else ");

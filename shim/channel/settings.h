@@ -23,6 +23,7 @@ enum class SettingType {
   kPath,
   kNumber,
   kDuration,
+  kSize,
   kMode,
   kTailRules,
   kRecorderRules,
@@ -85,7 +86,7 @@ constexpr uint64_t rate_of_both(uint64_t first, uint64_t then) {
 
 struct Settings {
   // kBool 0/1; kRate billionths; kChoice its index in `values`; kChoices a bit for each of those;
-  // kNumber and kMode itself; kDuration nanoseconds; texts unused.
+  // kNumber and kMode itself; kDuration nanoseconds; kSize bytes; texts unused.
   uint64_t number[kSettingCount];
   // kText, kPath and rules: points into the environment, never null. Valid as long as the
   // environment is.
@@ -111,6 +112,10 @@ size_t read_settings(char* const* envp, Settings* out, SettingProblem* problems,
 // One line without newline: "SAMPLE_RATE=banana is not a number from 0 to 1; using 1.0". A long
 // value is cut, its control characters shown as question marks.
 void describe_problem(const SettingProblem& problem, char* line, size_t capacity);
+
+// What is wrong with a value that parse_setting() does not take: "banana is not a number from 0 to
+// 1". One line, as above.
+void describe_value(const Setting& setting, const char* value, char* line, size_t capacity);
 
 // The number of a descriptor of the program that TELEMETRY_FILE may name instead of a file
 // (/dev/stdout, /dev/fd/3, /proc/self/fd/3); -1 if the path is none of these.

@@ -70,6 +70,9 @@ void describe_values(const Setting& setting, char (&out)[128]) {
     case SettingType::kDuration:
       text.add("a number and ns, us, ms or s");
       break;
+    case SettingType::kSize:
+      text.add("a number and kB, MB or GB");
+      break;
     case SettingType::kMode:
       text.add("three octal digits");
       break;

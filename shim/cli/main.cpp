@@ -1,14 +1,8 @@
-// telinject <command>: the one program behind telrun. It supervises (run) and explains itself; all
-// that needs more than libc is the drain's, which other commands execute.
-//
-// telrun is this program too, by one of two ways (scripts/telrun.in says why no shell is between):
-//   a script with the interpreter line `#!/path/of/telinject run`
-//   a link by the name of telrun, where an interpreter line cannot hold the path
+// telinject <command>: supervises (run, which is telrun) and explains itself. All that needs more
+// than libc is the drain's, which other commands execute.
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <unistd.h>
 
 #include <initializer_list>
@@ -25,24 +19,6 @@
 namespace telinject {
 
 namespace {
-
-// True if the kernel started us as the interpreter of a script: it then has put the script's path
-// behind our first argument. AT_EXECFN is the file that was executed; for a script it is the
-// script. (Not told by /proc/self/exe, which may be missing: taken for a program of the user's,
-// telrun would execute itself for ever.)
-bool is_interpreter() {
-  const char* executed = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
-  int fd = executed != nullptr ? open(executed, O_RDONLY | O_CLOEXEC) : -1;
-  char start[2] = {};
-  bool script = fd >= 0 && read(fd, start, 2) == 2 && start[0] == '#' && start[1] == '!';
-  if (fd >= 0) close(fd);
-  return script;
-}
-
-bool is_telrun(const char* path) {
-  const char* slash = strrchr(path, '/');
-  return text_equal(slash != nullptr ? slash + 1 : path, "telrun");
-}
 
 int help(char** argv) {
   if (argv[0] == nullptr) return print_commands();
@@ -89,14 +65,8 @@ int convert(int argc, char** argv) {
 }
 
 int main(int argc, char** argv) {
-  if (argc > 0) {
-    Witness::note_command_line(argc, argv);
-    if (is_telrun(argv[0])) return run(argc, argv);
-  }
-  if (argc > 1 && text_equal(argv[1], "run")) {
-    int skip = argc > 2 && is_interpreter() ? 2 : 1;
-    return run(argc - skip, argv + skip);
-  }
+  Witness::note_command_line(argc, argv);
+  if (argc > 1 && text_equal(argv[1], "run")) return run(argc - 1, argv + 1);
   warn_as("telinject");
   if (argc < 2) {
     warn("no command given; try telinject help");

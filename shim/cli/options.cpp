@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "shim/channel/settings.h"
+#include "shim/cli/nearest.h"
 #include "shim/cli/warn.h"
 
 namespace telinject {
@@ -84,6 +85,46 @@ bool set(const Setting& setting, const char* value) {
   return false;
 }
 
+// The value of an option: what makes no sense stops telrun, for there is someone to ask.
+bool set_option(const Setting& setting, const char* typed, const char* value) {
+  uint64_t number;
+  if (!parse_setting(setting, value, &number)) {
+    char line[kLineBytes];
+    describe_value(setting, value, line, sizeof line);
+    warn(typed, ": ", line, "; try telrun --help");
+    return false;
+  }
+  bool is_dash = setting.id == kFile && strcmp(value, "-") == 0;
+  return set(setting, is_dash ? "/dev/stdout" : value);
+}
+
+// An option as it was typed: "-r", "--sample-rate".
+struct TypedOption {
+  char text[64] = {};
+
+  TypedOption(const Setting& setting, bool is_short) {
+    TextBuffer buffer(text, sizeof text);
+    if (is_short) {
+      buffer.add('-').add(setting.option);
+    } else {
+      buffer.add("--").add(setting.long_option);
+    }
+  }
+};
+
+// What an unknown long option may have been meant to be; null if nothing is like it.
+const char* nearest_option(const char* typed) {
+  static char word[64];
+  TextBuffer name(word, sizeof word);
+  name.add(typed, strcspn(typed, "="));
+  Nearest nearest(word);
+  for (const option& own : kOwnLong) nearest.offer(own.name);
+  for (const Setting& setting : kSettings) {
+    if (setting.long_option != nullptr) nearest.offer(setting.long_option);
+  }
+  return nearest.word();
+}
+
 void complain(int code, char** argv) {
   // getopt tells the letter of an unknown short option, but of a long one only its position.
   char letter[] = {'-', static_cast<char>(optopt), 0};
@@ -93,6 +134,8 @@ void complain(int code, char** argv) {
     warn("option ", word, " needs a value; try telrun --help");
   } else if (!is_short && optopt != 0) {
     warn("option ", word, " takes no value; try telrun --help");
+  } else if (const char* meant = is_short ? nullptr : nearest_option(word + 2)) {
+    warn("there is no option ", word, "; did you mean --", meant, "?");
   } else {
     warn("there is no option ", word, "; try telrun --help");
   }
@@ -130,8 +173,11 @@ Parsed parse_run_options(int argc, char** argv, const char* missing, RunOptions*
       case ':':
         complain(code, argv);
         return Parsed::kBad;
-      default:
-        fine = set(kSettings[option - kSettingBase], optarg != nullptr ? optarg : "true");
+      default: {
+        const Setting& setting = kSettings[option - kSettingBase];
+        TypedOption typed(setting, /*is_short=*/code < kQuietOption);
+        fine = set_option(setting, typed.text, optarg != nullptr ? optarg : "true");
+      }
     }
     if (!fine) return Parsed::kBad;
   }

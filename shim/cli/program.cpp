@@ -30,6 +30,11 @@ bool is_searched_on(int error) {
          error == ENODEV || error == ETIMEDOUT || error == ENAMETOOLONG;
 }
 
+// An executable in the working directory, named without it.
+bool is_here(const char* name) {
+  return strchr(name, '/') == nullptr && check_executable(name) == 0;
+}
+
 }  // namespace
 
 int find_program(const char* name, char out[PATH_MAX]) {
@@ -80,6 +85,8 @@ int report_exec_failure(const char* name, int error) {
   char found[PATH_MAX];
   if (error == ENOENT && find_program(name, found) == 0) {
     warn("cannot execute ", name, ": its interpreter was not found");
+  } else if (error == ENOENT && is_here(name)) {
+    warn("cannot execute ", name, ": PATH has no such program; did you mean ./", name, "?");
   } else {
     warn("cannot execute ", name, ": ", strerror(error));
   }

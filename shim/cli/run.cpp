@@ -20,6 +20,7 @@
 #include "shim/cli/ending.h"
 #include "shim/cli/help.h"
 #include "shim/cli/installation.h"
+#include "shim/cli/nearest.h"
 #include "shim/cli/options.h"
 #include "shim/cli/program.h"
 #include "shim/cli/program_start.h"
@@ -41,12 +42,33 @@ int run_untraced(const Program& program) {
   return run_in_place(program, environ);
 }
 
+// Variables that are like one of ours. Others may have names that begin so, too.
+void report_mistyped() {
+  constexpr const char* kPrefix = "TELEMETRY_";
+  for (char** variable = environ; *variable != nullptr; variable++) {
+    if (strncmp(*variable, kPrefix, strlen(kPrefix)) != 0) continue;
+    char name[64];
+    TextBuffer text(name, sizeof name);
+    if (text.add(*variable, strcspn(*variable, "=")).overflow()) continue;
+    Nearest nearest(name);
+    bool known = false;
+    for (const Setting& setting : kSettings) {
+      known = known || strcmp(setting.name, name) == 0 ||
+              (setting.alias != nullptr && strcmp(setting.alias, name) == 0);
+      nearest.offer(setting.name);
+    }
+    if (known || nearest.word() == nullptr) continue;
+    warn(name, " is not a setting; did you mean ", nearest.word(), "?");
+  }
+}
+
 void report_problems(const SettingProblem* problems, size_t count) {
   for (size_t i = 0; i < count && i < kSettingCount; i++) {
     char line[kLineBytes];
     describe_problem(problems[i], line, sizeof line);
     warn(line);
   }
+  report_mistyped();
   const char* traceparent = getenv(kTraceparentVariable);
   TraceContext context;
   if (traceparent != nullptr && *traceparent != 0 && !parse_traceparent(traceparent, &context)) {

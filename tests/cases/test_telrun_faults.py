@@ -44,9 +44,8 @@ class Installation:
         bin_, lib, libexec = (("", "", "") if flat else ("bin", "lib", "libexec/telinject"))
         for sub in (bin_, lib, libexec):
             (directory / sub).mkdir(parents=True, exist_ok=True)
-        shutil.copy2(build / "bin/telinject", directory / bin_ / "telinject")
         self.telrun = directory / bin_ / "telrun"
-        self.telrun.symlink_to("telinject")
+        shutil.copy2(build / "bin/telrun", self.telrun)
         self.library = directory / lib / "libtelinject.so"
         self.drain = directory / libexec / "telinject-drain"
         shutil.copy2(build / "lib/libtelinject.so", self.library)

@@ -122,10 +122,58 @@ def test_a_value_without_sense_costs_one_line(pair, setting, value, line):
     assert pair.run(["echo", "ran"], env=environment) == (0, b"ran\n", line.encode())
 
 
-def test_an_option_without_sense_costs_one_line(pair):
-    outcome = pair.run(["echo", "ran"], options=["-r", "banana"])
-    assert outcome.out == b"ran\n"
-    assert outcome.err.count(b"\n") == 1 and b"SAMPLE_RATE=banana" in outcome.err
+@pytest.mark.parametrize("words, line", [
+    (["-r", "banana"], "-r: banana is not a number from 0 to 1"),
+    (["--sample-rate=2"], "--sample-rate: 2 is not a number from 0 to 1"),
+    (["--detail", "fat"], "--detail: fat is not one of full, lean"),
+    (["--max-depth=-1"], "--max-depth: -1 is not a whole number in 0..1000000000"),
+    (["--min-duration=soon"], "--min-duration: soon is not a time such as 10us, 1.5ms, 2s"),
+    (["--output=file,paper"], "--output: file,paper is not one or several, separated by commas, of stderr, "
+                              "file, http, otlp"),
+    (["--tail-sampling=slow"], "--tail-sampling: slow is not a list such as "
+                               "errors,slow=250ms,slow=p99,rate=0.01 (docs/sampling.md)"),
+    (["-r", "a\n\x1b[31mb"], "-r: a\\n\\x1b[31mb is not a number from 0 to 1"),
+])
+def test_an_option_without_sense_stops_telrun(pair, words, line):
+    outcome = pair.run(["echo", "ran"], options=words)
+    assert outcome == (125, b"", f"telrun: {line}; try telrun --help\n".encode())
+
+
+@pytest.mark.parametrize("typed, meant", [
+    ("--sample-rte=1", "--sample-rate"), ("--sumary", "--summary"), ("--no-colors", None),
+    ("--ouptut=file", "--output"), ("--rcord=x", "--record")])
+def test_an_unknown_option_may_be_a_mistyped_one(pair, typed, meant):
+    outcome = pair.run(["echo", "ran"], options=[typed])
+    behind = f"did you mean {meant}?" if meant else "try telrun --help"
+    assert outcome == (125, b"", f"telrun: there is no option {typed}; {behind}\n".encode())
+
+
+@pytest.mark.parametrize("name, meant", [
+    ("TELEMETRY_FIEL", "TELEMETRY_FILE"), ("TELEMETRY_OUTPUTS", "TELEMETRY_OUTPUT"),
+    ("TELEMETRY_ONFULL", "TELEMETRY_ON_FULL"), ("TELEMETRY_FILE", None), ("TELEMETRY_CONSENT", None),
+    ("TELEMETRY_" + 80 * "X", None)])
+def test_a_mistyped_setting_is_told(pair, tmp_path, name, meant):
+    outcome = pair.run(["echo", "ran"], env=dict(pair.environment, **{name: str(tmp_path / "trace")}))
+    line = f"telrun: {name} is not a setting; did you mean {meant}?\n" if meant else ""
+    assert outcome == (0, b"ran\n", line.encode())
+
+
+def test_a_dash_is_standard_output(pair, tmp_path):
+    outcome = pair.run(["sh", "-c", "echo ran"], options=["-o", "-"], cwd=tmp_path)
+    assert (outcome.status, outcome.out, outcome.err) == (0, b"ran\n", b"")
+    assert not (tmp_path / "-").exists()
+
+
+def test_a_program_in_the_working_directory_is_named(pair, tmp_path):
+    program = tmp_path / "samp"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    outcome = pair.run(["samp"], cwd=tmp_path)
+    assert outcome == (127, b"", b"telrun: cannot execute samp: PATH has no such program; "
+                                 b"did you mean ./samp?\n")
+    program.chmod(0o644)
+    assert pair.run(["samp"], cwd=tmp_path).err \
+        == b"telrun: cannot execute samp: No such file or directory\n"
 
 
 @pytest.mark.parametrize("value, complains", [
@@ -183,11 +231,6 @@ def test_preload_that_is_set_is_kept_and_ours_comes_once(pair):
         assert variables(pair.run(SHOW, env=environment))["LD_PRELOAD"] == after
 
 
-def test_telrun_is_a_script_that_no_shell_runs(build):
-    first = (build / "bin/telrun").read_bytes().split(b"\n")[0]
-    assert first == b"#!" + os.fsencode(build / "bin/telinject") + b" run"
-
-
 def test_telinject_run_is_the_same(pair):
     command = [str(pair.build / "bin/telinject"), "run", "sh", "-c", "echo $0 $#; exit 4", "a", "b"]
     assert pair.run(command, traced=False) == (4, b"a 1\n", b"")
@@ -195,12 +238,12 @@ def test_telinject_run_is_the_same(pair):
 
 def test_a_link_by_the_name_of_telrun(pair, tmp_path):
     link = tmp_path / "telrun"
-    link.symlink_to(pair.build / "bin/telinject")
+    link.symlink_to(pair.telrun)
     assert pair.run([str(link), "-q", "sh", "-c", "exit 6"], traced=False).status == 6
 
 
 def test_a_script_whose_interpreter_is_telrun(pair, tmp_path):
-    """`#!/path/telrun /bin/cat`: the kernel goes through both interpreter lines."""
+    """`#!/path/telrun /bin/cat`"""
     script = tmp_path / "shown"
     script.write_text(f"#!{pair.telrun} /bin/cat\nsecond line\n")
     script.chmod(0o755)
@@ -213,36 +256,11 @@ def test_telrun_under_telrun(pair):
     assert outcome.out.decode().split() == [str(pair.build / "lib/libtelinject.so")]
 
 
-def test_needs_libc_only(build):
-    listing = subprocess.run(["readelf", "-d", build / "bin/telinject"], capture_output=True,
+@pytest.mark.parametrize("program", ["telinject", "telrun"])
+def test_needs_libc_only(build, program):
+    listing = subprocess.run(["readelf", "-d", build / "bin" / program], capture_output=True,
                              text=True, check=True).stdout
     assert re.findall(r"NEEDED.*\[(.*)\]", listing) == ["libc.so.6"]
-
-
-@pytest.mark.parametrize("directory, is_link", [
-    ("/opt/telinject/bin", False),
-    ("/opt/with a space/bin", True),
-    ("/opt/" + 120 * "x" + "/bin", True),
-])
-def test_how_telrun_is_written(tmp_path, directory, is_link):
-    """A path that an interpreter line cannot hold makes telrun a link; and back."""
-    if shutil.which("cmake") is None:
-        pytest.skip("no cmake")
-    scripts = os.path.join(os.path.dirname(__file__), "../../scripts")
-    steps = tmp_path / "steps.cmake"
-    (tmp_path / "telinject").write_text("untouched")
-    for path in ("/usr/bin", directory, "/usr/bin", directory):
-        steps.write_text(f'include("{scripts}/write_telrun.cmake")\n'
-                         f'write_telrun("{tmp_path}" "{path}/telinject")\n')
-        subprocess.run(["cmake", "-P", steps], check=True, timeout=TIMEOUT)
-    telrun = tmp_path / "telrun"
-    assert telrun.is_symlink() == is_link
-    if is_link:
-        assert os.readlink(telrun) == "telinject"
-    else:
-        assert telrun.read_text().startswith(f"#!{directory}/telinject run\n")
-        assert telrun.stat().st_mode & 0o777 == 0o755
-    assert (tmp_path / "telinject").read_text() == "untouched"
 
 
 def compile_c(compiler, options, path):

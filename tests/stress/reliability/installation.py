@@ -50,8 +50,7 @@ class Installation:
         if not wrapper.exists():
             for sub in ("bin", "lib", "libexec/telinject"):
                 (root / sub).mkdir(parents=True, exist_ok=True)
-            shutil.copy2(build_directory() / "bin/telinject", root / "bin/telinject")
-            (root / "bin/telrun").symlink_to("telinject")
+            shutil.copy2(build_directory() / "bin/telrun", root / "bin/telrun")
             shutil.copy2(library(), root / "lib/libtelinject.so")
             drain = REPOSITORY / f"build-{self.kind}/libexec/telinject/telinject-drain"
             new = wrapper.with_suffix(".new")
