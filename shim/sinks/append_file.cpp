@@ -17,10 +17,16 @@
 
 namespace telinject {
 
-std::unique_ptr<AppendFile> AppendFile::open(const std::string& path, std::string* problem) {
-  // Opening a FIFO without a reader would block for ever. A reader that is just being started is
-  // waited for.
-  constexpr int kFlags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+namespace {
+
+// Opening a FIFO without a reader would block for ever.
+constexpr int kFlags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+
+}  // namespace
+
+std::unique_ptr<AppendFile> AppendFile::open(const std::string& path, std::string* problem,
+                                             Rotation rotation) {
+  // A reader of a FIFO that is just being started is waited for.
   constexpr int kPatience = 100;
   constexpr timespec kPause = {0, 10000000};
   int fd = open_or_make(path, kFlags);
@@ -34,25 +40,44 @@ std::unique_ptr<AppendFile> AppendFile::open(const std::string& path, std::strin
                             nobody ? "a FIFO without a reader, or a socket" : strerror(errno));
     return nullptr;
   }
-  return std::unique_ptr<AppendFile>(new AppendFile(fd, path));
+  return std::unique_ptr<AppendFile>(new AppendFile(fd, path, std::move(rotation)));
 }
 
-AppendFile::AppendFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {
+AppendFile::AppendFile(int fd, std::string path, Rotation rotation)
+    : path_(std::move(path)), rotation_(std::move(rotation)) {
+  use(fd);
+}
+
+AppendFile::~AppendFile() {
+  close_files();
+}
+
+void AppendFile::use(int fd) {
   struct stat status = {};
-  takes_turns_ = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
-  if (!takes_turns_) return;
+  fd_ = fd;
+  is_regular_ = takes_turns_ = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+  reading_ = -1;
+  end_ = 0;
+  if (!is_regular_) return;
   std::string same = absl::StrCat("/proc/self/fd/", fd);
   reading_ = ::open(same.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
 }
 
-AppendFile::~AppendFile() {
+void AppendFile::close_files() {
   if (reading_ >= 0) close(reading_);
   close(fd_);
 }
 
 AppendFile::Turn::Turn(AppendFile* file) : file_(file) {
-  if (!file->takes_turns_) return;
-  alone_ = file->lock();
+  // The lock is a file's. When we have got it, another file may be at the path.
+  constexpr int kMostFiles = 8;
+  for (int i = 0; i < kMostFiles && file->is_regular_; i++) {
+    alone_ = file->takes_turns_ && file->lock();
+    if (alone_) file->make_way();
+    if (!file->follow()) break;
+    alone_ = false;  // the lock went with the file
+  }
+  if (!file->is_regular_) return;
   struct stat status = {};
   others_wrote_ = fstat(file->fd_, &status) == 0 && status.st_size != file->end_;
 }
@@ -71,6 +96,34 @@ bool AppendFile::lock() {
   }
   takes_turns_ = false;
   return false;
+}
+
+// Rotates a file that has reached its size. In a turn that is alone.
+void AppendFile::make_way() {
+  struct stat own = {}, named = {};
+  if (rotation_.most_bytes == 0 || fstat(fd_, &own) != 0) return;
+  if (static_cast<uint64_t>(own.st_size) < rotation_.most_bytes) return;
+  if (stat(path_.c_str(), &named) != 0 || named.st_ino != own.st_ino) return;
+  if (rotate(path_, rotation_.most_files)) return;
+  rotation_.tell(absl::StrCat("TELEMETRY_FILE=", path_, ": cannot rename it (", strerror(errno),
+                              "): it grows beyond TELEMETRY_MAX_FILE_SIZE"));
+  rotation_.most_bytes = 0;
+}
+
+// Goes on in the file that is at the path, if that is another one or missing. True if there was
+// one.
+bool AppendFile::follow() {
+  struct stat own = {}, named = {};
+  if (fstat(fd_, &own) != 0) return false;
+  bool there = stat(path_.c_str(), &named) == 0;
+  if (!there && errno != ENOENT) return false;
+  if (there && named.st_dev == own.st_dev && named.st_ino == own.st_ino) return false;
+  if (there && !S_ISREG(named.st_mode)) return false;
+  int fd = open_or_make(path_, kFlags);
+  if (fd < 0) return false;
+  close_files();
+  use(fd);
+  return true;
 }
 
 std::string AppendFile::tail(size_t bytes) const {

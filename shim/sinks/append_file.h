@@ -3,6 +3,9 @@
 // Several drains take turns, by flock(2). During a turn, the end of the file is what a writer left
 // when it ended its turn or was killed. If the file system has no locks, or another process holds
 // the lock for more than a second (a user's flock command), the drain writes without it.
+//
+// A turn is taken in the file that is at the path then. If another program has renamed or removed
+// the file (logrotate), the path gets a new one, as it does when the file has reached its size.
 #pragma once
 
 #include <cstdint>
@@ -10,12 +13,15 @@
 #include <string>
 #include <string_view>
 
+#include "shim/sinks/rotation.h"
+
 namespace telinject {
 
 class AppendFile {
  public:
   // Made with mode 0644 if it is not there. Null, with one line of reason, if it cannot be opened.
-  static std::unique_ptr<AppendFile> open(const std::string& path, std::string* problem);
+  static std::unique_ptr<AppendFile> open(const std::string& path, std::string* problem,
+                                          Rotation rotation = {});
   ~AppendFile();
   AppendFile(const AppendFile&) = delete;
   AppendFile& operator=(const AppendFile&) = delete;
@@ -54,14 +60,20 @@ class AppendFile {
   const std::string& path() const { return path_; }
 
  private:
-  AppendFile(int fd, std::string path);
+  AppendFile(int fd, std::string path, Rotation rotation);
+  void use(int fd);
+  void close_files();
   bool lock();
+  void make_way();
+  bool follow();
 
-  int fd_;
+  int fd_ = -1;
   int reading_ = -1;  // the same file, if it is regular and readable
   std::string path_;
-  bool takes_turns_ = false;
-  int64_t end_ = 0;  // of the file, behind what we have appended last
+  Rotation rotation_;
+  bool is_regular_ = false;
+  bool takes_turns_ = false;  // regular, and nobody held the lock for too long
+  int64_t end_ = 0;           // of the file, behind what we have appended last
 };
 
 }  // namespace telinject

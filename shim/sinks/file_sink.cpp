@@ -1,6 +1,7 @@
 // Events appended to a file, in whole lines, also when several drains write to it or the disk is
 // full.
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -54,8 +55,8 @@ class FileSink : public Sink {
 }  // namespace
 
 std::unique_ptr<Sink> open_file_sink(const std::string& path, std::string* problem,
-                                     const Workers& workers) {
-  std::unique_ptr<AppendFile> file = AppendFile::open(path, problem);
+                                     const Workers& workers, Rotation rotation) {
+  std::unique_ptr<AppendFile> file = AppendFile::open(path, problem, std::move(rotation));
   if (file == nullptr) return nullptr;
   if (absl::EndsWith(path, ".zst")) {
     return make_compressing_sink(std::move(file), make_zstd, zstd_frames(), workers, problem);

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "shim/sinks/rotation.h"
 #include "shim/sinks/worker_thread.h"
 
 namespace telinject {
@@ -59,7 +60,7 @@ class Sink {
 // `workers` threads if the name ends in .zst or .gz. Null if it cannot be opened; *problem then has
 // the reason in one line. Otherwise *problem may have a warning about the file's present content.
 std::unique_ptr<Sink> open_file_sink(const std::string& path, std::string* problem,
-                                     const Workers& workers = {});
+                                     const Workers& workers = {}, Rotation rotation = {});
 
 std::unique_ptr<Sink> open_stderr_sink();
 std::unique_ptr<Sink> open_stdout_sink();

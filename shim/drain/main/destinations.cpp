@@ -69,7 +69,9 @@ void Destinations::add_file(const Settings& settings, const Options& options) {
     return add(open_program_output(settings));
   }
   std::string problem;
-  std::unique_ptr<Sink> sink = open_file_sink(options.file, &problem, options.workers);
+  Rotation rotation = {settings.number[kMaxFileSize], settings.number[kMaxFiles], warn_line};
+  std::unique_ptr<Sink> sink =
+      open_file_sink(options.file, &problem, options.workers, std::move(rotation));
   if (sink != nullptr) {
     if (!problem.empty()) warn(problem);
     return add(std::move(sink));
