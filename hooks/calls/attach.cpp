@@ -87,7 +87,7 @@ bool any_lane_has_ended(uint32_t lanes) {
 // processor).
 bool wait_for_lane(uint32_t lanes, int* patience) {
   constexpr long kPauseNs = 200000;
-  constexpr int kMoment = 10000;  // two seconds, once until a lane was free again
+  constexpr int kMoment = 25000;  // five seconds, once until a lane was free again
   if (g_process.restricted.load() != 0 || drain_has_gone()) return false;
   if (g_process.on_full != kBlock) {
     if (g_process.lanes_short.load(std::memory_order_relaxed) != 0) return false;

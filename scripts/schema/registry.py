@@ -15,6 +15,7 @@ class Registry:
         self.conventions = document["schema_url"].rsplit("/", 1)[-1]
         self.events = {event["event_type"]: event for event in document["events"]}
         self.rows = document["attributes"]
+        self.metrics = document["metrics"]
         self.fields = {row["v3"]: row for row in self.rows if row["place"] == "event"}
         self.attributes = {row["v3"]: row for row in self.rows if row["place"] == "attributes" and row["v3"]}
 

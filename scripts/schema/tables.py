@@ -74,6 +74,12 @@ def everything(registry, rows, first):
          code(*row["ecs"]), row["since"], row["source"]) for row in rows])
 
 
+def metrics(registry):
+    return table(("OpenTelemetry", "Prometheus", "kind", "unit", "meaning"), [
+        (code(row["otel"]), code(row["prometheus"]), row["kind"], row["unit"], row["help"])
+        for row in registry.metrics])
+
+
 def schema_page(registry):
     rows = registry.rows
     fields = [row for row in rows if row["place"] == "event"]
@@ -83,7 +89,7 @@ def schema_page(registry):
     elastic = [row for row in rows if not row["v3"] and not row["otel"]]
     return f"""# Schema
 
-All events, fields and attributes: their types, their units (as UCUM writes them), and their names in
+All events, fields, attributes and metrics: their types, their units (as UCUM writes them), and their names in
 OpenTelemetry and Elasticsearch.
 `telinject schema` prints this list; `telinject schema --json` is for programs, `--otel` prints the
 OpenTelemetry names. The JSON Schema is
@@ -116,6 +122,11 @@ Members of `attributes`.
 ## In Elasticsearch only
 
 {table(("field", "source"), [(code(*row["ecs"]), row["source"]) for row in elastic])}
+## Metrics
+
+What `--output=otlp` sends besides spans: [export.md](export.md#metrics).
+
+{metrics(registry)}
 ## Not emitted yet
 
 v3 has these, and telinject does not emit them.

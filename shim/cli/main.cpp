@@ -47,8 +47,7 @@ int execute_drain(char** argv) {
 // The options are telrun's: they set the environment that the drain reads.
 int convert(int argc, char** argv) {
   RunOptions options;
-  switch (
-      parse_run_options(argc, argv, "no recording given; try telinject help convert", &options)) {
+  switch (parse_run_options(argc, argv, "recording", "telinject help convert", &options)) {
     case Parsed::kHelp:
       return print_convert_help();
     case Parsed::kVersion:

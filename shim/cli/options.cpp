@@ -86,12 +86,12 @@ bool set(const Setting& setting, const char* value) {
 }
 
 // The value of an option: what makes no sense stops telrun, for there is someone to ask.
-bool set_option(const Setting& setting, const char* typed, const char* value) {
+bool set_option(const Setting& setting, const char* typed, const char* value, const char* help) {
   uint64_t number;
   if (!parse_setting(setting, value, &number)) {
     char line[kLineBytes];
     describe_value(setting, value, line, sizeof line);
-    warn(typed, ": ", line, "; try telrun --help");
+    warn(typed, ": ", line, "; try ", help);
     return false;
   }
   bool is_dash = setting.id == kFile && strcmp(value, "-") == 0;
@@ -125,25 +125,26 @@ const char* nearest_option(const char* typed) {
   return nearest.word();
 }
 
-void complain(int code, char** argv) {
+void complain(int code, char** argv, const char* help) {
   // getopt tells the letter of an unknown short option, but of a long one only its position.
   char letter[] = {'-', static_cast<char>(optopt), 0};
   bool is_short = optopt > 0 && optopt < kQuietOption;
   const char* word = is_short ? letter : argv[optind - 1];
   if (code == ':') {
-    warn("option ", word, " needs a value; try telrun --help");
+    warn("option ", word, " needs a value; try ", help);
   } else if (!is_short && optopt != 0) {
-    warn("option ", word, " takes no value; try telrun --help");
+    warn("option ", word, " takes no value; try ", help);
   } else if (const char* meant = is_short ? nullptr : nearest_option(word + 2)) {
     warn("there is no option ", word, "; did you mean --", meant, "?");
   } else {
-    warn("there is no option ", word, "; try telrun --help");
+    warn("there is no option ", word, "; try ", help);
   }
 }
 
 }  // namespace
 
-Parsed parse_run_options(int argc, char** argv, const char* missing, RunOptions* out) {
+Parsed parse_run_options(int argc, char** argv, const char* missing, const char* help,
+                         RunOptions* out) {
   *out = {};
   char shorts[kShortBytes];
   option longs[kLongOptions];
@@ -171,18 +172,18 @@ Parsed parse_run_options(int argc, char** argv, const char* missing, RunOptions*
         return Parsed::kVersion;
       case '?':
       case ':':
-        complain(code, argv);
+        complain(code, argv, help);
         return Parsed::kBad;
       default: {
         const Setting& setting = kSettings[option - kSettingBase];
         TypedOption typed(setting, /*is_short=*/code < kQuietOption);
-        fine = set_option(setting, typed.text, optarg != nullptr ? optarg : "true");
+        fine = set_option(setting, typed.text, optarg != nullptr ? optarg : "true", help);
       }
     }
     if (!fine) return Parsed::kBad;
   }
   if (argv[optind] == nullptr) {
-    warn(missing);
+    warn("no ", missing, " given; try ", help);
     return Parsed::kBad;
   }
   out->program = argv + optind;

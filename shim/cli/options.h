@@ -11,8 +11,9 @@ struct RunOptions {
 
 enum class Parsed { kRun, kHelp, kVersion, kBad };
 
-// Puts the options' values into our environment. kBad: said on one line what is wrong; `missing` if
-// nothing follows the options.
-Parsed parse_run_options(int argc, char** argv, const char* missing, RunOptions* out);
+// Puts the options' values into our environment. kBad: said on one line what is wrong; "no
+// `missing` given" if nothing follows the options. `help` is the command that lists them.
+Parsed parse_run_options(int argc, char** argv, const char* missing, const char* help,
+                         RunOptions* out);
 
 }  // namespace telinject

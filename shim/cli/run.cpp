@@ -218,7 +218,7 @@ int supervise(const Settings& settings, const Program& program, char* const* env
 
 int run(int argc, char** argv) {
   RunOptions options;
-  switch (parse_run_options(argc, argv, "no program given; try telrun --help", &options)) {
+  switch (parse_run_options(argc, argv, "program", "telrun --help", &options)) {
     case Parsed::kHelp:
       return print_run_help();
     case Parsed::kVersion:

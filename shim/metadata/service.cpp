@@ -94,7 +94,6 @@ Service quick_service(const std::string& name, const std::string& version,
   Service service;
   service.name = choose(name, {"service.name"});
   if (service.name.empty()) service.name = fs::path(directory).filename();
-  if (service.name.empty()) service.name = "unknown";
   service.version = choose(version, {"service.version"});
   // The second name is that of OpenTelemetry before 2024.
   service.environment =

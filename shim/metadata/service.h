@@ -11,7 +11,8 @@ namespace telinject {
 
 struct Service {
   std::string name;  // SERVICE_NAME, OTEL_SERVICE_NAME, service.name of OTEL_RESOURCE_ATTRIBUTES,
-                     // else the name of the working directory
+                     // else the name of the working directory; "" in "/": then the program's
+                     // takes its place
   std::string version;  // SERVICE_VERSION, service.version there, else git's short commit id; "" if
                         // none is known: then a program's build id takes its place, if it has one
   std::string environment;  // ENVIRONMENT, deployment.environment.name there, else "dev"

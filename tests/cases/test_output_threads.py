@@ -146,7 +146,14 @@ def test_a_value_that_makes_no_sense(recording, tmp_path, value):
     result = run([comings(), "1"], tmp_path / "events.jsonl",
                  settings={"TELEMETRY_DRAIN_THREADS": value})
     assert (result.status, result.stderr.decode()) == (0, f"telrun: {line}")
-    done = subprocess.run([tool("telinject"), "convert", "-q", f"--drain-threads={value}", recording],
-                          env=clean_environment(), capture_output=True, timeout=120, check=True)
+    convert = [tool("telinject"), "convert", "-q"]
+    done = subprocess.run([*convert, recording], env=clean_environment() | {"TELEMETRY_DRAIN_THREADS": value},
+                          capture_output=True, timeout=120, check=True)
     assert done.stderr.decode() == f"telinject: {line}"
     assert done.stdout.count(b"\n") > 1000
+    # Whoever types an option can mend it.
+    done = subprocess.run([*convert, f"--drain-threads={value}", recording], env=clean_environment(),
+                          capture_output=True, timeout=120)
+    assert (done.returncode, done.stdout) == (125, b"")
+    assert done.stderr.decode() == f"telinject: --drain-threads: {value} is not a whole number in 0..64; " \
+                                   "try telinject help convert\n"

@@ -40,7 +40,7 @@ class Everything:
     """What came of all programs."""
 
     def __init__(self, folder):
-        self.events, self.documents, self.traces, self.logs = [], [], [], []
+        self.events, self.documents, self.traces, self.logs, self.metrics = [], [], [], [], []
         for name in ("exceptions", "crash", "http"):
             file = folder / f"{name}.jsonl"
             with Receiver(taken) as elastic, OtlpReceiver() as collector:
@@ -54,6 +54,7 @@ class Everything:
                                for line in body.splitlines()[1::2]]
             self.traces += collector.traces
             self.logs += collector.logs
+            self.metrics += collector.metrics
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +67,20 @@ def test_events(everything):
         event["event_type"] for event in everything.events}
     for event in everything.events:
         assert schema.errors_of(event) == []
+
+
+def test_metrics(everything, registry):
+    registered = {row["otel"]: row for row in registry["metrics"]}
+    seen = set()
+    for request in everything.metrics:
+        for scope in (scope for resource in request.resource_metrics for scope in resource.scope_metrics):
+            for metric in scope.metrics:
+                row = registered[metric.name]
+                kind = "sum" if metric.HasField("sum") else "histogram"
+                assert (kind, metric.unit, scope.scope.name, metric.description) \
+                    == (row["kind"], row["unit"], row["scope"], row["help"])
+                seen.add(metric.name)
+    assert {"function.calls", "function.duration", "http.client.request.duration", "telemetry.errors"} <= seen
 
 
 class _Answers(BaseHTTPRequestHandler):

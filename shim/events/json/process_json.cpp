@@ -5,6 +5,7 @@
 #include "shim/channel/settings.h"
 #include "shim/events/json/json_text.h"
 #include "shim/events/json/line_buffer.h"
+#include "shim/events/service_of.h"
 
 namespace telinject {
 
@@ -20,18 +21,12 @@ std::string rate_text(uint64_t rate) {
   return std::to_string(rate / kRateOne) + "." + digits;
 }
 
-// One of these is always known; the schema wants no empty text.
-std::string version_of(const Service& service, const ProcessInfo& process) {
-  if (!service.version.empty()) return service.version;
-  return process.build_id.empty() ? "unknown" : process.build_id;
-}
-
 }  // namespace
 
 ProcessJson make_process_json(const Metadata& metadata, const ProcessInfo& process) {
   const Host& host = metadata.host;
   ordered_json tail;
-  tail["service"] = {{"name", metadata.service.name},
+  tail["service"] = {{"name", name_of(metadata.service, process)},
                      {"version", version_of(metadata.service, process)}};
   tail["environment"] = metadata.service.environment;
   tail["resource"] = {{"telemetry_sdk_name", "custom-injector"},

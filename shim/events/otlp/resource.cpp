@@ -11,6 +11,7 @@
 #include "shim/events/otlp/attribute_set.h"
 #include "shim/events/otlp/proto_fields.h"
 #include "shim/events/registry/registry.h"
+#include "shim/events/service_of.h"
 
 namespace telinject::otlp {
 
@@ -72,11 +73,8 @@ void add_user_attributes(const Metadata& metadata, Builder* to) {
 
 void add_service(const Metadata& metadata, const ProcessInfo& process, Builder* to) {
   const Service& service = metadata.service;
-  std::string_view version = service.version;
-  if (version.empty()) version = process.build_id;
-  if (version.empty()) version = "unknown";
-  to->text(otel_name("service.name"), service.name);
-  to->text(otel_name("service.version"), version);
+  to->text(otel_name("service.name"), name_of(service, process));
+  to->text(otel_name("service.version"), version_of(service, process));
   to->text(otel_name("environment"), service.environment);
   if (!service.attributes.contains(otel_name("service.instance.id"))) {
     to->text(otel_name("service.instance.id"), instance_id(metadata, process));

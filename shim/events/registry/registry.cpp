@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "shim/events/registry/metrics.h"
+
 namespace telinject::registry {
 
 std::string_view name_of(AttributeType type) {
@@ -45,6 +47,19 @@ void add_column(std::string* line, std::string_view text, size_t width) {
   line->append(text.size() < width ? width - text.size() : 1, ' ');
 }
 
+std::string_view name_of(MetricKind kind) {
+  return kind == MetricKind::kDuration ? "histogram" : "sum";
+}
+
+// As Prometheus and the Collector have it.
+std::string prometheus_name(const Metric& metric) {
+  std::string name(metric.name);
+  std::replace(name.begin(), name.end(), '.', '_');
+  if (metric.unit == "s") name += "_seconds";
+  if (metric.kind != MetricKind::kDuration) name += "_total";
+  return name;
+}
+
 std::string as_text() {
   constexpr size_t kNameWidth = 36, kTypeWidth = 10;
   std::string text = "Events\n";
@@ -64,6 +79,15 @@ std::string as_text() {
     add_column(&text, attribute.unit, kTypeWidth);
     add_column(&text, name_of(attribute.stability), kTypeWidth + 2);
     text.append(attribute.source).append("\n");
+  }
+  text += "Metrics: in OpenTelemetry, in Prometheus, kind, unit, meaning\n";
+  for (const Metric& metric : kMetrics) {
+    text += "  ";
+    add_column(&text, metric.name, kNameWidth);
+    add_column(&text, prometheus_name(metric), kNameWidth + kTypeWidth);
+    add_column(&text, name_of(metric.kind), kTypeWidth);
+    add_column(&text, metric.unit, kTypeWidth);
+    text.append(metric.description).append("\n");
   }
   return text;
 }
@@ -144,15 +168,21 @@ ordered_json json_of(const Attribute& attribute) {
           {"reserved", attribute.reserved}};
 }
 
+ordered_json json_of(const Metric& metric) {
+  return {{"otel", metric.name},          {"prometheus", prometheus_name(metric)},
+          {"kind", name_of(metric.kind)}, {"unit", metric.unit},
+          {"scope", metric.scope},        {"help", metric.description}};
+}
+
 std::string as_json() {
-  ordered_json events = ordered_json::array(), attributes = ordered_json::array();
+  ordered_json events = ordered_json::array(), attributes = ordered_json::array(),
+               metrics = ordered_json::array();
   for (const Event& event : kEvents) events.push_back(json_of(event));
   for (const Attribute& attribute : kAttributes) attributes.push_back(json_of(attribute));
-  ordered_json all = {{"format", "telemetry.v3"},
-                      {"version", kFormatVersion},
-                      {"schema_url", kSchemaUrl},
-                      {"events", events},
-                      {"attributes", attributes}};
+  for (const Metric& metric : kMetrics) metrics.push_back(json_of(metric));
+  ordered_json all = {{"format", "telemetry.v3"}, {"version", kFormatVersion},
+                      {"schema_url", kSchemaUrl}, {"events", events},
+                      {"attributes", attributes}, {"metrics", metrics}};
   return all.dump(2) + "\n";
 }
 

@@ -64,6 +64,20 @@ TEST_CASE("all of a process's facts") {
   CHECK(all["trace_flags"] == "01");
 }
 
+TEST_CASE("a service has a name and a version, whatever is known") {
+  Metadata metadata;
+  auto service_of = [&](const ProcessInfo& process) {
+    return document(make_process_json(metadata, process))["service"];
+  };
+  ProcessInfo daemon;
+  CHECK(service_of(daemon) == json({{"name", "unknown"}, {"version", "unknown"}}));
+  daemon.executable = "/usr/sbin/shopd";
+  daemon.build_id = "c0ffee";
+  CHECK(service_of(daemon) == json({{"name", "shopd"}, {"version", "c0ffee"}}));
+  metadata.service = {"shop", "1", "dev"};
+  CHECK(service_of(daemon) == json({{"name", "shop"}, {"version", "1"}}));
+}
+
 TEST_CASE("what is not known is left out") {
   json all = document(text_of({}));
   CHECK_FALSE(all["process"].contains("executable"));

@@ -111,7 +111,7 @@ TEST_CASE("the service's name, version and environment, by who says it") {
   CHECK((service.name == "set" && service.version == "1" && service.environment == "prod"));
   service = quick_service("", "", "", {}, "/home/me/folder");
   CHECK((service.name == "folder" && service.version.empty() && service.environment == "dev"));
-  CHECK(quick_service("", "", "", {}, "/").name == "unknown");
+  CHECK(quick_service("", "", "", {}, "/").name == "");
 }
 
 TEST_CASE("the primary address") {
