@@ -8,24 +8,23 @@ _telinject_values() { # telinject, option
         for (i in names) if (names[i] == option && $4 !~ /[.][.]|^a |digits/) { gsub(/,/, "", $4); print $4 } }'
 }
 
-# Those short options of telrun that take a value.
-_telinject_letters() { # telrun
-  "$1" --help 2>/dev/null | sed -nE 's/^ +-(.), --[a-z-]+=.*/\1/p' | tr -d '\n'
+# Those options of telrun whose value may be the next word: " -o --file ".
+_telinject_valued() { # telrun
+  "$1" --help 2>/dev/null | sed -nE 's/^ +(-.)?,? *(--[a-z-]+)=.*/ \1 \2 /p' | tr '\n' ' '
 }
 
 _telrun() {
-  local cur prev words cword split i letters values
+  local cur prev words cword split i valued values
   _init_completion -s || return
-  letters=$(_telinject_letters "$1")
+  valued=$(_telinject_valued "$1")
   for ((i = 1; i < cword; i++)); do
     case ${words[i]} in
       --) _command_offset $((i + 1)) && return ;;
-      -["$letters"]) ((i++)) ;;
-      -*) ;;
+      -*) [[ $valued != *" ${words[i]} "* ]] || ((i++)) ;;
       *) _command_offset "$i" && return ;;
     esac
   done
-  if "$split" || [[ $prev == -["$letters"] ]]; then
+  if "$split" || [[ $valued == *" $prev "* ]]; then
     values=$(_telinject_values telinject "$prev")
     if [ -n "$values" ]; then
       mapfile -t COMPREPLY < <(compgen -W "$values" -- "$cur")

@@ -155,6 +155,14 @@ bool parse_bounded(const char* values, const char* text, uint64_t* value) {
   return *value = v, true;
 }
 
+// A size in bytes, without a unit.
+bool parse_bytes(const char* text, uint64_t* value) {
+  uint64_t bytes;
+  const char* end = parse_number(text, &bytes);
+  if (end == nullptr || *end != 0) return false;
+  return *value = bytes, true;
+}
+
 const char* expected(const Setting& setting) {
   switch (setting.type) {
     case SettingType::kBool:
@@ -170,7 +178,7 @@ const char* expected(const Setting& setting) {
     case SettingType::kDuration:
       return "a time such as 10us, 1.5ms, 2s";
     case SettingType::kSize:
-      return "a size such as 64MB, 1GB, or 0";
+      return "a size such as 64MB, 1GB or 1000000";
     case SettingType::kMode:
       return "permissions in octal, such as 0640";
     case SettingType::kTailRules:
@@ -251,7 +259,7 @@ bool parse_setting(const Setting& setting, const char* text, uint64_t* value) {
     case SettingType::kDuration:
       return parse_duration(text, value);
     case SettingType::kSize:
-      return text_equal(text, "0") ? (*value = 0, true) : parse_size(text, value);
+      return parse_bytes(text, value) || parse_size(text, value);
     case SettingType::kMode:
       return parse_mode(text, value);
     case SettingType::kTailRules: {

@@ -87,6 +87,7 @@ bool set(const Setting& setting, const char* value) {
 
 // The value of an option: what makes no sense stops telrun, for there is someone to ask.
 bool set_option(const Setting& setting, const char* typed, const char* value, const char* help) {
+  if (*value == 0) return set(setting, value);  // as good as none: "$RATE" that is not set
   uint64_t number;
   if (!parse_setting(setting, value, &number)) {
     char line[kLineBytes];

@@ -50,15 +50,17 @@ void report_mistyped() {
     char name[64];
     TextBuffer text(name, sizeof name);
     if (text.add(*variable, strcspn(*variable, "=")).overflow()) continue;
-    Nearest nearest(name);
+    Nearest nearest(name + strlen(kPrefix));  // all begin so
     bool known = false;
     for (const Setting& setting : kSettings) {
       known = known || strcmp(setting.name, name) == 0 ||
               (setting.alias != nullptr && strcmp(setting.alias, name) == 0);
-      nearest.offer(setting.name);
+      if (strncmp(setting.name, kPrefix, strlen(kPrefix)) == 0) {
+        nearest.offer(setting.name + strlen(kPrefix));
+      }
     }
     if (known || nearest.word() == nullptr) continue;
-    warn(name, " is not a setting; did you mean ", nearest.word(), "?");
+    warn(name, " is not a setting; did you mean ", kPrefix, nearest.word(), "?");
   }
 }
 

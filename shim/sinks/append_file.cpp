@@ -58,6 +58,7 @@ void AppendFile::use(int fd) {
   is_regular_ = takes_turns_ = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
   reading_ = -1;
   end_ = 0;
+  rotate_at_ = rotation_.most_bytes;
   if (!is_regular_) return;
   std::string same = absl::StrCat("/proc/self/fd/", fd);
   reading_ = ::open(same.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -68,13 +69,15 @@ void AppendFile::close_files() {
   close(fd_);
 }
 
-AppendFile::Turn::Turn(AppendFile* file) : file_(file) {
+AppendFile::Turn::Turn(AppendFile* file, bool mends) : file_(file) {
   // The lock is a file's. When we have got it, another file may be at the path.
   constexpr int kMostFiles = 8;
   for (int i = 0; i < kMostFiles && file->is_regular_; i++) {
     alone_ = file->takes_turns_ && file->lock();
+    if (mends) break;
     if (alone_) file->make_way();
     if (!file->follow()) break;
+    is_another_file_ = true;
     alone_ = false;  // the lock went with the file
   }
   if (!file->is_regular_) return;
@@ -101,20 +104,29 @@ bool AppendFile::lock() {
 // Rotates a file that has reached its size. In a turn that is alone.
 void AppendFile::make_way() {
   struct stat own = {}, named = {};
-  if (rotation_.most_bytes == 0 || fstat(fd_, &own) != 0) return;
-  if (static_cast<uint64_t>(own.st_size) < rotation_.most_bytes) return;
-  if (stat(path_.c_str(), &named) != 0 || named.st_ino != own.st_ino) return;
-  if (rotate(path_, rotation_.most_files)) return;
-  rotation_.tell(absl::StrCat("TELEMETRY_FILE=", path_, ": cannot rename it (", strerror(errno),
+  if (rotate_at_ == 0 || fstat(fd_, &own) != 0) return;
+  auto size = static_cast<uint64_t>(own.st_size);
+  if (size < rotate_at_ || !path_.starts_with('/') || lstat(path_.c_str(), &named) != 0) return;
+  // What it links to may be on another disk, and anything.
+  if (S_ISLNK(named.st_mode)) return put_off(size, "it is a symbolic link");
+  if (named.st_dev != own.st_dev || named.st_ino != own.st_ino) return;
+  if (!rotate(path_, rotation_.most_files) && errno != ENOENT) put_off(size, strerror(errno));
+}
+
+// Tried again when it has grown by as much.
+void AppendFile::put_off(uint64_t size, const std::string& why) {
+  rotate_at_ = size + rotation_.most_bytes;
+  if (std::exchange(told_, true)) return;
+  rotation_.tell(absl::StrCat("TELEMETRY_FILE=", path_, ": cannot make way for a new file (", why,
                               "): it grows beyond TELEMETRY_MAX_FILE_SIZE"));
-  rotation_.most_bytes = 0;
 }
 
 // Goes on in the file that is at the path, if that is another one or missing. True if there was
 // one.
 bool AppendFile::follow() {
   struct stat own = {}, named = {};
-  if (fstat(fd_, &own) != 0) return false;
+  // A relative path would be one of the folder that the drain is in now.
+  if (!path_.starts_with('/') || fstat(fd_, &own) != 0) return false;
   bool there = stat(path_.c_str(), &named) == 0;
   if (!there && errno != ENOENT) return false;
   if (there && named.st_dev == own.st_dev && named.st_ino == own.st_ino) return false;

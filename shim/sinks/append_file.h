@@ -28,7 +28,8 @@ class AppendFile {
 
   class Turn {
    public:
-    explicit Turn(AppendFile* file);
+    // With `mends` the file stays as it is at first: its end may have to be mended.
+    explicit Turn(AppendFile* file, bool mends = false);
     ~Turn();
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
@@ -37,10 +38,12 @@ class AppendFile {
     bool alone() const { return alone_; }
     // True if the end of the file is not what we appended last.
     bool others_wrote() const { return others_wrote_; }
+    // True if it is not the file of the turn before.
+    bool is_another_file() const { return is_another_file_; }
 
    private:
     AppendFile* file_;
-    bool alone_ = false, others_wrote_ = false;
+    bool alone_ = false, others_wrote_ = false, is_another_file_ = false;
   };
 
   // Returns how many bytes were written: fewer if there is no room or no reader. Waits for the
@@ -65,12 +68,15 @@ class AppendFile {
   void close_files();
   bool lock();
   void make_way();
+  void put_off(uint64_t size, const std::string& why);
   bool follow();
 
   int fd_ = -1;
   int reading_ = -1;  // the same file, if it is regular and readable
   std::string path_;
   Rotation rotation_;
+  uint64_t rotate_at_ = 0;  // bytes; more than rotation_.most_bytes after a failure
+  bool told_ = false;       // that it cannot be rotated
   bool is_regular_ = false;
   bool takes_turns_ = false;  // regular, and nobody held the lock for too long
   int64_t end_ = 0;           // of the file, behind what we have appended last

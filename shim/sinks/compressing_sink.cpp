@@ -126,6 +126,7 @@ class CompressingSink final : public Sink {
         uint64_t bytes = 0, lost = 0;
         {
           AppendFile::Turn turn(file_.get());
+          if (turn.is_another_file()) broken_ = false;
           if (turn.others_wrote()) mend_end(file_.get(), turn, format_, frame.compressor.get());
           lost = append(block.lines, &frame, &bytes);
         }
@@ -226,7 +227,7 @@ std::unique_ptr<Sink> make_compressing_sink(
     std::unique_ptr<AppendFile> file, std::function<std::unique_ptr<Compressor>()> make_compressor,
     const FrameFormat& format, const Workers& workers, std::string* problem) {
   {
-    AppendFile::Turn turn(file.get());
+    AppendFile::Turn turn(file.get(), /*mends=*/true);
     std::string note = mend_end(file.get(), turn, format, make_compressor().get());
     if (!note.empty()) *problem = absl::StrCat("TELEMETRY_FILE=", file->path(), ": ", note);
   }

@@ -35,7 +35,7 @@ class FileSink : public Sink {
     return !last.empty() && last != "\n" && file_->append("\n") == 1;
   }
   bool begin() {
-    AppendFile::Turn turn(file_.get());
+    AppendFile::Turn turn(file_.get(), /*mends=*/true);
     return end_torn_line();
   }
 

@@ -45,7 +45,8 @@ def test_bash(environment, options, tmp_path):
     assert in_bash(environment, "telrun", "--output", "=", "") >= {"stderr", "file", "http", "otlp"}
     assert in_bash(environment, "telrun", "-O", "f") == {"file"}
     assert in_bash(environment, "telrun", "--detail", "=", "l") == {"lean"}
-    assert "zstdcat" in in_bash(environment, "telrun", "-q", "-o", "x", "zstdca")
+    assert in_bash(environment, "telrun", "--detail", "l") == {"lean"}
+    assert "zstdcat" in in_bash(environment, "telrun", "-q", "-o", "x", "--sample-rate", "1", "zstdca")
     assert in_bash(environment, "telinject", "va") == {"validate"}
     assert {"report", "top", "graph", "tree"} <= in_bash(environment, "telinject", "")
 
@@ -60,6 +61,7 @@ def in_fish(environment, line):
 def test_fish(environment, options):
     assert {option.rstrip("=") for option in in_fish(environment, "telrun --")} >= options
     assert {"validate"} <= in_fish(environment, "telinject val")
+    assert {"top", "graph", "tree"} <= in_fish(environment, "telinject ")
     assert "zstdcat" in in_fish(environment, "telrun zstdca")
 
 
@@ -95,6 +97,7 @@ def test_zsh(environment, tmp_path):
     assert "--sample-rate" in typed_in_zsh(environment, tmp_path, "telrun --sampl")
     assert "zstdcat" in typed_in_zsh(environment, tmp_path, "telrun zstdca")
     assert "validate" in typed_in_zsh(environment, tmp_path, "telinject val")
+    assert "graph" in typed_in_zsh(environment, tmp_path, "telinject gra")
 
 
 @pytest.mark.parametrize("page", ["telrun", "telinject", "telcc", "telc++"])

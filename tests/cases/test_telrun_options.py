@@ -139,6 +139,11 @@ def test_an_option_without_sense_stops_telrun(pair, words, line):
     assert outcome == (125, b"", f"telrun: {line}; try telrun --help\n".encode())
 
 
+def test_an_empty_value_is_as_good_as_none(pair):
+    for words in (["-r", ""], ["--output="], ["--max-file-size="]):
+        assert pair.run(["echo", "ran"], options=words) == (0, b"ran\n", b"")
+
+
 @pytest.mark.parametrize("typed, meant", [
     ("--sample-rte=1", "--sample-rate"), ("--sumary", "--summary"), ("--no-colors", None),
     ("--ouptut=file", "--output"), ("--rcord=x", "--record")])
@@ -151,6 +156,7 @@ def test_an_unknown_option_may_be_a_mistyped_one(pair, typed, meant):
 @pytest.mark.parametrize("name, meant", [
     ("TELEMETRY_FIEL", "TELEMETRY_FILE"), ("TELEMETRY_OUTPUTS", "TELEMETRY_OUTPUT"),
     ("TELEMETRY_ONFULL", "TELEMETRY_ON_FULL"), ("TELEMETRY_FILE", None), ("TELEMETRY_CONSENT", None),
+    ("TELEMETRY_SITE", None), ("TELEMETRY_CLOUD", None),
     ("TELEMETRY_" + 80 * "X", None)])
 def test_a_mistyped_setting_is_told(pair, tmp_path, name, meant):
     outcome = pair.run(["echo", "ran"], env=dict(pair.environment, **{name: str(tmp_path / "trace")}))

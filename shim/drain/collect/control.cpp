@@ -364,8 +364,12 @@ bool Control::over() {
   if (quiet <= linger) return false;
   // None may be left in the listeners' queues, which are closed with us. But whatever keeps them
   // there: no drain stays for ever.
-  bool all_heard = connections_.hear(/*all=*/true) || quiet > linger + kLongestHearingNs;
-  return all_heard && collector_->open_segments() == 0;
+  bool all_heard = connections_.hear(/*all=*/true), given_up = quiet > linger + kLongestHearingNs;
+  if (!all_heard && !given_up) return false;
+  if (collector_->open_segments() > 0) return false;
+  if (!all_heard)
+    warn("there may be programs that started and are not traced: no descriptors came free");
+  return true;
 }
 
 }  // namespace telinject::drain

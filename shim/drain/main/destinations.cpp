@@ -69,6 +69,13 @@ void Destinations::add_file(const Settings& settings, const Options& options) {
     return add(open_program_output(settings));
   }
   std::string problem;
+  if (settings.number[kMaxFileSize] != 0 && settings.number[kDetail] == kDetailLean) {
+    warn(
+        "TELEMETRY_DETAIL=lean writes what events share once, into the first file: keep older "
+        "files, "
+        "which TELEMETRY_MAX_FILES=",
+        settings.number[kMaxFiles], " removes");
+  }
   Rotation rotation = {settings.number[kMaxFileSize], settings.number[kMaxFiles], warn_line};
   std::unique_ptr<Sink> sink =
       open_file_sink(options.file, &problem, options.workers, std::move(rotation));

@@ -130,9 +130,51 @@ TEST_CASE("files that cannot be renamed are told once, and grow") {
   for (int i = 0; i < 3; i++) CHECK(sink->write("line\n") == 0);
   CHECK(read_file(path) == "line\nline\nline\n");
   REQUIRE(told.size() == 1);
-  CHECK(told[0] ==
-        "TELEMETRY_FILE=" + path +
-            ": cannot rename it (Is a directory): it grows beyond TELEMETRY_MAX_FILE_SIZE");
+  CHECK(told[0] == "TELEMETRY_FILE=" + path +
+                       ": cannot make way for a new file (Is a directory): it grows beyond "
+                       "TELEMETRY_MAX_FILE_SIZE");
+  // It is tried again.
+  workshop.run("rm -r events.1");
+  CHECK(sink->write("next\n") == 0);
+  CHECK(read_file(path + ".1") == "line\nline\nline\n");
+  CHECK(read_file(path) == "next\n");
+  CHECK(told.size() == 1);
+}
+
+TEST_CASE("a symbolic link stays, and so does what it links to") {
+  Workshop workshop;
+  workshop.run("mkdir disk && ln -s disk/events events");
+  std::vector<std::string> told;
+  Rotation rotation = {.most_bytes = 4, .most_files = 2, .tell = [&](const std::string& line) {
+                         told.push_back(line);
+                       }};
+  std::unique_ptr<Sink> sink = open_sink(workshop.path("events"), rotation);
+  for (int i = 0; i < 3; i++) CHECK(sink->write("line\n") == 0);
+  CHECK(read_file(workshop.path("disk/events")) == "line\nline\nline\n");
+  CHECK_FALSE(exists(workshop.path("events.1")));
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].find("it is a symbolic link") != std::string::npos);
+}
+
+TEST_CASE("a torn end is mended before the file is rotated") {
+  Workshop workshop;
+  std::string path = workshop.write("events", "whole\ntorn");
+  std::string problem;
+  std::unique_ptr<Sink> sink =
+      open_file_sink(path, &problem, {}, {.most_bytes = 4, .most_files = 2});
+  CHECK(problem.find("torn line") != std::string::npos);
+  CHECK(sink->write("line\n") == 0);
+  CHECK(read_file(path + ".1") == "whole\ntorn\n");
+  CHECK(read_file(path) == "line\n");
+}
+
+TEST_CASE("files beyond a smaller number go") {
+  Workshop workshop;
+  std::string path = workshop.write("events", "long enough\n");
+  for (int i = 1; i < 6; i++) workshop.write("events." + std::to_string(i), "old\n");
+  std::unique_ptr<Sink> sink = open_sink(path, {.most_bytes = 4, .most_files = 3});
+  CHECK(sink->write("line\n") == 0);
+  CHECK(workshop.run("ls") == "events\nevents.1\nevents.2\n");
 }
 
 TEST_CASE("names of older files keep what tells their compression") {
