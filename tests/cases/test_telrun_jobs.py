@@ -246,6 +246,7 @@ def test_group_signals_are_delivered_once(pair):
     assert out == b"got [('SIGUSR1', 100)]\n"
 
 
+@pytest.mark.alone  # the same
 def test_signals_to_telrun_are_passed_on(pair):
     process = counting(pair, 3)
     for _ in range(50):
