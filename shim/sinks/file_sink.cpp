@@ -1,6 +1,5 @@
 // Events appended to a file, in whole lines, also when several drains write to it or the disk is
 // full.
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -23,8 +22,7 @@ class FileSink : public Sink {
     size_t done = file_->append(lines);
     if (done < lines.size()) done = take_back_partial_line(lines, done);
     bytes_written_ += done;
-    std::string_view rest = lines.substr(done);
-    return static_cast<uint64_t>(std::count(rest.begin(), rest.end(), '\n'));
+    return count_lines(lines.substr(done));
   }
   std::string describe() const override { return absl::StrCat("file ", file_->path()); }
 
